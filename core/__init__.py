@@ -1,0 +1,1 @@
+"""Words of all rooms: errors, settings, records, artifacts. Imports nothing else of ours."""

@@ -1,0 +1,162 @@
+"""The one exception tree.
+
+LlmrgError
+├── CallerError            the caller's mistake: fix the input and call again
+│   ├── ConfigError            a setting or an option is off
+│   ├── DataError              an input file or frame is off
+│   │   └── BadRowError            one row of it (file, line, column, value)
+│   ├── UnknownUserError       no such user in the data
+│   ├── UnknownItemError       no such item in the catalogue
+│   └── MissingPackageError    an optional package is not installed
+├── StoreError             the graph store
+│   ├── StoreUnreachableError  nothing answers there (try again later)
+│   ├── NotAStoreError         the path holds something else, or a damaged store
+│   ├── StoreVersionError      the schema is newer than this code knows
+│   ├── StoreFullError         no space left; nothing was half written
+│   ├── VersionConflictError   somebody else replaced the graph first
+│   └── GraphNotFoundError     no graph for this user
+├── ModelError             a language model
+│   ├── ModelUnavailableError  retryable: rate limit, timeout, server error
+│   ├── ModelReplyError        it answered, but not with what was asked
+│   └── ModelFileError         the weights on disk are missing or damaged
+├── ArtifactError          a saved recommender cannot be read
+└── BudgetSpentError       money, tokens, calls or time are spent; the run can be resumed
+
+Every message names the value seen and the next step. Arguments are kept whole, since errors cross process borders by pickle.
+"""
+
+from __future__ import annotations
+
+
+class LlmrgError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class CallerError(LlmrgError, ValueError):
+    """The caller's mistake."""
+
+
+class ConfigError(CallerError):
+    """A setting or an option is off."""
+
+
+class DataError(CallerError):
+    """An input file or frame is off."""
+
+
+class BadRowError(DataError):
+    """One row cannot be read."""
+
+    def __init__(self, source: str, line: int, column: str, value: object, problem: str) -> None:
+        super().__init__(source, line, column, value, problem)
+        self.source, self.line, self.column, self.value, self.problem = source, line, column, value, problem
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source}, line {self.line}, column {self.column!r}: {self.problem}: {self.value!r}; "
+            "mend the row, or skip and count such rows with `--on-bad-row skip`"
+        )
+
+
+class UnknownUserError(CallerError, LookupError):
+    """No such user in the data."""
+
+    def __init__(self, user: str, example: str = "") -> None:
+        super().__init__(user, example)
+        self.user, self.example = user, example
+
+    def __str__(self) -> str:
+        known = f", for instance {self.example!r}" if self.example else ""
+        return f"no user {self.user!r} in the data; users are named as in the input{known}"
+
+
+class UnknownItemError(CallerError, LookupError):
+    """No such item in the catalogue."""
+
+    def __init__(self, item: str, nearest: str = "") -> None:
+        super().__init__(item, nearest)
+        self.item, self.nearest = item, nearest
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.nearest!r}?" if self.nearest else "; items are named by their id"
+        return f"no item {self.item!r} in the catalogue{hint}"
+
+
+class MissingPackageError(CallerError, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, install: str) -> None:
+        super().__init__(package, install)
+        self.package, self.install = package, install
+
+    def __str__(self) -> str:
+        return f"the package {self.package!r} is not installed; install it with: {self.install}"
+
+
+class StoreError(LlmrgError):
+    """The graph store."""
+
+
+class StoreUnreachableError(StoreError):
+    """Nothing answers there."""
+
+
+class NotAStoreError(StoreError):
+    """The path holds something else, or a damaged store."""
+
+
+class StoreVersionError(StoreError):
+    """The schema is newer than this code knows."""
+
+
+class StoreFullError(StoreError):
+    """No space left on the device."""
+
+
+class VersionConflictError(StoreError):
+    """Somebody else replaced the graph first."""
+
+    def __init__(self, user: str, expected: int, found: int) -> None:
+        super().__init__(user, expected, found)
+        self.user, self.expected, self.found = user, expected, found
+
+    def __str__(self) -> str:
+        return (
+            f"the graph of user {self.user!r} is at version {self.found}, not {self.expected}: another writer was first; "
+            "read it again and repeat the change"
+        )
+
+
+class GraphNotFoundError(StoreError, LookupError):
+    """No graph for this user."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(user)
+        self.user = user
+
+    def __str__(self) -> str:
+        return f"no reasoning graph for user {self.user!r}; build one with `llmrg build --user {self.user}`"
+
+
+class ModelError(LlmrgError):
+    """A language model."""
+
+
+class ModelUnavailableError(ModelError):
+    """Rate limit, timeout or server error: worth another try."""
+
+
+class ModelReplyError(ModelError):
+    """The model answered, but not with what was asked."""
+
+
+class ModelFileError(ModelError):
+    """The weights on disk are missing or damaged."""
+
+
+class ArtifactError(LlmrgError):
+    """A saved recommender cannot be read."""
+
+
+class BudgetSpentError(LlmrgError):
+    """A budget is spent; the run stopped cleanly."""

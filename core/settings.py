@@ -1,0 +1,71 @@
+"""The one place where environment and files are read, and only when asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from llmrg.core.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Read from `LLMRG_...` variables first, then from `llmrg.toml` in the working folder, then these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="LLMRG_", toml_file="llmrg.toml", extra="forbid", frozen=True)
+
+    home: Path = Path(".llmrg")
+    """Folder of this project's store, trained recommenders and reports."""
+    store: str = ""
+    """`sqlite:///file` or `neo4j://host:port`; empty means `graphs.db` in `home`."""
+    store_user: str = "neo4j"
+    store_password: SecretStr = SecretStr("")
+    """Empty means a server without authentication."""
+    store_database: str = "neo4j"
+    store_timeout_s: float = Field(default=30.0, gt=0)
+    cache_dir: Path = Path("~/.cache/llmrg")
+    """Converted models, theme profiles and downloaded data; shared by all projects."""
+    data_dir: Path = Path("~/.cache/llmrg/data")
+    """Where `llmrg data get` puts files and where the loaders look for a data set by name."""
+    mind: str = "likelihood"
+    """Who reasons: `likelihood` (local model), `attributes` (no model), or `chat`."""
+    model: str = "gemma-3-270m"
+    """Local: `gemma-3-270m`, `smollm2-135m` or a folder; chat: a LangChain name such as `ollama:llama3.2`."""
+    threads: int = Field(default=0, ge=0)
+    """CPU threads of the local model; 0 means all cores."""
+    backend: Literal["auto", "dgl", "torch"] = "auto"
+    """Graph encoder backend; `auto` takes DGL where it is installed."""
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"sqlite:///{self.home / 'graphs.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings as they stand now; `overrides` that are None are left out.
+
+    Raises:
+        ConfigError: a value is off; the message names the setting and the value.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"setting {name!r} is off ({first['msg']}): {first.get('input')!r}; "
+            f"set LLMRG_{name.upper()} or mend llmrg.toml"
+        ) from error

@@ -1,0 +1,95 @@
+"""What every loader returns: a catalogue, the histories, and a report of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from llmrg.core.errors import UnknownItemError, UnknownUserError
+from llmrg.core.records import History, Item
+
+
+class Catalogue:
+    """The items, in a fixed order; `row` numbers them from 1 (0 is the padding row)."""
+
+    def __init__(self, items: Iterable[Item], noun: str = "item") -> None:
+        self._items = {item.id: item for item in items}
+        self.noun = noun
+        """What one item is called in prompts: book, film, product."""
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self._items)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {item: row for row, item in enumerate(self._items, start=1)}
+
+    def row(self, item: str) -> int:
+        """1-based row number of an item id.
+
+        Raises: UnknownItemError: not in the catalogue.
+        """
+        try:
+            return self._rows[item]
+        except KeyError:
+            raise UnknownItemError(item) from None
+
+    def __getitem__(self, item: str) -> Item:
+        try:
+            return self._items[item]
+        except KeyError:
+            raise UnknownItemError(item) from None
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a loader saw and did."""
+
+    source: str
+    interactions: int
+    users: int
+    items: int
+    duplicates_dropped: int = 0
+    time_ties: int = 0
+    """Neighbouring interactions of one user with equal time; kept in file order (stable sort)."""
+    items_without_title: int = 0
+    bad_rows: tuple[str, ...] = ()
+    """Rows that were skipped, each with file, line, column and value."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interaction logs made ready: histories in time order and the catalogue they refer to."""
+
+    name: str
+    """Also the namespace in the graph store."""
+    catalogue: Catalogue
+    histories: Mapping[str, History]
+    report: LoadReport
+    reason_attributes: tuple[str, ...] = ()
+    """Item attributes whose values can serve as reasons (themes, genres, tags)."""
+    reason_phrases: tuple[str, ...] = field(default=(), repr=False)
+    """Further short reasons that belong to no attribute of an item (tags of the whole set, say)."""
+
+    def history(self, user: str) -> History:
+        """Raises: UnknownUserError: not in the data."""
+        try:
+            return self.histories[user]
+        except KeyError:
+            raise UnknownUserError(user, next(iter(self.histories), "")) from None
+
+    def only(self, users: Iterable[str]) -> Dataset:
+        """The same catalogue with some of the users."""
+        return replace(self, histories={user: self.history(user) for user in users})

@@ -1,0 +1,137 @@
+"""What a graph store must do. Two stores fulfil it, SQLite and Neo4j, under one contract suite (`llmrg.testing`).
+
+Calls are synchronous, one call is one transaction, and no argument holds query text. Every call names its namespace: data sets
+and tenants never see each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+
+
+@dataclass(frozen=True)
+class StoreHealth:
+    """What `llmrg doctor` prints."""
+
+    url: str
+    """Without user name and password."""
+    product: str
+    """For instance `SQLite 3.45.1` or `Neo4j 2026.08.1 community`."""
+    schema_version: int
+    vector_index: bool
+    """Whether nearest-neighbour look-ups use an index (else exact search)."""
+
+
+@dataclass(frozen=True)
+class StoreCounts:
+    """Sizes of one namespace."""
+
+    items: int
+    users: int
+    graphs: int
+    accepted: int
+    rejected: int
+    imagined: int
+    knowledge: int
+    runs: int
+
+
+class GraphStore(Protocol):
+    """Items, users, graphs, drafts, knowledge and runs of any number of namespaces.
+
+    Every method may raise StoreUnreachableError, StoreFullError or another StoreError; nothing is then half written.
+    """
+
+    url: str
+
+    def open(self) -> None:
+        """Connect, check or make the schema. Raises: NotAStoreError, StoreVersionError, StoreUnreachableError."""
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> GraphStore: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def health(self) -> StoreHealth: ...
+
+    def counts(self, namespace: str) -> StoreCounts: ...
+
+    # -- catalogue and users -----------------------------------------------------------------------------------------
+    def put_items(self, namespace: str, items: Iterable[Item]) -> None:
+        """Insert or replace items by id."""
+
+    def items(self, namespace: str) -> list[Item]:
+        """All items, in order of id."""
+
+    def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
+        """Insert or replace users with their histories and attributes. Items must be there before."""
+
+    def history(self, namespace: str, user: str) -> History:
+        """Raises: UnknownUserError."""
+
+    def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
+        """User ids in ascending order that come after `after` (keyset paging)."""
+
+    # -- graphs ------------------------------------------------------------------------------------------------------
+    def replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None = None) -> int:
+        """Swap a user's graph for this one, atomically, and clear the user's draft of `graph.run`; returns the new version.
+
+        Raises: VersionConflictError: `expected_version` is given and is not the stored one (0: there is none yet).
+        """
+
+    def graph(self, namespace: str, user: str) -> ReasoningGraph:
+        """Raises: GraphNotFoundError."""
+
+    def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
+        """Graphs of many users in one call; users without one are left out."""
+
+    def delete_graph(self, namespace: str, user: str) -> bool:
+        """True if there was one."""
+
+    # -- drafts: steps of a run that is under way, not yet visible as a graph ------------------------------------------
+    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+        """Keep the steps of one block; positions below `through` are then done. Repeating the same call changes nothing."""
+
+    def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
+        """(steps so far, positions done); ((), 0) if nothing was kept."""
+
+    # -- knowledge base ----------------------------------------------------------------------------------------------
+    def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
+        """Insert; an entry that is there keeps its uses and its source, and takes the higher score."""
+
+    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
+        """Tier 1: entries whose (from item, to item) is among `pairs`, best score first."""
+
+    def nearest_knowledge(self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5) -> list[tuple[Knowledge, float]]:
+        """Tier 2: entries that lead to `to_item`, nearest first by cosine of their reason vectors, with the cosine.
+
+        Args: vector: (D,) float32. Raises: StoreError: D is not the dimension stored.
+        """
+
+    def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
+        """Add to the use counters of entries, by key; unknown keys are ignored."""
+
+    def top_knowledge(self, namespace: str, limit: int = 20) -> list[Knowledge]:
+        """Most used first, then best score."""
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+    def put_run(self, namespace: str, run: Run) -> None:
+        """Insert or replace by id."""
+
+    def run(self, namespace: str, run_id: str) -> Run:
+        """Raises: StoreError: no such run."""
+
+    def runs(self, namespace: str) -> list[Run]:
+        """Newest first."""
+
+    def set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str = "") -> None: ...
+
+    def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
+        """user -> (status, cause of a failure)."""
