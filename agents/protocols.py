@@ -114,7 +114,7 @@ class Verifier(Protocol):
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
         """One verdict per candidate, in order. Raises as `Reasoner.reason`.
 
-        `block.history` ends at the block's end, or at the cut when the candidates are imagined (their `position` is the cut then).
+        `block.history` ends at the block's end; for imagined candidates it ends at the cut, which is their `position`.
         """
 
 

@@ -66,6 +66,5 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"setting {name!r} is off ({first['msg']}): {first.get('input')!r}; "
-            f"set LLMRG_{name.upper()} or mend llmrg.toml"
+            f"setting {name!r} is off ({first['msg']}): {first.get('input')!r}; set LLMRG_{name.upper()} or mend llmrg.toml"
         ) from error

@@ -109,7 +109,9 @@ class GraphStore(Protocol):
     def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
         """Tier 1: entries whose (from item, to item) is among `pairs`, best score first."""
 
-    def nearest_knowledge(self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5) -> list[tuple[Knowledge, float]]:
+    def nearest_knowledge(
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5
+    ) -> list[tuple[Knowledge, float]]:
         """Tier 2: entries that lead to `to_item`, nearest first by cosine of their reason vectors, with the cosine.
 
         Args: vector: (D,) float32. Raises: StoreError: D is not the dimension stored.
