@@ -1,0 +1,73 @@
+"""Leave-one-out with full ranking: every item of the catalogue competes, in chunks of users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from llmrg.core.errors import DataError
+from llmrg.core.records import ReasoningGraph
+from llmrg.data.dataset import Dataset
+from llmrg.data.splits import test_position, validation_position
+from llmrg.evaluation.metrics import target_ranks
+from llmrg.recommenders.protocol import Query, Recommender
+
+Split = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where each user's held-out item came out."""
+
+    users: tuple[str, ...]
+    masked: np.ndarray
+    """(U,) int64: items that the user took before cannot be recommended."""
+    unmasked: np.ndarray
+    """(U,) int64: every item competes."""
+    top: np.ndarray
+    """(U, K) int64 columns (row number - 1) of the masked recommendations, best first."""
+
+
+def rank_held_out(
+    recommender: Recommender,
+    dataset: Dataset,
+    graphs: Mapping[str, ReasoningGraph] | None = None,
+    split: Split = "test",
+    chunk: int = 256,
+    top: int = 50,
+) -> Ranks:
+    """Rank the held-out item of every user whose history is long enough.
+
+    The query holds history[:position] and graph.before(position), nothing else (`Query.at` cuts both).
+
+    Raises: DataError: no history is long enough to hold an item out.
+    """
+    position_of = test_position if split == "test" else validation_position
+    places = [(user, position_of(history)) for user, history in dataset.histories.items()]
+    cases = [(user, position) for user, position in places if position is not None]
+    if not cases:
+        raise DataError(f"no user of {dataset.name!r} has 3 items or more, so none can be held out; nothing to evaluate")
+    parts = [_rank_chunk(recommender, dataset, graphs, cases[i : i + chunk], top) for i in range(0, len(cases), chunk)]
+    masked, unmasked, tops = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Ranks(tuple(user for user, _ in cases), masked, unmasked, tops)
+
+
+def _rank_chunk(
+    recommender: Recommender,
+    dataset: Dataset,
+    graphs: Mapping[str, ReasoningGraph] | None,
+    cases: list[tuple[str, int]],
+    top: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    row, histories = dataset.catalogue.row, dataset.histories
+    queries = [Query.at(histories[user], position, (graphs or {}).get(user)) for user, position in cases]
+    scores = recommender.scores(queries)
+    targets = np.array([row(histories[user].items[position]) - 1 for user, position in cases])
+    seen = np.zeros(scores.shape, dtype=bool)
+    for index, query in enumerate(queries):
+        seen[index, [row(item) - 1 for item in query.history.items]] = True
+    best = np.argsort(np.where(seen, -np.inf, scores), axis=1, kind="stable")[:, ::-1][:, :top]
+    return target_ranks(scores, targets, seen), target_ranks(scores, targets), best
