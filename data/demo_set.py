@@ -14,7 +14,8 @@ from pathlib import Path
 from llmrg.core.records import Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Catalogue, Dataset
-from llmrg.data.rows import BadRows, read_csv, required_text, time_in_seconds
+from llmrg.data.delimited import read_csv
+from llmrg.data.rows import BadRows, required_text, time_in_seconds
 from llmrg.data.truth import PlantedStep, read_truth, write_truth
 
 FOLDER = Path(__file__).parent / "demo"
@@ -46,6 +47,7 @@ def load_demo() -> Dataset:
         items=demo_catalogue(),
         users={row["reader_id"]: tuple((k, v) for k, v in row.values.items() if k != "reader_id") for row in profiles},
         noun="book",
+        keep_unused=True,
         source="bundled demo set",
         notes=(SIMULATED,),
         reason_attributes=(THEME,),

@@ -36,8 +36,11 @@ class StoreCounts:
     users: int
     graphs: int
     accepted: int
+    """Accepted reasoned steps (`ReasoningGraph.reasoned`); accepted + rejected + imagined is the number of steps."""
     rejected: int
+    """Steps of either kind that verification refused."""
     imagined: int
+    """Accepted imagined steps."""
     knowledge: int
     runs: int
 
@@ -46,6 +49,8 @@ class GraphStore(Protocol):
     """Items, users, graphs, drafts, knowledge and runs of any number of namespaces.
 
     Every method may raise StoreUnreachableError, StoreFullError or another StoreError; nothing is then half written.
+    Ids and namespaces are any text but the empty one; what cannot be stored raises CallerError before anything is written
+    (`llmrg.graph_store.checks` holds these checks for all stores). "Ascending" means by code point, as Python sorts.
     """
 
     url: str
@@ -71,10 +76,16 @@ class GraphStore(Protocol):
         """All items, in order of id."""
 
     def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
-        """Insert or replace users with their histories and attributes. Items must be there before."""
+        """Insert or replace users with their histories and attributes; their graphs stay as they are.
+
+        Raises: UnknownItemError: an item is not in the catalogue.
+        """
 
     def history(self, namespace: str, user: str) -> History:
         """Raises: UnknownUserError."""
+
+    def histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
+        """Histories of many users in one call; unknown users are left out."""
 
     def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
         """User ids in ascending order that come after `after` (keyset paging)."""
@@ -83,7 +94,11 @@ class GraphStore(Protocol):
     def replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None = None) -> int:
         """Swap a user's graph for this one, atomically, and clear the user's draft of `graph.run`; returns the new version.
 
-        Raises: VersionConflictError: `expected_version` is given and is not the stored one (0: there is none yet).
+        Steps come back in the order given. A graph that was deleted counts as never stored.
+
+        Raises:
+            VersionConflictError: `expected_version` is given and is not the stored one (0: there is none yet).
+            UnknownUserError, UnknownItemError: no history of the user; a step's item or cause is not in the catalogue.
         """
 
     def graph(self, namespace: str, user: str) -> ReasoningGraph:
@@ -97,14 +112,23 @@ class GraphStore(Protocol):
 
     # -- drafts: steps of a run that is under way, not yet visible as a graph ------------------------------------------
     def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
-        """Keep the steps of one block; positions below `through` are then done. Repeating the same call changes nothing."""
+        """Keep the steps of one block; positions below `through` are then done. Repeating the same call changes nothing.
+
+        Raises: UnknownUserError, UnknownItemError: as `replace_graph`.
+        """
 
     def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
         """(steps so far, positions done); ((), 0) if nothing was kept."""
 
     # -- knowledge base ----------------------------------------------------------------------------------------------
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
-        """Insert; an entry that is there keeps its uses and its source, and takes the higher score."""
+        """Insert; an entry that is there keeps its uses and its source, and takes the higher score.
+
+        A vector fills one that was missing. Raises: UnknownItemError; StoreError: a vector's dimension is not the one stored.
+        """
+
+    def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
+        """Entries in ascending order of key that come after the key `after` (keyset paging)."""
 
     def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
         """Tier 1: entries whose (from item, to item) is among `pairs`, best score first."""
@@ -133,7 +157,8 @@ class GraphStore(Protocol):
     def runs(self, namespace: str) -> list[Run]:
         """Newest first."""
 
-    def set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str = "") -> None: ...
+    def set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str = "") -> None:
+        """Raises: StoreError: no such run."""
 
     def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
-        """user -> (status, cause of a failure)."""
+        """user -> (status, cause of a failure); empty for a run that is not there."""

@@ -1,0 +1,367 @@
+"""Every Cypher text of the Neo4j store, and the closed lists of labels and relation kinds they may name.
+
+The texts are literals: no value is ever written into one, values travel as parameters only, and the type checker refuses any text
+that is not a literal (`LiteralString`). They run unchanged on 5.26 LTS and on 2026 releases. Habits of all of them: a node is found by its
+hashed `key`; rows come sorted by key, so that two writers lock in one order; nodes are made before relations; a lock is taken by
+setting a constant, in a statement before the one that reads what the lock protects.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Label(StrEnum):
+    """Kinds of node."""
+
+    USER = "User"
+    ITEM = "Item"
+    ATTRIBUTE = "Attribute"
+    REASON = "Reason"
+    REJECTED_REASON = "RejectedReason"
+    KNOWLEDGE = "Knowledge"
+    RUN = "Run"
+    USER_STATUS = "UserStatus"
+    DRAFT = "Draft"
+    VECTOR_SPACE = "VectorSpace"
+    SCHEMA = "LlmrgSchema"
+
+
+class Relation(StrEnum):
+    """Kinds of relation."""
+
+    TOOK = "TOOK"
+    HAS = "HAS"
+    LEADS_TO = "LEADS_TO"
+    REJECTED = "REJECTED"
+    ABOUT = "ABOUT"
+    MADE = "MADE"
+    REUSES = "REUSES"
+    KNOWN_FOR = "KNOWN_FOR"
+
+
+# -- items and users ------------------------------------------------------------------------------------------------------
+PUT_ITEMS: Final = """
+UNWIND $rows AS row
+MERGE (i:Item {key: row.key})
+SET i = row
+"""
+
+ITEMS: Final = """
+MATCH (i:Item {space: $space})
+RETURN i.id AS id, i.title AS title, i.attribute_names AS names, i.attribute_values AS values
+"""
+
+PUT_USERS: Final = """
+UNWIND $rows AS row
+MERGE (u:User {key: row.key}) ON CREATE SET u.version = 0
+SET u += row
+"""
+
+FORGET_HISTORIES: Final = """
+UNWIND $rows AS row
+MATCH (:User {key: row.key})-[took:TOOK]->(:Item)
+DELETE took
+"""
+
+PUT_TAKEN: Final = """
+UNWIND $rows AS row
+MATCH (u:User {key: row.user})
+MATCH (i:Item {key: row.item})
+CREATE (u)-[:TOOK {position: row.position, at: row.at}]->(i)
+"""
+
+ITEMS_MISSING: Final = """
+UNWIND $rows AS row
+OPTIONAL MATCH (i:Item {key: row.key})
+WITH row, i WHERE i IS NULL
+RETURN row.id AS id LIMIT 1
+"""
+
+HISTORIES: Final = """
+UNWIND $keys AS key
+MATCH (u:User {key: key})
+CALL (u) {
+  MATCH (u)-[took:TOOK]->(i:Item)
+  WITH took, i ORDER BY took.position
+  RETURN collect([i.id, took.at]) AS taken
+}
+RETURN u.id AS user, u.timed AS timed, u.attribute_names AS names, u.attribute_values AS values, taken
+"""
+
+USERS: Final = """
+MATCH (u:User) WHERE u.space = $space AND u.sort >= $sort AND (u.sort > $sort OR u.sort_rest > $sort_rest)
+RETURN u.id AS id ORDER BY u.space, u.sort, u.sort_rest LIMIT $limit
+"""
+
+# -- graphs ---------------------------------------------------------------------------------------------------------------
+LOCK_USER: Final = """
+MATCH (u:User {key: $key})
+SET u.space = $space
+RETURN count(u) AS found
+"""
+
+GRAPH_STATE: Final = """
+MATCH (u:User {key: $key})
+RETURN u.version AS version
+"""
+
+SET_GRAPH_STATE: Final = """
+MATCH (u:User {key: $key})
+SET u.version = $version, u.run = $run
+"""
+
+DELETE_STEPS: Final = """
+MATCH (:User {key: $key})-[:HAS|REJECTED]->(s:Reason|RejectedReason)
+DETACH DELETE s
+"""
+
+CREATE_REASONS: Final = """
+MATCH (u:User {key: $user})
+UNWIND $rows AS row
+CREATE (u)-[:HAS]->(s:Reason)
+SET s = row
+"""
+
+CREATE_REJECTED: Final = """
+MATCH (u:User {key: $user})
+UNWIND $rows AS row
+CREATE (u)-[:REJECTED]->(s:RejectedReason)
+SET s = row
+"""
+
+PUT_ATTRIBUTES: Final = """
+UNWIND $rows AS row
+MERGE (a:Attribute {key: row.key}) ON CREATE SET a = row
+"""
+
+LINK_REASON_TO_ITEM: Final = """
+UNWIND $rows AS row
+MATCH (s:Reason {key: row.step})
+MATCH (i:Item {key: row.to})
+CREATE (s)-[:LEADS_TO]->(i)
+"""
+
+LINK_ITEM_TO_REASON: Final = """
+UNWIND $rows AS row
+MATCH (s:Reason {key: row.step})
+MATCH (i:Item {key: row.to})
+CREATE (i)-[:LEADS_TO]->(s)
+"""
+
+LINK_ATTRIBUTE_TO_REASON: Final = """
+UNWIND $rows AS row
+MATCH (s:Reason {key: row.step})
+MATCH (a:Attribute {key: row.to})
+CREATE (a)-[:LEADS_TO]->(s)
+"""
+
+LINK_REJECTED_TO_ITEM: Final = """
+UNWIND $rows AS row
+MATCH (s:RejectedReason {key: row.step})
+MATCH (i:Item {key: row.to})
+CREATE (s)-[:ABOUT]->(i)
+"""
+
+LINK_REASON_TO_KNOWLEDGE: Final = """
+UNWIND $rows AS row
+MATCH (s:Reason {key: row.step})
+MATCH (k:Knowledge {key: row.to})
+CREATE (s)-[:REUSES]->(k)
+"""
+
+LINK_RUN_TO_REASON: Final = """
+MATCH (r:Run {key: $run})
+UNWIND $rows AS row
+MATCH (s:Reason {key: row.step})
+CREATE (r)-[:MADE]->(s)
+"""
+
+GRAPHS: Final = """
+UNWIND $keys AS key
+MATCH (u:User {key: key}) WHERE u.version > 0
+CALL (u) {
+  MATCH (u)-[:HAS|REJECTED]->(s:Reason|RejectedReason)
+  WITH s ORDER BY s.rank
+  RETURN collect([s.position, s.kind, s.cause_kind, s.cause, s.cause_position, s.reason, s.item, s.score, s.chain, s.seen,
+                  s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps
+}
+RETURN u.id AS user, u.run AS run, u.version AS version, steps
+"""
+
+# -- drafts ---------------------------------------------------------------------------------------------------------------
+LOCK_DRAFT: Final = """
+MERGE (d:Draft {key: $row.key}) ON CREATE SET d = $row, d.steps = [], d.through = 0
+SET d.space = $row.space
+"""
+
+APPEND_DRAFT: Final = """
+MATCH (d:Draft {key: $key})
+SET d.steps = d.steps + [step IN $steps WHERE NOT step IN d.steps],
+    d.through = CASE WHEN d.through < $through THEN $through ELSE d.through END
+"""
+
+DRAFT: Final = """
+MATCH (d:Draft {key: $key})
+RETURN d.steps AS steps, d.through AS through
+"""
+
+DELETE_DRAFT: Final = """
+MATCH (d:Draft {key: $key})
+DELETE d
+"""
+
+# -- knowledge base -------------------------------------------------------------------------------------------------------
+PUT_VECTOR_SPACE: Final = """
+MERGE (v:VectorSpace {key: $row.key}) ON CREATE SET v = $row
+RETURN v.dimension AS dimension
+"""
+
+VECTOR_SPACE: Final = """
+MATCH (v:VectorSpace {key: $key})
+RETURN v.dimension AS dimension
+"""
+
+PUT_KNOWLEDGE: Final = """
+UNWIND $rows AS row
+MERGE (k:Knowledge {key: row.key}) ON CREATE SET k = row
+SET k.space = row.space
+"""
+
+RAISE_SCORES: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key}) WHERE k.score < row.score
+SET k.score = row.score
+"""
+
+FILL_VECTORS: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key}) WHERE k.vector IS NULL
+SET k.vector = row.vector
+"""
+
+LINK_ITEM_TO_KNOWLEDGE: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key})
+MATCH (i:Item {key: row.to})
+MERGE (i)-[:KNOWN_FOR]->(k)
+"""
+
+LINK_KNOWLEDGE_TO_ITEM: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key})
+MATCH (i:Item {key: row.to})
+MERGE (k)-[:LEADS_TO]->(i)
+"""
+
+KNOWLEDGE_PAGE: Final = """
+MATCH (k:Knowledge) WHERE k.space = $space AND k.id > $after
+WITH k ORDER BY k.space, k.id LIMIT $limit
+RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+"""
+
+KNOWLEDGE_FOR: Final = """
+UNWIND $pairs AS pair
+MATCH (k:Knowledge {pair: pair})
+RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+"""
+
+NEAREST_KNOWLEDGE: Final = """
+MATCH (k:Knowledge {target: $target}) WHERE k.vector IS NOT NULL
+WITH k, 2.0 * vector.similarity.cosine(k.vector, $vector) - 1.0 AS cosine
+ORDER BY cosine DESC, k.id LIMIT $limit
+RETURN cosine, k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+"""
+
+TOP_KNOWLEDGE: Final = """
+MATCH (k:Knowledge) WHERE k.space = $space AND k.uses >= 0
+WITH k ORDER BY k.space DESC, k.uses DESC, k.score DESC, k.id LIMIT $limit
+RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+"""
+
+LOCK_KNOWLEDGE: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key})
+SET k.space = $space
+"""
+
+COUNT_USES: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key})
+SET k.uses = k.uses + row.uses
+"""
+
+# -- runs -----------------------------------------------------------------------------------------------------------------
+PUT_RUN: Final = """
+MERGE (r:Run {key: $row.key})
+SET r = $row
+"""
+
+RUN: Final = """
+MATCH (r:Run {key: $key})
+RETURN r.id AS id, r.status AS status, r.settings AS settings, r.costs AS costs, r.started_at AS started_at,
+       r.ended_at AS ended_at
+"""
+
+RUNS: Final = """
+MATCH (r:Run {space: $space})
+RETURN r.id AS id, r.status AS status, r.settings AS settings, r.costs AS costs, r.started_at AS started_at,
+       r.ended_at AS ended_at
+"""
+
+SET_USER_STATUS: Final = """
+MATCH (:Run {key: $row.run_key})
+MERGE (s:UserStatus {key: $row.key})
+SET s = $row
+RETURN count(s) AS found
+"""
+
+USER_STATUSES: Final = """
+MATCH (s:UserStatus {run_key: $run_key})
+RETURN s.user AS user, s.status AS status, s.cause AS cause
+"""
+
+# -- the store itself -----------------------------------------------------------------------------------------------------
+COUNTS: Final = """
+RETURN COUNT { MATCH (i:Item {space: $space}) } AS items,
+       COUNT { MATCH (u:User {space: $space}) } AS users,
+       COUNT { MATCH (u:User {space: $space}) WHERE u.version > 0 } AS graphs,
+       COUNT { MATCH (s:Reason {space: $space, kind: 'reasoned'}) } AS accepted,
+       COUNT { MATCH (s:RejectedReason {space: $space}) } AS rejected,
+       COUNT { MATCH (s:Reason {space: $space, kind: 'imagined'}) } AS imagined,
+       COUNT { MATCH (k:Knowledge {space: $space}) } AS knowledge,
+       COUNT { MATCH (r:Run {space: $space}) } AS runs
+"""
+
+SERVER: Final = """
+CALL dbms.components() YIELD name, versions, edition
+WHERE name = 'Neo4j Kernel'
+RETURN versions[0] AS version, edition
+"""
+
+ANY_USER: Final = """
+MATCH (u:User {space: $space})
+RETURN u.id AS id LIMIT 1
+"""
+
+SCHEMA_VERSION: Final = """
+MATCH (s:LlmrgSchema {key: 'schema'})
+RETURN s.version AS version
+"""
+
+SET_SCHEMA_VERSION: Final = """
+MERGE (s:LlmrgSchema {key: 'schema'}) ON CREATE SET s.name = 'LLMRG schema'
+SET s.version = $version
+"""
+
+FOREIGN_LABEL: Final = """
+MATCH (n) WHERE n:User OR n:Item OR n:Attribute OR n:Reason OR n:RejectedReason OR n:Knowledge OR n:Run OR n:UserStatus OR n:Draft
+RETURN labels(n)[0] AS label LIMIT 1
+"""
+
+WAIT_FOR_INDEXES: Final = "CALL db.awaitIndexes($timeout_s)"

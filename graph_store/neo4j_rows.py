@@ -1,0 +1,234 @@
+"""Records to the nodes of the Neo4j store, and back.
+
+Every node carries `key` (a hash of its kind, namespace and id: what it is found by), `namespace` and `space` (the namespace's hash: an
+index holds values of limited length, a namespace has no limit), and `name`, the short caption that Neo4j Browser writes into the circle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, TypeAlias, TypeVar
+
+import numpy as np
+
+from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
+from llmrg.graph_store.checks import to_json
+from llmrg.graph_store.neo4j_cypher import Label
+
+Row: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+BATCH: Final = 1000
+"""Rows of one UNWIND."""
+CAPTION: Final = 40
+"""Characters of a caption."""
+INDEXED: Final = 500
+"""Characters of an id that the index on users holds; what comes after is compared outside the index."""
+
+
+def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of at most `size` rows."""
+    left = iter(rows)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def node_key(label: Label, namespace: str, *parts: object) -> str:
+    """What a node is found by."""
+    return stable_key(label.value, namespace, *parts)
+
+
+def space_of(namespace: str) -> str:
+    return stable_key("namespace", namespace)
+
+
+def caption(text: str) -> str:
+    """One short line of `text`."""
+    line = " ".join(text.split())
+    return line if len(line) <= CAPTION else line[: CAPTION - 1] + "…"
+
+
+def sort_text(text: str) -> str:
+    """A text that sorts by UTF-16 units, as the server sorts, like `text` by code points, as Python sorts.
+
+    The two orders differ only where a character beyond U+FFFF meets one from U+E000 on; ordinary ids come back unchanged.
+    """
+    return "".join(c if c < "\uffff" else f"\uffff{ord(c):06x}" for c in text)
+
+
+def sort_parts(text: str) -> tuple[str, str]:
+    """(start held by the index, the rest), which compare like the whole."""
+    sortable = sort_text(text)
+    return sortable[:INDEXED], sortable[INDEXED:]
+
+
+def _node(label: Label, namespace: str, name: str, *parts: object) -> Row:
+    key = node_key(label, namespace, *parts)
+    return {"key": key, "namespace": namespace, "space": space_of(namespace), "name": caption(name)}
+
+
+# -- items and users ------------------------------------------------------------------------------------------------------
+def item_row(namespace: str, item: Item) -> Row:
+    node = _node(Label.ITEM, namespace, item.title or item.id, item.id)
+    return node | {"id": item.id, "title": item.title} | _attributes(item.attributes)
+
+
+def item_from(record: Row) -> Item:
+    return Item(record["id"], record["title"], _pairs(record))
+
+
+def user_row(namespace: str, history: History) -> Row:
+    sort, sort_rest = sort_parts(history.user)
+    node = _node(Label.USER, namespace, history.user, history.user)
+    return node | {
+        "id": history.user,
+        "sort": sort,
+        "sort_rest": sort_rest,
+        "timed": bool(history.at),
+        **_attributes(history.attributes),
+    }
+
+
+def taken_rows(namespace: str, history: History) -> list[Row]:
+    """The user's TOOK relations."""
+    user = node_key(Label.USER, namespace, history.user)
+    at = history.at or (None,) * len(history.items)
+    return [
+        {
+            "user": user,
+            "item": node_key(Label.ITEM, namespace, item),
+            "position": i,
+            "at": None if at[i] is None else float(at[i] or 0.0),
+        }
+        for i, item in enumerate(history.items)
+    ]
+
+
+def history_from(record: Row) -> History:
+    items = tuple(item for item, _ in record["taken"])
+    at = tuple(at for _, at in record["taken"]) if record["timed"] else ()
+    return History(record["user"], items, at, _pairs(record))
+
+
+def _attributes(attributes: Attributes) -> Row:
+    return {"attribute_names": [name for name, _ in attributes], "attribute_values": [value for _, value in attributes]}
+
+
+def _pairs(record: Row) -> Attributes:
+    return tuple(zip(record["names"], record["values"], strict=True))
+
+
+# -- graphs ---------------------------------------------------------------------------------------------------------------
+def step_rows(namespace: str, graph: ReasoningGraph) -> list[Row]:
+    """One node a step, in the order of the graph; equal steps get keys of their own."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for rank, step in enumerate(graph.steps):
+        label = Label.REASON if step.accepted else Label.REJECTED_REASON
+        node = _node(label, namespace, step.reason, step.key, seen[step.key])
+        seen[step.key] += 1
+        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run})
+    return rows
+
+
+def step_values(step: Step) -> Row:
+    """The fields of a step as plain values, always the same for equal steps."""
+    return step.to_json() | {
+        "position": int(step.position),
+        "cause_position": None if step.cause_position is None else int(step.cause_position),
+        "score": float(step.score),
+        "chain": int(step.chain),
+        "seen": int(step.seen),
+        "accepted": bool(step.accepted),
+        "grounding": float(step.grounding),
+    }
+
+
+def graph_from(record: Row) -> ReasoningGraph:
+    user = record["user"]
+    return ReasoningGraph(user, tuple(Step(user, *values) for values in record["steps"]), record["run"], record["version"])
+
+
+def attribute_row(namespace: str, attribute: str) -> Row:
+    return _node(Label.ATTRIBUTE, namespace, attribute, attribute) | {"id": attribute}
+
+
+def draft_row(namespace: str, run: str, user: str) -> Row:
+    return _node(Label.DRAFT, namespace, user, run, user) | {"run": run, "user": user}
+
+
+def step_text(step: Step) -> str:
+    return json.dumps(step_values(step), ensure_ascii=False)
+
+
+def step_from_text(text: str) -> Step:
+    return Step(**json.loads(text))
+
+
+# -- knowledge base -------------------------------------------------------------------------------------------------------
+def knowledge_row(namespace: str, entry: Knowledge) -> Row:
+    node = _node(Label.KNOWLEDGE, namespace, entry.reason, entry.key)
+    return node | {
+        "id": entry.key,
+        "pair": pair_key(namespace, entry.from_item, entry.to_item),
+        "target": node_key(Label.ITEM, namespace, entry.to_item),
+        "from_item": entry.from_item,
+        "reason": entry.reason,
+        "to_item": entry.to_item,
+        "score": float(entry.score),
+        "uses": int(entry.uses),
+        "source_user": entry.source_user,
+        "source_position": int(entry.source_position),
+        "vector": vector_of(entry.vector) if len(entry.vector) else None,
+    }
+
+
+def knowledge_from(record: Row) -> Knowledge:
+    fields = {name: record[name] for name in record if name not in ("vector", "cosine")}
+    return Knowledge(**fields, vector=tuple(record["vector"] or ()))
+
+
+def pair_key(namespace: str, from_item: str, to_item: str) -> str:
+    return stable_key("pair", namespace, from_item, to_item)
+
+
+def vector_of(vector: Sequence[float] | np.ndarray) -> list[float]:
+    """Rounded to 32-bit floats, as all stores keep vectors."""
+    values: list[float] = np.asarray(vector, dtype=np.float32).tolist()
+    return values
+
+
+def vector_space_row(namespace: str, dimension: int) -> Row:
+    return _node(Label.VECTOR_SPACE, namespace, namespace) | {"dimension": dimension}
+
+
+# -- runs -----------------------------------------------------------------------------------------------------------------
+def run_row(namespace: str, run: Run) -> Row:
+    return _node(Label.RUN, namespace, run.id, run.id) | {
+        "id": run.id,
+        "status": run.status,
+        "settings": to_json(run.settings, "settings"),
+        "costs": to_json(run.costs, "costs"),
+        "started_at": float(run.started_at),
+        "ended_at": None if run.ended_at is None else float(run.ended_at),
+    }
+
+
+def run_from(record: Row) -> Run:
+    return Run(
+        record["id"],
+        record["status"],
+        json.loads(record["settings"]),
+        json.loads(record["costs"]),
+        record["started_at"],
+        record["ended_at"],
+    )
+
+
+def status_row(namespace: str, run_id: str, user: str, status: str, cause: str) -> Row:
+    run_key = node_key(Label.RUN, namespace, run_id)
+    node = _node(Label.USER_STATUS, namespace, user, run_id, user)
+    return node | {"run_key": run_key, "run": run_id, "user": user, "status": status, "cause": cause}

@@ -1,0 +1,80 @@
+"""From a store URL to an opened store."""
+
+from __future__ import annotations
+
+import importlib.util
+from urllib.parse import urlsplit
+
+from llmrg.core.errors import ConfigError, MissingPackageError
+from llmrg.graph_store.protocol import GraphStore
+
+NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
+_FORMS = "use sqlite:///relative.db, sqlite:////absolute/file.db, or neo4j://host:port"
+
+
+def open_store(
+    url: str, *, user: str | None = None, password: str | None = None, database: str | None = None, timeout_s: float = 30.0
+) -> GraphStore:
+    """Connect to the store that `url` names; close it when done, best by `with open_store(...) as store`.
+
+    Args:
+        url: `sqlite:///file` (a fourth slash makes the path absolute) or `neo4j://host:port` (also `bolt://`, `+s`, `+ssc`).
+        user, password, database: for Neo4j; without a password the server is taken to ask for none.
+        timeout_s: Longest wait for a connection or a lock.
+    Raises:
+        ConfigError: the URL is none of these forms.
+        MissingPackageError: a Neo4j URL without the package `neo4j`.
+        StoreError: as `GraphStore.open`.
+    """
+    store = _store(url, user, password, database, timeout_s)
+    try:
+        store.open()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _store(url: str, user: str | None, password: str | None, database: str | None, timeout_s: float) -> GraphStore:
+    scheme, separator, rest = url.partition("://")
+    if scheme == "sqlite" and separator:
+        return _sqlite_store(rest, timeout_s)
+    if scheme in NEO4J_SCHEMES and separator:
+        _check_server(url)
+        return _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s)
+    if not separator:
+        raise ConfigError(f"{url!r} is a path, not a store URL; write sqlite:///{url}")
+    raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
+
+
+def _sqlite_store(rest: str, timeout_s: float) -> GraphStore:
+    from llmrg.graph_store.sqlite_store import SqliteStore
+
+    path = rest.removeprefix("/")
+    if rest == path:
+        raise ConfigError(
+            f"a SQLite URL has three slashes before a relative path, four before /: write sqlite:///{path or 'graphs.db'}"
+        )
+    if path in ("", ":memory:"):
+        raise ConfigError("a SQLite store is a file, since several connections share it; write sqlite:///graphs.db")
+    return SqliteStore(path, timeout_s=timeout_s)
+
+
+def _check_server(url: str) -> None:
+    """The message repeats nothing of the URL: it may hold a password."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "a store URL must not hold a user name or a password; give neo4j://host:port, and the rest as "
+            "LLMRG_STORE_USER and LLMRG_STORE_PASSWORD"
+        )
+    if not parts.hostname:
+        raise ConfigError(f"the store URL names no host; {_FORMS}")
+
+
+def _neo4j_store(url: str, auth: tuple[str, str] | None, database: str | None, timeout_s: float) -> GraphStore:
+    if importlib.util.find_spec("neo4j") is None:
+        raise MissingPackageError("neo4j", "pip install 'llmrg[neo4j]'")
+    from llmrg.graph_store.neo4j_store import Neo4jStore
+
+    return Neo4jStore(url, auth=auth, database=database, timeout_s=timeout_s)

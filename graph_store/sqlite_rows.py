@@ -1,0 +1,95 @@
+"""Records to rows of the SQLite store, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step
+from llmrg.graph_store.checks import to_json
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+def item_row(namespace: str, item: Item) -> Row:
+    return namespace, item.id, item.title, _pairs_text(item.attributes)
+
+
+def item_from(row: Row) -> Item:
+    return Item(row[0], row[1], _pairs(row[2]))
+
+
+def user_row(namespace: str, history: History) -> Row:
+    at = [None if t is None else float(t) for t in history.at]
+    return namespace, history.user, _text(history.items), _text(at), _pairs_text(history.attributes)
+
+
+def history_from(row: Row) -> History:
+    return History(row[0], tuple(json.loads(row[1])), tuple(json.loads(row[2])), _pairs(row[3]))
+
+
+def sizes_of(graph: ReasoningGraph) -> tuple[int, int, int]:
+    """(accepted, rejected, imagined), as `StoreCounts` counts them."""
+    return len(graph.reasoned()), len(graph.rejected()), len(graph.imagined())
+
+
+def step_row(graph_id: int, ordinal: int, step: Step) -> Row:
+    cause_position = None if step.cause_position is None else int(step.cause_position)
+    return (
+        *(graph_id, ordinal, int(step.position), step.kind, step.cause_kind, step.cause, cause_position, step.reason, step.item),
+        *(float(step.score), int(step.chain), int(step.seen), int(step.accepted), step.why_rejected, step.origin),
+        float(step.grounding),
+    )
+
+
+def step_from(user: str, row: Row) -> Step:
+    position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, accepted, *rest = row
+    return Step(user, position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, bool(accepted), *rest)
+
+
+def step_text(step: Step) -> str:
+    """The step as JSON, always the same for equal steps; drafts are kept so."""
+    return _text(step_row(0, 0, step)[2:])
+
+
+def step_from_text(user: str, text: str) -> Step:
+    return step_from(user, tuple(json.loads(text)))
+
+
+def knowledge_row(namespace: str, entry: Knowledge) -> Row:
+    vector = np.asarray(entry.vector, dtype="<f4").tobytes() if len(entry.vector) else None
+    return (
+        *(namespace, entry.key, entry.from_item, entry.reason, entry.to_item, float(entry.score), int(entry.uses)),
+        *(entry.source_user, int(entry.source_position), vector),
+    )
+
+
+def knowledge_from(row: Row) -> Knowledge:
+    vector = () if row[7] is None else tuple(np.frombuffer(row[7], dtype="<f4").tolist())
+    return Knowledge(*row[:7], vector=vector)
+
+
+def run_row(namespace: str, run: Run) -> Row:
+    ended_at = None if run.ended_at is None else float(run.ended_at)
+    return (
+        *(namespace, run.id, run.status, to_json(run.settings, "settings"), to_json(run.costs, "costs")),
+        *(float(run.started_at), ended_at),
+    )
+
+
+def run_from(row: Row) -> Run:
+    return Run(row[0], row[1], json.loads(row[2]), json.loads(row[3]), row[4], row[5])
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _pairs_text(attributes: Attributes) -> str:
+    return _text([list(pair) for pair in attributes])
+
+
+def _pairs(text: str) -> Attributes:
+    return tuple((name, value) for name, value in json.loads(text))

@@ -1,0 +1,261 @@
+"""The embedded default store: one SQLite file, nothing to install or to start."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from llmrg.core.errors import GraphNotFoundError, StoreError, UnknownItemError, UnknownUserError, VersionConflictError
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+from llmrg.graph_store import checks, sqlite_knowledge, sqlite_rows
+from llmrg.graph_store import sqlite_schema as sql
+from llmrg.graph_store.protocol import StoreCounts, StoreHealth
+from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
+
+
+class SqliteStore:
+    """A `GraphStore` in one file, for any number of threads and processes of one machine.
+
+    Readers never wait. Writers wait for each other, `timeout_s` at most. A write that was acknowledged survives the end of the
+    process at any moment; with `synchronous="full"` it survives a power cut too, at the price of a disk flush for each call.
+    """
+
+    def __init__(self, path: str | Path, *, timeout_s: float = 30.0, synchronous: Synchronous = "normal") -> None:
+        self.path = Path(path)
+        self.url = f"sqlite:///{self.path}"
+        self._connections = SqliteConnections(self.path, timeout_s, synchronous)
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({str(self.path)!r})"
+
+    def open(self) -> None:
+        self._connections.open()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def health(self) -> StoreHealth:
+        with self._connections.reading() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+        return StoreHealth(self.url, f"SQLite {sqlite3.sqlite_version}", version, vector_index=False)
+
+    def counts(self, namespace: str) -> StoreCounts:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            return StoreCounts(*db.execute(sql.COUNTS, {"namespace": namespace}).fetchone())
+
+    # -- catalogue and users -----------------------------------------------------------------------------------------
+    def put_items(self, namespace: str, items: Iterable[Item]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_items(rows := list(items))
+        with self._connections.writing() as db:
+            db.executemany(sql.PUT_ITEM, [sqlite_rows.item_row(namespace, item) for item in rows])
+
+    def items(self, namespace: str) -> list[Item]:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            return [sqlite_rows.item_from(row) for row in db.execute(sql.ITEMS, (namespace,))]
+
+    def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_histories(rows := list(histories))
+        with self._connections.writing() as db:
+            _check_known(db, namespace, (item for history in rows for item in history.items))
+            db.executemany(sql.PUT_USER, [sqlite_rows.user_row(namespace, history) for history in rows])
+
+    def history(self, namespace: str, user: str) -> History:
+        checks.check_users(namespace, [user])
+        with self._connections.reading() as db:
+            row = db.execute(sql.HISTORY, (namespace, user)).fetchone()
+            if row is None:
+                raise _unknown_user(db, namespace, user)
+        return sqlite_rows.history_from(row)
+
+    def histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
+        checks.check_users(namespace, users)
+        with self._connections.reading() as db:
+            rows = [db.execute(sql.HISTORY, (namespace, user)).fetchone() for user in users]
+        return {row[0]: sqlite_rows.history_from(row) for row in rows if row is not None}
+
+    def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
+        checks.check_page(namespace, after, limit)
+        with self._connections.reading() as db:
+            return [user for (user,) in db.execute(sql.USERS, (namespace, after, limit))]
+
+    # -- graphs ------------------------------------------------------------------------------------------------------
+    def replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None = None) -> int:
+        checks.check_id(namespace, "namespace")
+        checks.check_graph(graph)
+        with self._connections.writing() as db:
+            found = _version(db, namespace, graph.user)
+            if expected_version is not None and expected_version != found:
+                raise VersionConflictError(graph.user, expected_version, found)
+            _check_owner(db, namespace, graph.user, graph.steps)
+            db.execute(sql.PUT_GRAPH, (namespace, graph.user, graph.run, *sqlite_rows.sizes_of(graph)))
+            (number, _, version) = db.execute(sql.GRAPH, (namespace, graph.user)).fetchone()
+            db.execute(sql.DELETE_STEPS, (number,))
+            db.executemany(sql.PUT_STEP, [sqlite_rows.step_row(number, i, step) for i, step in enumerate(graph.steps)])
+            _delete_draft(db, namespace, graph.run, graph.user)
+        return int(version)
+
+    def graph(self, namespace: str, user: str) -> ReasoningGraph:
+        found = self.graphs(namespace, [user])
+        if user not in found:
+            raise GraphNotFoundError(user)
+        return found[user]
+
+    def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
+        checks.check_users(namespace, users)
+        raw: dict[str, tuple[Any, ...]] = {}
+        with self._connections.reading() as db:
+            for user in users:
+                row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
+                if row is not None:
+                    raw[user] = (*row, db.execute(sql.STEPS, row[:1]).fetchall())
+        return {
+            user: ReasoningGraph(user, tuple(sqlite_rows.step_from(user, row) for row in rows), run, version)
+            for user, (_, run, version, rows) in raw.items()
+        }
+
+    def delete_graph(self, namespace: str, user: str) -> bool:
+        checks.check_users(namespace, [user])
+        with self._connections.writing() as db:
+            row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
+            if row is not None:
+                db.execute(sql.DELETE_STEPS, row[:1])
+                db.execute(sql.DELETE_GRAPH, row[:1])
+        return row is not None
+
+    # -- drafts ------------------------------------------------------------------------------------------------------
+    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_draft(run, user, steps, through)
+        with self._connections.writing() as db:
+            _check_owner(db, namespace, user, steps)
+            db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through)))
+            (number, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
+            db.executemany(sql.PUT_DRAFT_STEP, [(number, sqlite_rows.step_text(step)) for step in steps])
+
+    def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
+        checks.check_users(namespace, [user])
+        checks.check_id(run, "run id")
+        with self._connections.reading() as db:
+            row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
+            texts = [] if row is None else db.execute(sql.DRAFT_STEPS, row[:1]).fetchall()
+        return tuple(sqlite_rows.step_from_text(user, text) for (text,) in texts), 0 if row is None else row[1]
+
+    # -- knowledge base ----------------------------------------------------------------------------------------------
+    def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_knowledge(rows := list(entries))
+        with self._connections.writing() as db:
+            _check_known(db, namespace, (item for entry in rows for item in (entry.from_item, entry.to_item)))
+            sqlite_knowledge.put(db, namespace, rows)
+
+    def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
+        checks.check_page(namespace, after, limit)
+        with self._connections.reading() as db:
+            return [sqlite_rows.knowledge_from(row) for row in db.execute(sql.KNOWLEDGE_PAGE, (namespace, after, limit))]
+
+    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            return sqlite_knowledge.of_pairs(db, namespace, pairs)
+
+    def nearest_knowledge(
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5
+    ) -> list[tuple[Knowledge, float]]:
+        checks.check_id(namespace, "namespace")
+        checks.check_limit(limit)
+        checks.check_vector(query := np.asarray(vector), "vector")
+        with self._connections.reading() as db:
+            return sqlite_knowledge.nearest(db, namespace, to_item, query, limit)
+
+    def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_uses(uses)
+        with self._connections.writing() as db:
+            db.executemany(sql.COUNT_USES, [(int(count), namespace, key) for key, count in uses.items()])
+
+    def top_knowledge(self, namespace: str, limit: int = 20) -> list[Knowledge]:
+        checks.check_page(namespace, "", limit)
+        with self._connections.reading() as db:
+            return [sqlite_rows.knowledge_from(row) for row in db.execute(sql.TOP_KNOWLEDGE, (namespace, limit))]
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+    def put_run(self, namespace: str, run: Run) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_run(run)
+        with self._connections.writing() as db:
+            db.execute(sql.PUT_RUN, sqlite_rows.run_row(namespace, run))
+
+    def run(self, namespace: str, run_id: str) -> Run:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            row = db.execute(sql.RUN, (namespace, run_id)).fetchone()
+        if row is None:
+            raise _unknown_run(namespace, run_id)
+        return sqlite_rows.run_from(row)
+
+    def runs(self, namespace: str) -> list[Run]:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            return [sqlite_rows.run_from(row) for row in db.execute(sql.RUNS, (namespace,))]
+
+    def set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str = "") -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_status(run_id, user, status, cause)
+        with self._connections.writing() as db:
+            if db.execute(sql.RUN, (namespace, run_id)).fetchone() is None:
+                raise _unknown_run(namespace, run_id)
+            db.execute(sql.PUT_STATUS, (namespace, run_id, user, status, cause))
+
+    def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            rows = db.execute(sql.STATUSES, (namespace, run_id)).fetchall()
+        return {user: (status, cause) for user, status, cause in rows}
+
+
+def _version(db: sqlite3.Connection, namespace: str, user: str) -> int:
+    row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
+    return 0 if row is None else int(row[2])
+
+
+def _check_owner(db: sqlite3.Connection, namespace: str, user: str, steps: Iterable[Step]) -> None:
+    if db.execute(sql.HAS_USER, (namespace, user)).fetchone() is None:
+        raise _unknown_user(db, namespace, user)
+    _check_known(db, namespace, checks.items_of(steps))
+
+
+def _check_known(db: sqlite3.Connection, namespace: str, items: Iterable[str]) -> None:
+    for item in dict.fromkeys(items):
+        if db.execute(sql.HAS_ITEM, (namespace, item)).fetchone() is None:
+            raise UnknownItemError(item)
+
+
+def _unknown_user(db: sqlite3.Connection, namespace: str, user: str) -> UnknownUserError:
+    row = db.execute(sql.ANY_USER, (namespace,)).fetchone()
+    return UnknownUserError(user, "" if row is None else row[0])
+
+
+def _unknown_run(namespace: str, run_id: str) -> StoreError:
+    return StoreError(f"no run {run_id!r} in namespace {namespace!r}; `put_run` makes one, `runs` lists them")
+
+
+def _delete_draft(db: sqlite3.Connection, namespace: str, run: str, user: str) -> None:
+    row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
+    if row is not None:
+        db.execute(sql.DELETE_DRAFT_STEPS, row[:1])
+        db.execute(sql.DELETE_DRAFT, row[:1])

@@ -1,0 +1,79 @@
+"""The Typer application and what all commands share: options, output, and how errors end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from llmrg.sdk import Project
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Reasoning graphs made by a language model that improve a recommender and explain it.\n\n"
+    "Start with [bold]llmrg demo[/bold]. Your own data: [bold]llmrg build --data ratings.csv --users 20[/bold].",
+)
+
+out = Console()
+err = Console(stderr=True)
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", "-d", envvar="LLMRG_DATA", show_default=True,
+        help="demo, a known data set (llmrg data list), or a file or folder.",
+    ),
+]  # fmt: skip
+Store = Annotated[
+    str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")
+]
+Home = Annotated[Path | None, typer.Option("--home", help="Folder of store, trained recommenders, pictures [default: .llmrg].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", help="Column names of a table: user=userId,item=movieId,time=timestamp,title=title (any of them)."
+    ),
+]
+OnBadRow = Annotated[str, typer.Option("--on-bad-row", help="error, or skip (counts and lists them).")]
+
+EXIT_CODES = {"CallerError": 2, "StoreError": 3, "ModelError": 4, "ArtifactError": 5, "BudgetSpentError": 6}
+INTERRUPTED = 130
+
+
+@contextmanager
+def project(
+    data: str, store: str | None, home: Path | None, columns: str | None = None, on_bad_row: str = "error", **settings: Any
+) -> Iterator[Project]:
+    """An opened project for one command; it is closed at the end."""
+    from llmrg.sdk import Project
+
+    load: dict[str, Any] = {"on_bad_row": on_bad_row}
+    if columns:
+        load["columns"] = parse_columns(columns)
+    with Project(data, store=store, home=home, load=load, **settings) as opened:
+        yield opened
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """`user=userId,item=movieId` -> {"user": "userId", "item": "movieId"}. Raises: ConfigError."""
+    from llmrg.core.errors import ConfigError
+
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    for name, sign, column in pairs:
+        if not (name and sign and column):
+            raise ConfigError(f"--columns takes name=column pairs joined by commas, not {text!r}; try user=userId,item=movieId")
+    return {name.strip(): column.strip() for name, _, column in pairs}
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, and nothing else there."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -1,0 +1,64 @@
+"""`llmrg data list | get | inspect`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from llmrg.cli.app import AsJson, Columns, OnBadRow, app, err, out, parse_columns, print_json
+
+data = typer.Typer(no_args_is_help=True, help="Data sets: which are known, fetch one, look into one.")
+app.add_typer(data, name="data")
+
+
+@data.command("list")
+def list_sets(as_json: AsJson = False) -> None:
+    """Known data sets, their publishers and terms, and which are here."""
+    from llmrg.cli.tables import print_sets
+    from llmrg.core.settings import load_settings
+    from llmrg.data.registry import known_sets
+
+    sets = known_sets(load_settings().data_dir.expanduser())
+    print_json([asdict(s) for s in sets]) if as_json else print_sets(sets)
+
+
+@data.command()
+def get(name: str) -> None:
+    """Download a data set from its publisher; the terms are shown first.
+
+    Example: llmrg data get ml-latest-small
+    """
+    from llmrg.cli.progress import bars
+    from llmrg.core.settings import load_settings
+    from llmrg.data import registry
+
+    folder = load_settings().data_dir.expanduser()
+    err.print(registry.terms(name), highlight=False, markup=False)
+    with bars() as progress:
+        task = progress.add_task(name, total=None, note="bytes")
+        path = registry.get(name, folder, lambda done, total: progress.update(task, completed=done, total=total))
+    out.print(str(path), soft_wrap=True, highlight=False)
+
+
+@data.command()
+def inspect(
+    source: Annotated[str, typer.Argument(help="A known data set, a file or a folder.")] = "demo",
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
+    """Counts, lengths, attributes, ties and skipped rows of a data set.
+
+    Example: llmrg data inspect ratings.csv --columns user=userId,item=movieId --on-bad-row skip
+    """
+    from llmrg.cli.tables import print_summary
+    from llmrg.core.settings import load_settings
+    from llmrg.data.registry import inspect as summarise
+    from llmrg.data.registry import load_data
+
+    chosen = {"columns": parse_columns(columns)} if columns else {}
+    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), on_bad_row=on_bad_row, **chosen)
+    summary = summarise(dataset)
+    print_json(asdict(summary)) if as_json else print_summary(summary, dataset.report)

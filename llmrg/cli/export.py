@@ -1,0 +1,37 @@
+"""`llmrg export`: from one store to another, for instance an embedded file into Neo4j."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmrg.cli.app import Data, Home, Store, app, err, project
+
+
+@app.command()
+def export(
+    target: Annotated[str, typer.Argument(help="Where to: sqlite:///file or neo4j://host:port.")],
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+) -> None:
+    """Copy a data set's items, histories, graphs, knowledge and runs into another store.
+
+    Repeating it goes on where it stopped: what is equal already is skipped.
+
+    Example: llmrg export neo4j://127.0.0.1:7687
+    """
+    from llmrg.cli.progress import bars
+    from llmrg.graph_store.compare import copy_store
+    from llmrg.graph_store.open_store import open_store
+
+    with project(data, store, home) as opened:
+        s = opened.settings
+        password = s.store_password.get_secret_value() or None
+        other = open_store(target, user=s.store_user, password=password, database=s.store_database, timeout_s=s.store_timeout_s)
+        with other, bars() as progress:
+            task = progress.add_task("users", total=None, note="")
+            copy_store(opened.store, other, opened.dataset.name, lambda done, total: progress.update(task, completed=done, total=total))
+            counts = other.counts(opened.dataset.name)
+    err.print(f"{target} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries")

@@ -1,0 +1,69 @@
+"""Progress bars on standard error: what is being done, for how many users, and how long it will still take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from llmrg.cli.app import err
+
+if TYPE_CHECKING:
+    from llmrg.agents.fleet import BuildEvent
+    from llmrg.recommenders.training import Epoch
+
+
+def bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+    )
+
+
+@contextmanager
+def building(title: str = "reasoning graphs: users") -> Iterator[Callable[[BuildEvent], None]]:
+    """A bar fed by the events of a build."""
+    with bars() as progress:
+        task = progress.add_task(title, total=None, note="")
+
+        def show(event: BuildEvent) -> None:
+            progress.update(task, completed=event.done, total=event.total, note=event.note)
+
+        yield show
+
+
+@contextmanager
+def training(title: str) -> Iterator[Callable[[Epoch], None]]:
+    """A bar fed by the epochs of a training."""
+    with bars() as progress:
+        task = progress.add_task(f"{title}: epochs", total=None, note="")
+
+        def show(epoch: Epoch) -> None:
+            found = "" if epoch.ndcg is None else f"validation NDCG@10 {epoch.ndcg:.3f}"
+            progress.update(task, completed=epoch.number, total=epoch.of, note=found)
+
+        yield show
+
+
+@contextmanager
+def steps(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar of `total` named steps; each call starts the next one."""
+    with bars() as progress:
+        task = progress.add_task(title, total=total, note="")
+        started = 0
+
+        def show(name: str) -> None:
+            nonlocal started
+            progress.update(task, completed=started, note=name)
+            started += 1
+
+        yield show
+        progress.update(task, completed=total, note="")

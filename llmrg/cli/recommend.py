@@ -1,0 +1,95 @@
+"""`llmrg recommend`, `llmrg explain`, `llmrg show`: what one user sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
+
+
+@app.command()
+def recommend(
+    user: Annotated[str | None, typer.Argument(help="A user of the data; or give --items.")] = None,
+    items: Annotated[str | None, typer.Option(help="An unseen history: item ids, oldest first, joined by commas.")] = None,
+    k: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    name: Annotated[str, typer.Option("--recommender", help="graph, sasrec, skip-markov or popularity.")] = "graph",
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
+    """The best unseen items, each with the chain of verified steps that leads to it.
+
+    Examples:
+      llmrg recommend reader-001
+      llmrg recommend --items dracula,frankenstein --recommender sasrec
+    """
+    with project(data, store, home, columns, on_bad_row) as opened:
+        found = opened.recommend(
+            user, items=items.split(",") if items else None, k=k, recommender=opened.recommender(name)
+        )  # fmt: skip
+        if as_json:
+            print_json([{"rank": s.rank, "item": s.item, "title": s.title, "score": s.score, "why": s.why.to_json()} for s in found])
+            return
+        for s in found:
+            out.print(f"{s.rank:>3}. [bold]{_escape(s.title)}[/bold] [dim]{_escape(s.item)}  score {s.score:.3f}[/dim]", highlight=False)
+            if s.why.found:
+                for line in s.why.text(opened.dataset.catalogue).splitlines()[1:]:
+                    out.print(f"     {_escape(line.strip())}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def explain(
+    user: str,
+    item: Annotated[str, typer.Argument(help="Item id.")],
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
+    """Why this item for this user: the chain of stored, verified steps, or the news that there is none.
+
+    Example: llmrg explain reader-001 dracula
+    """
+    with project(data, store, home, columns, on_bad_row) as opened:
+        why = opened.explain(user, item)
+        if as_json:
+            print_json(why.to_json())
+        else:
+            out.print(_escape(why.text(opened.dataset.catalogue, most=20)), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def show(
+    user: str,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML or SVG file [default: in --home].")] = None,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+) -> None:
+    """Draw a user's reasoning graph as one self-contained page.
+
+    Examples:
+      llmrg show reader-001
+      llmrg show reader-001 -o graph.svg
+    """
+    with project(data, store, home, columns, on_bad_row) as opened:
+        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in user)[:80]
+        path = output or opened.settings.home / "pictures" / opened.dataset.name / f"{name}.html"
+        out.print(str(opened.show(user).save(path).resolve()), soft_wrap=True, highlight=False)
+    err.print("open it in any browser; nothing is loaded from elsewhere")
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

