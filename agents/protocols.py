@@ -1,7 +1,7 @@
 """Who thinks: the three roles that a mind can take, and the small records that pass between a mind and the machine.
 
-A mind is any object with these coroutine methods; it may fill one role or all three. It sees a `Block` and nothing else: the block's
-history ends where the block ends, so a mind cannot look past it.
+A mind is any object with these coroutine methods; it may fill one role or all three. It sees a `Block` and nothing else: the
+block's history ends where the block ends, so a mind cannot look past it.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _left_strand(strand: Strand, plan: Sequence[Strand]) -> int | None:
 
 
 def _links(strand: Strand, y: float, xs: Mapping[int, float], limit: float, catalogue: Catalogue) -> tuple[Link, ...]:
-    """Reasons stand above and below the line by turns, so that each has the room of two steps; a repeated one is not written again."""
+    """Reasons stand above and below the line by turns, so that each has the room of two; a repeated one is not written again."""
     places: list[tuple[float, bool, bool]] = []
     above, before = False, ""
     for step in strand.steps:

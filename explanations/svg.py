@@ -151,8 +151,10 @@ def _link(track: Track, link: Link, numbers: Numbers) -> Markup:
     pieces = [tag("title", link.details)]
     if link.x1 < link.x2:
         pieces.append(line(link.x1, y, link.x2, y, "lg-hit"))
-        pieces.append(line(link.x1, y, link.x2, y, "lg-line", stroke_width=1.4 + 3.2 * step.score))
-        if link is track.links[0]:
+        first = link is track.links[0]
+        start = link.x1 if first else link.x1 + 5.5
+        pieces.append(line(start, y, link.x2, y, "lg-line", stroke_width=1.4 + 3.2 * step.score))
+        if first:
             pieces.append(circle(link.x1, y, 3.2, "lg-cause"))
     if step.cause_kind == "attribute":
         pieces.append(square(link.x2, y, 4.6, "lg-node lg-open"))

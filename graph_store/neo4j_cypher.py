@@ -1,9 +1,10 @@
 """Every Cypher text of the Neo4j store, and the closed lists of labels and relation kinds they may name.
 
 The texts are literals: no value is ever written into one, values travel as parameters only, and the type checker refuses any text
-that is not a literal (`LiteralString`). They run unchanged on 5.26 LTS and on 2026 releases. Habits of all of them: a node is found by its
-hashed `key`; rows come sorted by key, so that two writers lock in one order; nodes are made before relations; a lock is taken by
-setting a constant, in a statement before the one that reads what the lock protects.
+that is not a literal (`LiteralString`). They run unchanged on 5.26 LTS and on 2026 releases.
+
+Habits of all of them: a node is found by its hashed `key`; rows come sorted by key, so that two writers lock in one order; nodes
+are made before relations; a lock is taken by setting a constant, in a statement before the one that reads what the lock protects.
 """
 
 from __future__ import annotations
@@ -99,7 +100,6 @@ RETURN u.id AS id ORDER BY u.space, u.sort, u.sort_rest LIMIT $limit
 LOCK_USER: Final = """
 MATCH (u:User {key: $key})
 SET u.space = $space
-RETURN count(u) AS found
 """
 
 GRAPH_STATE: Final = """

@@ -6,9 +6,7 @@ from typing import Final
 
 from llmrg.core.errors import StoreError, StoreFullError, StoreUnreachableError
 
-HOW_TO_START: Final = (
-    "start one with `make neo4j` or `docker compose -f docker/compose.yaml up -d`, or keep the graphs in a file: --store sqlite:///graphs.db"
-)
+HOW_TO_START: Final = "start one with `make neo4j` or `docker compose -f docker/compose.yaml up -d`, or keep the graphs in a file: --store sqlite:///graphs.db"
 _FULL: Final = ("no space left on device", "disk full", "not enough space")
 _BY_CODE: Final = {
     "Neo.ClientError.Security.AuthenticationRateLimit": (
@@ -43,7 +41,9 @@ def explain(error: Exception, *, place: str, user: str, database: str, timeout_s
     code = getattr(error, "code", None) or ""
     text = str(getattr(error, "message", None) or error)
     if any(sign in text.lower() for sign in _FULL):
-        return StoreFullError(f"the server at {place} has no space left on its disk; nothing was half written: free some and repeat")
+        return StoreFullError(
+            f"the server at {place} has no space left on its disk; nothing was half written: free some and repeat"
+        )
     if code in _BY_CODE:
         return StoreError(f"{place}: " + _BY_CODE[code].format(user=user, database=database, timeout_s=timeout_s))
     if isinstance(error, exceptions.AuthError):
@@ -52,8 +52,12 @@ def explain(error: Exception, *, place: str, user: str, database: str, timeout_s
         )
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired | exceptions.DriverError):
         if "HTTP" in text:
-            return StoreUnreachableError(f"{place} answers as a web server: give the Bolt port (7687), not that of Neo4j Browser (7474)")
+            return StoreUnreachableError(
+                f"{place} answers as a web server: give the Bolt port (7687), not that of Neo4j Browser (7474)"
+            )
         return StoreUnreachableError(f"no Neo4j server answers at {place}; {HOW_TO_START}")
     if isinstance(error, exceptions.TransientError):
-        return StoreError(f"{place} was too busy for {timeout_s:g} s ({code}); nothing was half written: try again with fewer writers")
+        return StoreError(
+            f"{place} was too busy for {timeout_s:g} s ({code}); nothing was half written: try again with fewer writers"
+        )
     return StoreError(f"{place} refused a call ({code or type(error).__name__}): {text}")

@@ -110,9 +110,7 @@ class Neo4jLink:
         try:
             yield
         except (Neo4jError, DriverError) as error:
-            raise explain(
-                error, place=self.place, user=self._user, database=self.database, timeout_s=self.timeout_s
-            ) from error
+            raise explain(error, place=self.place, user=self._user, database=self.database, timeout_s=self.timeout_s) from error
 
     def _check_server(self) -> None:
         version, edition = self.read(lambda tx: tx.run(cypher.SERVER).single(strict=True).values())

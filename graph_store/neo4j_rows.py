@@ -191,6 +191,11 @@ def knowledge_from(record: Row) -> Knowledge:
     return Knowledge(**fields, vector=tuple(record["vector"] or ()))
 
 
+def knowledge_key(namespace: str, from_item: str, reason: str, to_item: str) -> str:
+    """Key of the node that holds this entry."""
+    return node_key(Label.KNOWLEDGE, namespace, Knowledge(from_item, reason, to_item, 0.0).key)
+
+
 def pair_key(namespace: str, from_item: str, to_item: str) -> str:
     return stable_key("pair", namespace, from_item, to_item)
 

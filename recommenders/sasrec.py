@@ -20,7 +20,7 @@ class SasRecConfig(BaseModel, frozen=True, extra="forbid"):
     blocks: PositiveInt = 2
     heads: PositiveInt = 2
     """Attention heads; must divide `embedding_size`."""
-    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+    dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Share of values dropped after embeddings, attention and feed-forward (attention weights themselves are kept whole)."""
 
     def model_post_init(self, context: object) -> None:

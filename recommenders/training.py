@@ -22,10 +22,10 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
     """Passes over the users at most."""
     batch_size: PositiveInt = 128
     """Users a batch."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 2e-3
     weight_decay: NonNegativeFloat = 0.0
     """Decoupled from the gradient (AdamW); 0 is plain Adam."""
-    patience: PositiveInt = 15
+    patience: PositiveInt = 10
     """Epochs without a better validation NDCG@10 before training stops."""
 
 

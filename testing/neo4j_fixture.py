@@ -1,11 +1,11 @@
 """A Neo4j server for a test session: in a container where a Docker engine answers, else from Java and Maven.
 
-    @pytest.fixture(scope="session")
-    def neo4j_server():
-        if reason := why_no_neo4j():
-            pytest.skip(reason)
-        with start_neo4j() as server:
-            yield server
+@pytest.fixture(scope="session")
+def neo4j_server():
+    if reason := why_no_neo4j():
+        pytest.skip(reason)
+    with start_neo4j() as server:
+        yield server
 """
 
 from __future__ import annotations

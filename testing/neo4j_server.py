@@ -281,7 +281,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Start a server to work with and keep it until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m llmrg.testing.neo4j_server", description=main.__doc__)
     parser.add_argument("--version", default=neo4j_java.DEFAULT_VERSION)
-    parser.add_argument("--home", type=Path, default=Path(".llmrg/neo4j"), help="folder of the database, kept (default: %(default)s)")
+    parser.add_argument(
+        "--home", type=Path, default=Path(".llmrg/neo4j"), help="folder of the database, kept (default: %(default)s)"
+    )
     parser.add_argument("--password", default="", help="of the user neo4j, 8 characters or more (default: no authentication)")
     parser.add_argument("--bolt-port", type=int, default=7687)
     parser.add_argument("--http-port", type=int, default=7474)

@@ -60,9 +60,7 @@ def _gemma(stored: Sequence[str]) -> tuple[list[str], Any]:
 
     tokens = [_SPACE * len(t) if t and not t.strip(" ") else t for t in stored]
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    model = BPE(
-        vocab=vocabulary, merges=list(_merges(tokens, vocabulary)), fuse_unk=True, unk_token="<unk>", byte_fallback=True
-    )
+    model = BPE(vocab=vocabulary, merges=list(_merges(tokens, vocabulary)), fuse_unk=True, unk_token="<unk>", byte_fallback=True)
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Replace(" ", _SPACE)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", behavior="merged_with_previous", invert=False)

@@ -91,9 +91,7 @@ class LocalLM:
             torch.set_num_threads(threads)
         chosen = torch.float32 if dtype == "float32" or (dtype == "auto" and not _fast_bfloat16(device)) else torch.bfloat16
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=chosen, attn_implementation="sdpa", local_files_only=True
-            )
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa", local_files_only=True)
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # the readers of these files raise several kinds, bare Exception among them
             raise ModelFileError(f"{folder} cannot be loaded ({error}); delete the folder and call again") from error

@@ -186,9 +186,7 @@ def _is_whole(folder: Path) -> bool:
         with path.open("rb") as stream:
             seen = hashlib.file_digest(stream, "sha256").hexdigest()
         if seen != sha256:
-            raise ModelFileError(
-                f"{path} is damaged: SHA-256 is {seen}, not {sha256}; delete the folder {folder} and call again"
-            )
+            raise ModelFileError(f"{path} is damaged: SHA-256 is {seen}, not {sha256}; delete the folder {folder} and call again")
     return True
 
 

@@ -53,6 +53,10 @@
     pinned = pinned && pinned.by === by ? null : { by, steps };
     show();
   };
+  const chainOf = (steps) => {
+    const card = [...page.querySelectorAll(".pick [data-focus]")].find((b) => words(b.dataset.focus).some((s) => steps.includes(s)));
+    return card ? [...steps, ...words(card.dataset.focus)] : steps;
+  };
   const button = (chain) => page.querySelector(`.chains [data-focus="${chain}"]`);
 
   details.forEach((_, element) => {
@@ -60,7 +64,7 @@
       tell(element, event);
       if (pinned) return;
       if (element.dataset.chain) focus(stepsOf(element.dataset.chain));
-      else if (words(element.dataset.steps).length) focus(words(element.dataset.steps));
+      else if (words(element.dataset.steps).length) focus(chainOf(words(element.dataset.steps)));
     });
     element.addEventListener("pointermove", place);
     element.addEventListener("pointerleave", () => {

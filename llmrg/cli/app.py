@@ -32,16 +32,12 @@ Data = Annotated[
         help="demo, a known data set (llmrg data list), or a file or folder.",
     ),
 ]  # fmt: skip
-Store = Annotated[
-    str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")
-]
+Store = Annotated[str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")]
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of store, trained recommenders, pictures [default: .llmrg].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Columns = Annotated[
     str | None,
-    typer.Option(
-        "--columns", help="Column names of a table: user=userId,item=movieId,time=timestamp,title=title (any of them)."
-    ),
+    typer.Option("--columns", help="Column names of a table: user=userId,item=movieId,time=timestamp,title=title (any of them)."),
 ]
 OnBadRow = Annotated[str, typer.Option("--on-bad-row", help="error, or skip (counts and lists them).")]
 

@@ -32,6 +32,10 @@ def export(
         other = open_store(target, user=s.store_user, password=password, database=s.store_database, timeout_s=s.store_timeout_s)
         with other, bars() as progress:
             task = progress.add_task("users", total=None, note="")
-            copy_store(opened.store, other, opened.dataset.name, lambda done, total: progress.update(task, completed=done, total=total))
+
+            def tell(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            copy_store(opened.store, other, opened.dataset.name, tell)
             counts = other.counts(opened.dataset.name)
     err.print(f"{target} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +35,11 @@ def recommend(
             user, items=items.split(",") if items else None, k=k, recommender=opened.recommender(name)
         )  # fmt: skip
         if as_json:
-            print_json([{"rank": s.rank, "item": s.item, "title": s.title, "score": s.score, "why": s.why.to_json()} for s in found])
+            print_json([{**asdict(s), "why": s.why.to_json()} for s in found])
             return
         for s in found:
-            out.print(f"{s.rank:>3}. [bold]{_escape(s.title)}[/bold] [dim]{_escape(s.item)}  score {s.score:.3f}[/dim]", highlight=False)
+            about = f"[dim]{_escape(s.item)}  score {s.score:.3f}[/dim]"
+            out.print(f"{s.rank:>3}. [bold]{_escape(s.title)}[/bold] {about}", highlight=False)
             if s.why.found:
                 for line in s.why.text(opened.dataset.catalogue).splitlines()[1:]:
                     out.print(f"     {_escape(line.strip())}", highlight=False, soft_wrap=True)

@@ -1,0 +1,31 @@
+"""Open chains of a user's graph: which there are, and which number a new step gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from llmrg.agents.protocols import OpenChain
+from llmrg.core.records import Step
+
+
+def open_chains(steps: Iterable[Step]) -> tuple[list[dict[str, Any]], int]:
+    """(chains of the accepted reasoned steps, most recent tail first; the next free number)."""
+    tails: dict[int, Step] = {}
+    highest = -1
+    for step in steps:
+        if step.accepted and step.kind == "reasoned":
+            highest = max(highest, step.chain)
+            if step.chain not in tails or tails[step.chain].position <= step.position:
+                tails[step.chain] = step
+    chains = [OpenChain(number, s.item, s.position, s.reason, s.score) for number, s in tails.items()]
+    return [asdict(chain) for chain in by_recency(chains)], highest + 1
+
+
+def by_recency(chains: Iterable[OpenChain]) -> list[OpenChain]:
+    return sorted(chains, key=lambda chain: (-chain.tail_position, -chain.score, chain.number))
+
+
+def read_chains(rows: Sequence[dict[str, Any]]) -> tuple[OpenChain, ...]:
+    return tuple(OpenChain(**row) for row in rows)

@@ -1,0 +1,55 @@
+"""How a build is done: one frozen configuration; with the minds' names it identifies a run."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+
+
+class BuildConfig(BaseModel, frozen=True, extra="forbid"):
+    """Settings of one build over many users."""
+
+    l_tru: PositiveInt = 50
+    """Reason over this many last items of a history (the paper's truncation length)."""
+    block_size: PositiveInt = 10
+    """Items explained in one go; chains are continued beyond the history at the end of every block."""
+    candidates: PositiveInt = 2
+    """Accepted steps kept per item at most."""
+    tau: float | None = Field(default=None, ge=0, le=1)
+    """Score from which a step enters the graph; None takes the verifier's own."""
+    kb_tau: float | None = Field(default=None, ge=0, le=1)
+    """Score from which a step enters the knowledge base; None takes tau."""
+    tries: NonNegativeInt = 1
+    """How often verification may send an unexplained item back to the reasoner (recalibration)."""
+    live_chains: PositiveInt = 3
+    """Chains continued at a cut, most recent tail first."""
+    imagined_per_chain: PositiveInt = 3
+    """Accepted continuations kept per chain and cut."""
+    grounding_tau: float = Field(default=0.75, ge=0, le=1)
+    """Similarity from which an imagined text counts as a catalogue item."""
+    similar_tau: float = Field(default=0.8, ge=0, le=1)
+    """Cosine from which a stored reason is close enough to a chain's reason to be recalled for it (tier 2)."""
+    held_out: NonNegativeInt = 2
+    """Items at the end of a history that never enter the knowledge base: they are what the recommender is measured on."""
+    verification: bool = True
+    """Off: every step is accepted, with score 1 (control)."""
+    divergence: bool = True
+    """Off: nothing is imagined (control)."""
+    knowledge: bool = True
+    """Off: the knowledge base is neither asked nor filled (control)."""
+    concurrency: PositiveInt = 1
+    """Users under way at once. With more than 1 the order in which users fill the knowledge base varies."""
+    retries: NonNegativeInt = 4
+    """Further calls after one that failed for a passing reason."""
+    retry_wait_s: float = Field(default=1.0, ge=0)
+    """Seconds before the first of them; doubled each time."""
+    max_calls: NonNegativeInt | None = None
+    """Model calls after which the run stops cleanly."""
+    max_tokens: NonNegativeInt | None = None
+    """Tokens after which the run stops cleanly."""
+    max_seconds: float | None = Field(default=None, ge=0)
+    """Seconds after which the run stops cleanly."""
+
+    def identity(self) -> dict[str, object]:
+        """The settings that change what is built, without those that only change how."""
+        how = {"concurrency", "retries", "retry_wait_s", "max_calls", "max_tokens", "max_seconds"}
+        return self.model_dump(exclude=how)

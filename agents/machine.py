@@ -1,0 +1,47 @@
+"""The LangGraph machine of one user: wiring only, each node is a file of `nodes/`.
+
+plan -> recall -> reason -> verify -> commit -> diverge -> ground -> verify -> commit -> next block, or publish
+                   ^          | an item without an accepted step, tries left
+                   +----------+ (recalibration, with the critique)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from llmrg.agents.context import BuildContext
+from llmrg.agents.nodes.commit import after_commit, commit
+from llmrg.agents.nodes.diverge import diverge
+from llmrg.agents.nodes.ground import ground
+from llmrg.agents.nodes.plan import after_plan, plan
+from llmrg.agents.nodes.publish import publish
+from llmrg.agents.nodes.reason import reason
+from llmrg.agents.nodes.recall import recall
+from llmrg.agents.nodes.verify import after_verify, verify
+from llmrg.agents.state import State
+
+
+@lru_cache(maxsize=1)
+def machine() -> Any:
+    """The compiled machine. Invoke it with `context=BuildContext(...)` and the state `{"user": ...}`."""
+    graph: Any = StateGraph(State, context_schema=BuildContext)
+    for node in (plan, recall, reason, verify, commit, diverge, ground, publish):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "plan")
+    graph.add_conditional_edges("plan", after_plan, ["recall", "publish"])
+    graph.add_edge("recall", "reason")
+    graph.add_edge("reason", "verify")
+    graph.add_conditional_edges("verify", after_verify, ["reason", "commit"])
+    graph.add_conditional_edges("commit", after_commit, ["diverge", "recall", "publish"])
+    graph.add_edge("diverge", "ground")
+    graph.add_edge("ground", "verify")
+    graph.add_edge("publish", END)
+    return graph.compile()
+
+
+def steps_at_most(blocks: int, tries: int) -> int:
+    """LangGraph's recursion limit for a user: its default of 25 is one block's worth."""
+    return 20 + blocks * (10 + 2 * (tries + 1))

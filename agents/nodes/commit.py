@@ -1,0 +1,108 @@
+"""commit: the best verified steps of a block enter the user's draft and, where they may, the knowledge base."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+
+from llmrg.agents.chains import by_recency, read_chains
+from llmrg.agents.context import BuildContext
+from llmrg.agents.protocols import OpenChain
+from llmrg.agents.state import State
+from llmrg.core.records import Knowledge, Step, in_order
+
+REJECTED_KEPT = 2
+"""Rejected steps kept per item (or per chain, of imagined ones), best first, for the eye and for calibration."""
+
+
+async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
+    context = runtime.context
+    steps = [Step(**row) for row in state["steps"]]
+    with context.usage.timed("commit"):
+        if state["phase"] == "reason":
+            kept, chains, number = _reasoned(context, state, steps)
+            _learn(context, state["user"], kept)
+            if context.config.divergence and chains:
+                return {"steps": [s.to_json() for s in kept], "chains": chains, "next_chain": number}
+            _draft(context, state, kept)
+            return {"blocks": state["blocks"][1:], "steps": [], "chains": chains, "next_chain": number}
+        before = [step for step in steps if step.kind == "reasoned"]
+        _draft(context, state, before + _imagined(context, steps))
+    return {"blocks": state["blocks"][1:], "steps": [], "phase": "reason"}
+
+
+def after_commit(state: State) -> Literal["diverge", "recall", "publish"]:
+    if state["steps"] or (state["phase"] == "imagine"):
+        return "diverge"
+    return "recall" if state["blocks"] else "publish"
+
+
+def _draft(context: BuildContext, state: State, steps: list[Step]) -> None:
+    context.store.append_draft(context.namespace, context.run, state["user"], in_order(steps), state["blocks"][0][1])
+
+
+def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[list[Step], list[dict[str, Any]], int]:
+    """Steps to keep with their final chain numbers, the open chains after them, and the next free number."""
+    chains = {chain.number: chain for chain in read_chains(state["chains"])}
+    number = state["next_chain"]
+    by_position: defaultdict[int, list[Step]] = defaultdict(list)
+    for step in sorted(steps, key=lambda s: (s.position, -s.score, s.reason, s.cause)):
+        by_position[step.position].append(step)
+    kept = []
+    for position in sorted(by_position):
+        for step in [s for s in by_position[position] if s.accepted][: context.config.candidates]:
+            continued = _continues(chains.values(), step)
+            step = replace(step, chain=number if continued is None else continued)
+            number = max(number, step.chain + 1)
+            chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
+            kept.append(step)
+        kept += [replace(s, chain=-1) for s in by_position[position] if not s.accepted][:REJECTED_KEPT]
+    return kept, [asdict(chain) for chain in by_recency(chains.values())], number
+
+
+def _continues(chains: Iterable[OpenChain], step: Step) -> int | None:
+    """The chain that ends in the step's cause: the one it was proposed for, else one of the same reason, else the best.
+
+    A second step from the same tail finds no chain there any more, and so branches off as a new one.
+    """
+    ends = [c for c in chains if (c.tail_item, c.tail_position) == (step.cause, step.cause_position)]
+    return max(ends, key=lambda c: (c.number == step.chain, c.reason == step.reason, c.score, -c.number)).number if ends else None
+
+
+def _imagined(context: BuildContext, steps: list[Step]) -> list[Step]:
+    kept: list[Step] = []
+    by_chain: defaultdict[tuple[int, bool], int] = defaultdict(int)
+    for step in sorted((s for s in steps if s.kind == "imagined"), key=lambda s: (-s.score, s.chain, s.item)):
+        most = context.config.imagined_per_chain if step.accepted else REJECTED_KEPT
+        if by_chain[step.chain, step.accepted] < most:
+            by_chain[step.chain, step.accepted] += 1
+            kept.append(step if step.accepted else replace(step, chain=-1))
+    return kept
+
+
+def _learn(context: BuildContext, user: str, steps: list[Step]) -> None:
+    """Put what other users may know into the knowledge base."""
+    if not (context.config.knowledge and context.config.verification):
+        return
+    good = [
+        s
+        for s in steps
+        if s.accepted
+        and s.cause_kind == "item"
+        and s.origin == "model"
+        and s.score >= context.kb_tau
+        and s.seen <= context.shared_length(user)
+    ]
+    if not good:
+        return
+    vectors = context.embed([s.reason for s in good]).tolist() if context.embed else [()] * len(good)
+    entries = [
+        Knowledge(s.cause, s.reason, s.item, s.score, 0, user, s.position, tuple(vector))
+        for s, vector in zip(good, vectors, strict=True)
+    ]
+    context.store.put_knowledge(context.namespace, entries)
+    context.usage.add("commit.learned", len(entries))

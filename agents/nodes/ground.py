@@ -1,0 +1,83 @@
+"""ground: imagined items become unseen catalogue items, or are dropped and counted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import lru_cache
+
+import numpy as np
+from langgraph.runtime import Runtime
+from rapidfuzz import fuzz, process, utils
+
+from llmrg.agents.chains import read_chains
+from llmrg.agents.context import BuildContext, Embed
+from llmrg.agents.protocols import Candidate, Imagined
+from llmrg.agents.state import State
+from llmrg.data.dataset import Catalogue
+
+VECTOR_TAU = 0.6
+"""Cosine below which two titles are not called similar."""
+
+
+async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
+    context = runtime.context
+    cut = state["blocks"][0][1]
+    seen = set(context.history(state["user"]).items[:cut])
+    tails = {chain.number: chain for chain in read_chains(state["chains"])}
+    candidates: list[Candidate] = []
+    taken: set[tuple[int, str]] = set()
+    with context.usage.timed("ground"):
+        for row in state["imagined"]:
+            one = Imagined(**row)
+            found = find_item(context.dataset.catalogue, one, context.embed)
+            tail = tails.get(one.chain)
+            if tail is None or found is None or found[1] < context.config.grounding_tau:
+                context.usage.add("ground.not_in_catalogue")
+            elif found[0] in seen:
+                context.usage.add("ground.seen")
+            elif (one.chain, found[0]) in taken:
+                context.usage.add("ground.duplicates")
+            else:
+                taken.add((one.chain, found[0]))
+                cause = ("item", tail.tail_item, tail.tail_position)
+                candidates.append(Candidate(cut, *cause, one.reason, found[0], one.chain, cut, "model", found[1]))  # type: ignore[arg-type]
+    context.usage.add("ground.kept", len(candidates))
+    return {"candidates": [asdict(candidate) for candidate in candidates], "imagined": []}
+
+
+def find_item(catalogue: Catalogue, imagined: Imagined, embed: Embed | None) -> tuple[str, float] | None:
+    """(item id, similarity in [0, 1]): by id, by exact title, by fuzzy title, by text vector."""
+    if imagined.item is not None:
+        return (imagined.item, 1.0) if imagined.item in catalogue else None
+    titles = _titles(catalogue)
+    said = utils.default_process(imagined.text)
+    if not said:
+        return None
+    match = process.extractOne(said, titles.names, scorer=fuzz.WRatio)
+    best = (titles.ids[match[2]], match[1] / 100) if match else None
+    if embed is None or (best and best[1] >= 0.9):
+        return best
+    cosines = titles.vectors(embed) @ embed([imagined.text])[0]
+    row = int(np.argmax(cosines))
+    near = (titles.ids[row], float(cosines[row])) if cosines[row] >= VECTOR_TAU else None
+    return max((m for m in (best, near) if m), key=lambda m: m[1], default=None)
+
+
+class _Titles:
+    """Titles made ready for matching, once per catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.ids = catalogue.ids
+        self.raw = [item.title for item in catalogue]
+        self.names = [utils.default_process(title) for title in self.raw]
+        self._vectors: np.ndarray | None = None
+
+    def vectors(self, embed: Embed) -> np.ndarray:
+        if self._vectors is None:
+            self._vectors = embed(self.raw)
+        return self._vectors
+
+
+@lru_cache(maxsize=4)
+def _titles(catalogue: Catalogue) -> _Titles:
+    return _Titles(catalogue)

@@ -1,0 +1,57 @@
+"""reason: propose steps for the items that have none yet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from langgraph.runtime import Runtime
+
+from llmrg.agents.calls import ask
+from llmrg.agents.chains import read_chains
+from llmrg.agents.context import BuildContext
+from llmrg.agents.protocols import Block, Candidate
+from llmrg.agents.state import State, candidate_name
+from llmrg.core.records import History
+
+
+def still_open(state: State, tries: int) -> list[int]:
+    """Positions of the block without an accepted step for which the reasoner may be asked (again)."""
+    start, stop = state["blocks"][0]
+    explained = {step["position"] for step in state["steps"] if step["accepted"]}
+    return [p for p in range(start, stop) if p not in explained and state["asked"].get(str(p), 0) <= tries]
+
+
+def block_of(context: BuildContext, state: State, positions: list[int]) -> Block:
+    """What a mind may see: the history up to the block's end."""
+    history = context.history(state["user"]).before(state["blocks"][0][1])
+    critiques = {int(p): text for p, text in state["critiques"].items() if int(p) in positions}
+    return Block(state["user"], history, tuple(positions), read_chains(state["chains"]), critiques)
+
+
+async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
+    context = runtime.context
+    waiting = {candidate["position"] for candidate in state["candidates"]}
+    positions = [p for p in still_open(state, context.config.tries) if p not in waiting]
+    if not positions:
+        return {}
+    block = block_of(context, state, positions)
+    none: list[Candidate] = []
+    proposed = await ask(context, "reason", lambda: context.minds.reasoner.reason(block), none)
+    asked = {**state["asked"], **{str(p): state["asked"].get(str(p), 0) + 1 for p in positions}}
+    context.usage.add("reason.asked", len(positions))
+    context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if int(p) in positions))
+    tried = {candidate_name(step) for step in state["steps"]}
+    good = [c for c in proposed if _about_this(c, block.history, positions)]
+    context.usage.add("reason.dropped", len(proposed) - len(good))
+    rows = [asdict(replace(c, origin="model")) for c in good]
+    return {"asked": asked, "candidates": state["candidates"] + [row for row in rows if candidate_name(row) not in tried]}
+
+
+def _about_this(candidate: Candidate, history: History, positions: list[int]) -> bool:
+    """Whether it speaks of the block's own items, its cause comes earlier, and its maker had seen no more than the block."""
+    p, cause = candidate.position, candidate.cause_position
+    if p not in positions or candidate.item != history.items[p] or not p < candidate.seen <= len(history):
+        return False
+    if candidate.cause_kind == "item":
+        return cause is not None and 0 <= cause < p and history.items[cause] == candidate.cause
+    return cause is None

@@ -1,0 +1,89 @@
+"""recall: ask the knowledge base before any model.
+
+Tier 1: an entry of the same (from item, to item). Tier 2: an entry that leads to the same item for a reason close to that of an
+open chain.
+Leak rule: an entry that this user contributed is of use only beyond the position it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from llmrg.agents.chains import read_chains
+from llmrg.agents.context import BuildContext
+from llmrg.agents.protocols import Candidate, OpenChain
+from llmrg.agents.state import State, candidate_name
+from llmrg.core.records import Knowledge
+
+CHAINS_ASKED = 2
+"""Open chains compared with stored reasons per item (tier 2)."""
+
+
+async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
+    context, user = runtime.context, state["user"]
+    fresh: State = {"phase": "reason", "candidates": [], "steps": [], "asked": {}, "critiques": {}, "knowledge": {}}
+    if not context.config.knowledge:
+        return fresh
+    with context.usage.timed("recall"):
+        hits = _exact(context, user, state)
+        _similar(context, user, state, hits)
+    context.usage.add("recall.asked", state["blocks"][0][1] - state["blocks"][0][0])
+    context.usage.add("recall.hits", len(hits))
+    for candidate, entry in (pair for found in hits.values() for pair in found):
+        row = asdict(candidate)
+        fresh["candidates"].append(row)
+        fresh["knowledge"][candidate_name(row)] = entry.key
+    return fresh
+
+
+Hits = dict[int, list[tuple[Candidate, Knowledge]]]
+
+
+def _exact(context: BuildContext, user: str, state: State) -> Hits:
+    items, (start, stop) = context.history(user).items, state["blocks"][0]
+    latest: dict[int, dict[str, int]] = {p: {item: c for c, item in enumerate(items[:p])} for p in range(start, stop)}
+    pairs = sorted({(cause, items[p]) for p in range(start, stop) for cause in latest[p]})
+    by_item: dict[str, list[Knowledge]] = {}
+    for entry in context.store.knowledge_for(context.namespace, pairs) if pairs else []:
+        by_item.setdefault(entry.to_item, []).append(entry)
+    tails = {chain["tail_item"]: chain["number"] for chain in reversed(state["chains"])}
+    hits: Hits = {}
+    for p in range(start, stop):
+        for entry in by_item.get(items[p], []):
+            if entry.from_item in latest[p] and _usable(entry, user, p) and len(hits.get(p, [])) < context.config.candidates:
+                cause = latest[p][entry.from_item]
+                chain = tails.get(entry.from_item)
+                found = Candidate(
+                    p, "item", entry.from_item, cause, entry.reason, items[p], chain, seen=p + 1, origin="knowledge"
+                )
+                hits.setdefault(p, []).append((found, entry))
+    return hits
+
+
+def _similar(context: BuildContext, user: str, state: State, hits: Hits) -> None:
+    chains = [chain for chain in read_chains(state["chains"][:CHAINS_ASKED]) if chain.reason]
+    if context.embed is None or not chains:
+        return
+    vectors = context.embed([chain.reason for chain in chains])
+    items, (start, stop) = context.history(user).items, state["blocks"][0]
+    for p in range(start, stop):
+        if p in hits:
+            continue
+        for chain, vector in zip(chains, vectors, strict=True):
+            near = context.store.nearest_knowledge(context.namespace, items[p], vector, limit=3)
+            good = [entry for entry, cosine in near if cosine >= context.config.similar_tau and _usable(entry, user, p)]
+            if good:
+                hits[p] = [(_continue(chain, good[0], p, items[p]), good[0])]
+                break
+
+
+def _continue(chain: OpenChain, entry: Knowledge, position: int, item: str) -> Candidate:
+    said: dict[str, Any] = {"reason": entry.reason, "item": item, "chain": chain.number, "origin": "knowledge"}
+    return Candidate(position, "item", chain.tail_item, chain.tail_position, seen=position + 1, **said)
+
+
+def _usable(entry: Knowledge, user: str, position: int) -> bool:
+    return entry.source_user != user or entry.source_position < position

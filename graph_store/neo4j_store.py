@@ -1,0 +1,195 @@
+"""The store for teams: a Neo4j server, 5.26 LTS or newer, community edition, no plugins.
+
+The graph is made to be looked at in Neo4j Browser; `docs/graph_store.md` shows its shape and queries to paste.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+
+from llmrg.core.errors import GraphNotFoundError, StoreError
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows, neo4j_schema
+from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_link import Neo4jLink
+from llmrg.graph_store.protocol import StoreCounts, StoreHealth
+
+
+class Neo4jStore:
+    """A `GraphStore` on a Neo4j server, for any number of threads, processes and machines.
+
+    A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most.
+
+    Args:
+        url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
+        auth: (user, password), or None for a server that asks for none.
+        database: the database's name; None means `neo4j`.
+        timeout_s: Longest wait for a connection, and longest run of one call.
+    """
+
+    def __init__(
+        self, url: str, auth: tuple[str, str] | None = None, database: str | None = "neo4j", timeout_s: float = 30.0
+    ) -> None:
+        self._link = Neo4jLink(url, auth, database or "neo4j", timeout_s)
+        self.url = self._link.place
+
+    def __repr__(self) -> str:
+        return f"Neo4jStore({self.url!r}, database={self._link.database!r})"
+
+    def open(self) -> None:
+        self._link.open()
+        try:
+            neo4j_schema.bring_forward(self._link)
+        except BaseException:
+            self._link.close()
+            raise
+
+    def close(self) -> None:
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def health(self) -> StoreHealth:
+        version = neo4j_schema.stored_version(self._link)
+        return StoreHealth(self.url, self._link.product, version, vector_index=False)
+
+    def counts(self, namespace: str) -> StoreCounts:
+        checks.check_id(namespace, "namespace")
+        space = neo4j_rows.space_of(namespace)
+        return StoreCounts(**self._link.read(lambda tx: tx.run(cypher.COUNTS, space=space).single(strict=True).data()))
+
+    # -- catalogue and users -----------------------------------------------------------------------------------------
+    def put_items(self, namespace: str, items: Iterable[Item]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_items(rows := list(items))
+        self._link.write(lambda tx: neo4j_catalogue.put_items(tx, namespace, rows))
+
+    def items(self, namespace: str) -> list[Item]:
+        checks.check_id(namespace, "namespace")
+        return self._link.read(lambda tx: neo4j_catalogue.items(tx, namespace))
+
+    def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_histories(rows := list(histories))
+        self._link.write(lambda tx: neo4j_catalogue.put_histories(tx, namespace, rows))
+
+    def history(self, namespace: str, user: str) -> History:
+        checks.check_users(namespace, [user])
+        return self._link.read(lambda tx: neo4j_catalogue.history(tx, namespace, user))
+
+    def histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
+        checks.check_users(namespace, users)
+        return self._link.read(lambda tx: neo4j_catalogue.histories(tx, namespace, users))
+
+    def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
+        checks.check_page(namespace, after, limit)
+        return self._link.read(lambda tx: neo4j_catalogue.users(tx, namespace, after, limit))
+
+    # -- graphs ------------------------------------------------------------------------------------------------------
+    def replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None = None) -> int:
+        checks.check_id(namespace, "namespace")
+        checks.check_graph(graph)
+        return self._link.write(lambda tx: neo4j_graphs.replace(tx, namespace, graph, expected_version))
+
+    def graph(self, namespace: str, user: str) -> ReasoningGraph:
+        found = self.graphs(namespace, [user])
+        if user not in found:
+            raise GraphNotFoundError(user)
+        return found[user]
+
+    def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
+        checks.check_users(namespace, users)
+        return self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users))
+
+    def delete_graph(self, namespace: str, user: str) -> bool:
+        checks.check_users(namespace, [user])
+        return self._link.write(lambda tx: neo4j_graphs.delete(tx, namespace, user))
+
+    # -- drafts ------------------------------------------------------------------------------------------------------
+    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_draft(run, user, steps, through)
+        self._link.write(lambda tx: neo4j_graphs.append_draft(tx, namespace, run, user, steps, through))
+
+    def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
+        checks.check_users(namespace, [user])
+        checks.check_id(run, "run id")
+        return self._link.read(lambda tx: neo4j_graphs.draft(tx, namespace, run, user))
+
+    # -- knowledge base ----------------------------------------------------------------------------------------------
+    def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_knowledge(rows := list(entries))
+        self._link.write(lambda tx: neo4j_knowledge.put(tx, namespace, rows))
+
+    def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
+        checks.check_page(namespace, after, limit)
+        return self._link.read(lambda tx: neo4j_knowledge.page(tx, namespace, after, limit))
+
+    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
+        checks.check_id(namespace, "namespace")
+        return self._link.read(lambda tx: neo4j_knowledge.of_pairs(tx, namespace, pairs))
+
+    def nearest_knowledge(
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5
+    ) -> list[tuple[Knowledge, float]]:
+        checks.check_id(namespace, "namespace")
+        checks.check_limit(limit)
+        checks.check_vector(query := np.asarray(vector), "vector")
+        return self._link.read(lambda tx: neo4j_knowledge.nearest(tx, namespace, to_item, query, limit))
+
+    def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_uses(uses)
+        self._link.write(lambda tx: neo4j_knowledge.count_uses(tx, namespace, uses))
+
+    def top_knowledge(self, namespace: str, limit: int = 20) -> list[Knowledge]:
+        checks.check_page(namespace, "", limit)
+        return self._link.read(lambda tx: neo4j_knowledge.top(tx, namespace, limit))
+
+    # -- runs --------------------------------------------------------------------------------------------------------
+    def put_run(self, namespace: str, run: Run) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_run(run)
+        row = neo4j_rows.run_row(namespace, run)
+        self._link.write(lambda tx: tx.run(cypher.PUT_RUN, row=row).consume())
+
+    def run(self, namespace: str, run_id: str) -> Run:
+        checks.check_id(namespace, "namespace")
+        key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
+        record = self._link.read(lambda tx: tx.run(cypher.RUN, key=key).single())
+        if record is None:
+            raise _unknown_run(namespace, run_id)
+        return neo4j_rows.run_from(record.data())
+
+    def runs(self, namespace: str) -> list[Run]:
+        checks.check_id(namespace, "namespace")
+        space = neo4j_rows.space_of(namespace)
+        found = self._link.read(lambda tx: tx.run(cypher.RUNS, space=space).data())
+        return sorted((neo4j_rows.run_from(record) for record in found), key=lambda run: (-run.started_at, run.id))
+
+    def set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str = "") -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_status(run_id, user, status, cause)
+        row = neo4j_rows.status_row(namespace, run_id, user, status, cause)
+        if not self._link.write(lambda tx: tx.run(cypher.SET_USER_STATUS, row=row).single(strict=True)["found"]):
+            raise _unknown_run(namespace, run_id)
+
+    def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
+        checks.check_id(namespace, "namespace")
+        run_key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
+        found = self._link.read(lambda tx: tx.run(cypher.USER_STATUSES, run_key=run_key).data())
+        return {row["user"]: (row["status"], row["cause"]) for row in sorted(found, key=lambda row: str(row["user"]))}
+
+
+def _unknown_run(namespace: str, run_id: str) -> StoreError:
+    return StoreError(f"no run {run_id!r} in namespace {namespace!r}; `put_run` makes one, `runs` lists them")

@@ -1,0 +1,158 @@
+"""The house keeps its shape: layers, packages, public names, import cost, sizes."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("core", "data", "graph_store", "agents", "encoders", "recommenders", "evaluation", "explanations", "testing")
+MAY_IMPORT = {
+    "core": set(),
+    "data": {"core"},
+    "graph_store": {"core", "data"},
+    "agents": {"graph_store", "data", "core"},
+    "encoders": {"graph_store", "data", "core"},
+    "recommenders": {"encoders", "data", "core"},
+    "evaluation": {"recommenders", "graph_store", "data", "core"},
+    "explanations": {"graph_store", "data", "core"},
+    "testing": set(ROOMS),
+}
+ONLY_IN = {"neo4j": ("graph_store/neo4j", "testing/neo4j"), "dgl": ("encoders/",), "langgraph": ("agents/",)}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_go_down_only(room: str) -> None:
+    for path in files(room):
+        for name in imports(path):
+            if name == "llmrg" or name.startswith("llmrg."):
+                target = (name.split(".") + ["(the face)"])[1]
+                assert target == room or target in MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_heavy_packages_stay_in_their_rooms() -> None:
+    for room in (*ROOMS, "llmrg/cli"):
+        for path in files(room):
+            place = str(path.relative_to(ROOT))
+            for package, homes in ONLY_IN.items():
+                used = any(name.split(".")[0] == package for name in imports(path))
+                assert not used or place.startswith(homes), f"{place} imports {package}"
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    for room in (*ROOMS, "llmrg/cli"):
+        for path in files(room):
+            place = str(path.relative_to(ROOT))
+            text = path.read_text(encoding="utf-8")
+            if place != "core/settings.py":
+                # starting a child process with a changed copy, or telling DGL its backend, reads no setting of ours
+                reads = "os.environ.get(" in text or "os.getenv(" in text
+                assert not reads or place.startswith(("testing/neo4j", "encoders/dgl")), place
+
+
+def test_packages_and_links_match_the_folders() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {
+        "llmrg." + str(path.parent.relative_to(ROOT)).replace("/", ".")
+        for room in ROOMS
+        for path in (ROOT / room).rglob("__init__.py")
+    }
+    assert set(project["packages"]) == folders | {"llmrg", "llmrg.cli"}
+    for room in ROOMS:
+        assert (ROOT / "llmrg" / room).resolve() == ROOT / room
+
+
+def test_public_names_are_there_and_few() -> None:
+    import llmrg
+
+    assert all(getattr(llmrg, name) is not None for name in llmrg.__all__)
+    assert sorted(llmrg.__all__) == llmrg.__all__
+    assert len(llmrg.__all__) <= 12
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, llmrg, llmrg.sdk, llmrg.cli.app\n"
+        "print([m for m in ('torch', 'dgl', 'neo4j', 'langgraph', 'transformers', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_import_and_help_are_quick() -> None:
+    def best_of(command: list[str]) -> float:
+        times = []
+        for _ in range(4):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    bare = best_of(["-c", "pass"])
+    assert best_of(["-c", "import llmrg"]) - bare < 0.2
+    assert best_of(["-m", "llmrg.cli", "--help"]) - bare < 0.5
+
+
+def test_files_stay_small() -> None:
+    for room in (*ROOMS, "llmrg/cli"):
+        for path in files(room):
+            length = path.read_text(encoding="utf-8").count("\n")
+            assert length <= 300, f"{path.relative_to(ROOT)} has {length} lines: look for the second idea in it"
+
+
+def test_every_room_has_a_guide() -> None:
+    for room in ROOMS:
+        if room not in ("core", "testing"):
+            assert (ROOT / "docs" / f"{room}.md").is_file()
+
+
+def test_errors_survive_pickling() -> None:
+    import pickle
+
+    from llmrg.core import errors
+
+    samples = [
+        errors.BadRowError("f.csv", 3, "rating", "x", "not a number"),
+        errors.UnknownUserError("u", "v"),
+        errors.UnknownItemError("i", "j"),
+        errors.GraphNotFoundError("u"),
+        errors.VersionConflictError("u", 1, 2),
+        errors.MissingPackageError("p", "pip install p"),
+    ]
+    for error in samples:
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_docs_links_lead_somewhere() -> None:
+    import re
+
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not target.startswith("mailto:"):
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def test_modules_import_alone() -> None:
+    for room in ROOMS:
+        importlib.import_module(f"llmrg.{room}")
