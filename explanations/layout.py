@@ -55,7 +55,7 @@ def lay_out(
     left = max(54.0, column / 2 + 8)
     xs = {p: left + column * (p - first) for p in range(first, len(history))}
     plan = strands(reasoned, imagined)
-    ends = [_label_end(strand.steps[-1], xs) for strand in plan if strand.steps and strand.imagined]
+    ends = [_label_end(strand.steps[-1], xs, 200.0) for strand in plan if strand.steps and strand.imagined]
     gate = max([max(xs.values(), default=left) + max(GATE, column / 2), *ends])
     x_rows = gate + FAN
     spans = [_span(strand, xs, gate) for strand in plan]
@@ -75,7 +75,7 @@ def lay_out(
     spine_y = floor + band
     return Layout(
         width=x_rows + ROWS_WIDTH,
-        height=spine_y + (22 + TITLE_ROOM * 0.78 if tilted else 30 + 15 * max((len(s.lines) for s in stops), default=1)),
+        height=spine_y + _titles_height(stops, tilted),
         spine_y=spine_y,
         lanes_top=top,
         gate=gate,
@@ -106,9 +106,9 @@ def _span(strand: Strand, xs: Mapping[int, float], gate: float) -> tuple[float, 
     return start - 30, max(xs[strand.end] + 10, _label_end(strand.steps[-1], xs))
 
 
-def _label_end(last: Step, xs: Mapping[int, float]) -> float:
+def _label_end(last: Step, xs: Mapping[int, float], most: float = 150.0) -> float:
     """The least that the last label of a strand should reach to."""
-    return _label_x(last, xs) + min(width(clean(last.reason), LABEL_SIZE) + 14, 150.0)
+    return _label_x(last, xs) + min(width(clean(last.reason), LABEL_SIZE) + 14, most)
 
 
 def _tracks(
@@ -194,6 +194,12 @@ def _stop(history: History, position: int, x: float, column: float, tilted: bool
     title = title_of(catalogue, history.items[position])
     lines = (shorten(title, TITLE_ROOM, TITLE_SIZE),) if tilted else wrap(title, column - 10, TITLE_SIZE, 4)
     return Stop(position, history.items[position], x, lines, item_details(history, position, catalogue))
+
+
+def _titles_height(stops: Sequence[Stop], tilted: bool) -> float:
+    if tilted:
+        return 30 + 0.78 * max(width(stop.lines[0], TITLE_SIZE) for stop in stops)
+    return 30 + 15 * max((len(stop.lines) for stop in stops), default=1)
 
 
 def _notes(

@@ -42,10 +42,10 @@ def nearest(db: sqlite3.Connection, namespace: str, to_item: str, query: np.ndar
     if size is None:
         return []
     _check_size(namespace, len(query), size)
-    rows = db.execute(sql.KNOWLEDGE_TO, (namespace, to_item)).fetchall()
+    rows = sorted(db.execute(sql.KNOWLEDGE_TO, (namespace, to_item)), key=lambda row: str(row[_KEY]))
     stored = np.frombuffer(b"".join(row[_VECTOR] for row in rows), dtype="<f4").reshape(len(rows), size)
     cosines = _cosines(stored, query.astype(np.float32))
-    best = np.argsort(-cosines, kind="stable")[:limit]  # rows come in order of key, which settles ties
+    best = np.argsort(-cosines, kind="stable")[:limit]  # rows are in order of key, which settles ties
     return [(sqlite_rows.knowledge_from(rows[i]), float(cosines[i])) for i in best]
 
 

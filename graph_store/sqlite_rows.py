@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +15,10 @@ from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGr
 from llmrg.graph_store.checks import to_json
 
 Row: TypeAlias = tuple[Any, ...]
+
+_STEP_FIELDS = tuple(field.name for field in fields(Step) if field.name != "user")
+"""In the order of the columns, which is that of the record."""
+_SET = {field.name: getattr(Step, field.name).__set__ for field in fields(Step)}
 
 
 def item_row(namespace: str, item: Item) -> Row:
@@ -44,9 +52,18 @@ def step_row(graph_id: int, ordinal: int, step: Step) -> Row:
     )
 
 
-def step_from(user: str, row: Row) -> Step:
-    position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, accepted, *rest = row
-    return Step(user, position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, bool(accepted), *rest)
+def steps_from(user: str, rows: Sequence[Row]) -> tuple[Step, ...]:
+    """The steps of many rows, column by column.
+
+    What is read was checked by `Step` before it was written, and running its checks again would take most of the time of a read;
+    so the fields are set directly.
+    """
+    steps = tuple(object.__new__(Step) for _ in rows)
+    for name, values in zip(_STEP_FIELDS, zip(*rows, strict=True), strict=bool(rows)):
+        values = map(bool, values) if name == "accepted" else values
+        deque(map(_SET[name], steps, values), maxlen=0)
+    deque(map(_SET["user"], steps, repeat(user)), maxlen=0)
+    return steps
 
 
 def step_text(step: Step) -> str:
@@ -54,8 +71,8 @@ def step_text(step: Step) -> str:
     return _text(step_row(0, 0, step)[2:])
 
 
-def step_from_text(user: str, text: str) -> Step:
-    return step_from(user, tuple(json.loads(text)))
+def steps_from_texts(user: str, texts: Iterable[str]) -> tuple[Step, ...]:
+    return steps_from(user, [json.loads(text) for text in texts])
 
 
 def knowledge_row(namespace: str, entry: Knowledge) -> Row:
@@ -68,7 +85,8 @@ def knowledge_row(namespace: str, entry: Knowledge) -> Row:
 
 def knowledge_from(row: Row) -> Knowledge:
     vector = () if row[7] is None else tuple(np.frombuffer(row[7], dtype="<f4").tolist())
-    return Knowledge(*row[:7], vector=vector)
+    from_item, reason, to_item, score, uses, source_user, source_position = row[:7]
+    return Knowledge(from_item, reason, to_item, score, uses, source_user, source_position, vector)
 
 
 def run_row(namespace: str, run: Run) -> Row:

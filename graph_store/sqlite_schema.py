@@ -68,8 +68,10 @@ PUT_GRAPH = """INSERT INTO graphs (namespace, user, run, version, accepted, reje
     ON CONFLICT (namespace, user) DO UPDATE SET run = excluded.run, version = version + 1, accepted = excluded.accepted,
         rejected = excluded.rejected, imagined = excluded.imagined"""
 DELETE_GRAPH = "DELETE FROM graphs WHERE id = ?"
-_STEP_COLUMNS = "position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, accepted, why_rejected, origin, grounding"
-STEPS = f"SELECT {_STEP_COLUMNS} FROM steps WHERE graph = ? ORDER BY ordinal"
+_STEP_COLUMNS = (
+    "position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, accepted, "
+    "why_rejected, origin, grounding"
+)STEPS = f"SELECT {_STEP_COLUMNS} FROM steps WHERE graph = ? ORDER BY ordinal"
 PUT_STEP = f"INSERT INTO steps (graph, ordinal, {_STEP_COLUMNS}) VALUES ({', '.join('?' * 16)})"
 DELETE_STEPS = "DELETE FROM steps WHERE graph = ?"
 
@@ -85,10 +87,12 @@ PUT_KNOWLEDGE = """INSERT INTO knowledge
         (namespace, key, from_item, reason, to_item, score, uses, source_user, source_position, vector)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, key) DO UPDATE SET score = max(score, excluded.score), vector = coalesce(vector, excluded.vector)"""
-_KNOWLEDGE = "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key FROM knowledge WHERE namespace = ? "
-KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
+_KNOWLEDGE = (
+    "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key "
+    "FROM knowledge WHERE namespace = ? "
+)KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
 KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ?"
-KNOWLEDGE_TO = _KNOWLEDGE + "AND to_item = ? AND vector IS NOT NULL ORDER BY key"
+KNOWLEDGE_TO = _KNOWLEDGE + "AND to_item = ? AND vector IS NOT NULL"
 TOP_KNOWLEDGE = _KNOWLEDGE + "ORDER BY uses DESC, score DESC, key LIMIT ?"
 COUNT_USES = "UPDATE knowledge SET uses = uses + ? WHERE namespace = ? AND key = ?"
 VECTOR_SIZE = "SELECT size FROM vector_sizes WHERE namespace = ?"

@@ -124,7 +124,7 @@ class SqliteStore:
                 if row is not None:
                     raw[user] = (*row, db.execute(sql.STEPS, row[:1]).fetchall())
         return {
-            user: ReasoningGraph(user, tuple(sqlite_rows.step_from(user, row) for row in rows), run, version)
+            user: ReasoningGraph(user, sqlite_rows.steps_from(user, rows), run, version)
             for user, (_, run, version, rows) in raw.items()
         }
 
@@ -153,7 +153,7 @@ class SqliteStore:
         with self._connections.reading() as db:
             row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
             texts = [] if row is None else db.execute(sql.DRAFT_STEPS, row[:1]).fetchall()
-        return tuple(sqlite_rows.step_from_text(user, text) for (text,) in texts), 0 if row is None else row[1]
+        return sqlite_rows.steps_from_texts(user, (text for (text,) in texts)), 0 if row is None else row[1]
 
     # -- knowledge base ----------------------------------------------------------------------------------------------
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:

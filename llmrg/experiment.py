@@ -58,10 +58,13 @@ def run_comparison(
     seeds: Sequence[int] = (0,),
     config: TrainingConfig | None = None,
     progress: Callable[[str], None] | None = None,
+    trained: Callable[[str, Recommender], None] | None = None,
 ) -> Comparison:
     """Fit six recommenders on the training parts and rank every user's test item once with each.
 
-    Args: seeds: trainings per trained recommender; the shuffled graphs are dealt anew for each seed.
+    Args:
+        seeds: trainings per trained recommender; the shuffled graphs are dealt anew for each seed.
+        trained: given each recommender of the first seed that was trained on no control graph, with its name.
     """
     say = progress or (lambda _: None)
     plain = plain_sequence(dataset.histories)
@@ -81,6 +84,8 @@ def run_comparison(
             made = make_recommender(name, settings, seed=seed, config=config)
             made.fit(dataset, given)
             ranks.setdefault(title, []).append(rank_held_out(made, dataset, given))
+            if trained and seed == seeds[0] and (title == OURS or name != "graph"):
+                trained(name, made)
     users = len(ranks[BASE][0].users)
     card = ProtocolCard(dataset.name, users, len(dataset.catalogue), tuple(seeds))
     return compare(ranks, BASE, card, len(dataset.catalogue))

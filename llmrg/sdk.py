@@ -213,11 +213,24 @@ class Project:
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.dataset.name / name
 
-    def compare(self, seeds: Sequence[int] = (0,), progress: Callable[[str], None] | None = None) -> Comparison:
-        """The honest table: controls, base model, base + graphs, on the held-out last items of all users."""
+    def compare(
+        self, seeds: Sequence[int] = (0,), progress: Callable[[str], None] | None = None, keep: bool = False
+    ) -> Comparison:
+        """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
+
+        Args: keep: save the trained recommenders (first seed, real graphs) as `train` would.
+        Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
+        """
         from llmrg.experiment import run_comparison
 
-        return run_comparison(self.dataset, self.graphs(), self.settings, seeds=seeds, progress=progress)
+        graphs = self.graphs()
+        if not graphs:
+            raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
+        trained = self._keep if keep else None
+        return run_comparison(self.dataset, graphs, self.settings, seeds=seeds, progress=progress, trained=trained)
+
+    def _keep(self, name: str, recommender: Recommender) -> None:
+        recommender.save(self._model_folder(name))
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
@@ -263,6 +276,8 @@ class Project:
         known = recommender or (self.recommender() if self._model_folder("graph").exists() else None)
         made = self.recommend(user, k=k, recommender=known) if known else []
         marked = [(s.item, s.score, s.why) for s in made]
-        about = {"simulated": any("simulated" in note for note in self.dataset.report.notes)}
+        made_up = any("simulated" in note for note in self.dataset.report.notes)
         parts = (self.dataset.catalogue, history, graph, marked)
-        return Picture(draw_page(*parts, **about), draw_svg(*parts, **about), notebook_html(*parts, **about))
+        return Picture(
+            draw_page(*parts, simulated=made_up), draw_svg(*parts, simulated=made_up), notebook_html(*parts, simulated=made_up)
+        )

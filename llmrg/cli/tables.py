@@ -1,0 +1,94 @@
+"""Results as Rich tables: comparisons, graph quality, costs, data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from llmrg.cli.app import out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmrg.agents.usage import BuildReport
+    from llmrg.data.dataset import LoadReport
+    from llmrg.evaluation.comparison import Comparison
+
+Rows = list[tuple[str, ...]]
+
+
+def comparison_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
+    """Header and rows of the honest table, as text."""
+    header = ("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table.reference}", "p", "HR@10 unmasked", "coverage@10")
+    rows = [
+        (
+            row.name,
+            str(row.metrics["HR@10"]),
+            str(row.metrics["NDCG@10"]),
+            "" if row.difference is None else str(row.difference),
+            "" if row.p_value is None else f"{row.p_value:.3f}",
+            f"{row.unmasked['HR@10']:.3f}",
+            f"{row.coverage:.2f}",
+        )
+        for row in table.rows
+    ]
+    return header, rows
+
+
+def cost_rows(report: BuildReport) -> Rows:
+    """What the build asked, got and cost."""
+    counts = report.counts
+    rate = report.grounding_rate
+    reasoned = (counts.get("verify.reasoned.accepted", 0), counts.get("verify.reasoned.rejected", 0))
+    imagined = (counts.get("verify.imagined.accepted", 0), counts.get("verify.imagined.rejected", 0))
+    return [
+        ("users", f"{report.built:,} built, {report.skipped:,} done before, {len(report.failed):,} failed"),
+        ("items asked of the reasoner", f"{counts.get('reason.asked', 0):,}"),
+        ("reasoned steps", f"{reasoned[0]:,} accepted, {reasoned[1]:,} rejected"),
+        ("imagined steps", f"{imagined[0]:,} accepted, {imagined[1]:,} rejected"),
+        ("knowledge base", f"{counts.get('recall.hits', 0):,} items with a hit, {counts.get('recall.used', 0):,} steps reused"),
+        ("grounding", "nothing imagined" if rate is None else f"{rate:.0%} of imagined items are unseen catalogue items"),
+        ("model calls", f"{report.total('calls'):,.0f}"),
+        ("tokens", f"{report.total('tokens'):,.0f}"),
+        ("seconds", f"{report.seconds:,.1f}  ({seconds_by_stage(report)})"),
+    ]
+
+
+def seconds_by_stage(report: BuildReport) -> str:
+    longest = sorted(report.stage_seconds.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in longest[:4])
+
+
+def print_rows(title: str, header: Sequence[str], rows: Rows) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold", show_header=any(header))
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 or not any(header) else "right")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def print_comparison(table: Comparison) -> None:
+    print_rows("Held-out next item, mean [95 % interval]", *comparison_rows(table))
+    for label, text in table.card.lines():
+        out.print(f"  [dim]{label:>9}[/dim]  {text}", highlight=False)
+
+
+def print_costs(report: BuildReport) -> None:
+    print_rows("What it cost", ("", ""), cost_rows(report))
+    for user, cause in list(report.failed.items())[:5]:
+        out.print(f"  failed: {user}: {cause}", highlight=False, markup=False)
+
+
+def print_sets(sets: Sequence[Any]) -> None:
+    rows = [(s.name, s.what, "yes" if s.here else "no", s.licence) for s in sets]
+    print_rows("Data sets", ("name", "what", "here", "terms"), rows)
+    out.print("fetch one with `llmrg data get NAME`; a file or folder of your own needs no name", highlight=False)
+
+
+def print_summary(summary: Any, report: LoadReport) -> None:
+    rows = [(name.replace("_", " "), str(value)) for name, value in vars(summary).items()]
+    print_rows(report.source, ("", ""), rows)
+    for note in (*report.notes, *report.bad_rows[:20]):
+        out.print(f"  {note}", highlight=False, markup=False)

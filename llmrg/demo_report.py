@@ -1,0 +1,87 @@
+"""The demo's report: comparison, graph quality, costs and a few pictures, as one page with the pictures beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmrg.agents.usage import BuildReport
+    from llmrg.evaluation.comparison import Comparison
+    from llmrg.explanations.report_page import ReportPicture, ReportSection
+    from llmrg.sdk import Project
+    from llmrg.testing.graph_quality import GraphQuality
+
+SIMULATED = (
+    "The books are real, the readers are not: a seeded simulator made them, so that the true reason of every step is known. "
+    "The figures show how the parts work together; they do not tell how much real readers would gain."
+)
+
+
+def write_demo_report(
+    project: Project, table: Comparison, quality: GraphQuality, report: BuildReport, pictured: int
+) -> Path:
+    """Write the report into the project's home and return its path."""
+    from llmrg.cli.tables import cost_rows
+    from llmrg.explanations.report_page import ReportSection, ReportTable, write_report
+
+    sections = [
+        _comparison(table),
+        _quality(quality),
+        ReportSection("What it cost", table=ReportTable(("", ""), tuple(cost_rows(report)))),
+    ]
+    users = _users_with_chains(project, pictured)
+    return write_report(
+        project.settings.home / "reports" / "demo.html",
+        sections,
+        [_picture(project, user) for user in users],
+        title="LLMRG demo",
+        subtitle=SIMULATED,
+    )
+
+
+def _comparison(table: Comparison) -> ReportSection:
+    from llmrg.explanations.report_page import Interval, ReportSection, ReportTable
+
+    rows = [
+        (
+            row.name,
+            *(Interval(m.mean, m.low, m.high) for m in (row.metrics["HR@10"], row.metrics["NDCG@10"])),
+            "" if row.difference is None else str(row.difference),
+            "" if row.p_value is None else f"{row.p_value:.3f}",
+            f"{row.unmasked['HR@10']:.3f}",
+        )
+        for row in table.rows
+    ]
+    columns = ("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table.reference}", "p", "HR@10 unmasked")
+    return ReportSection(
+        "Do the graphs help?",
+        "Each row ranks every reader's held-out last book among the whole catalogue. A graph earns its price only where its row "
+        "beats both the plain sequence graph (no model) and the shuffled graph (the same shapes, reasons dealt out at random).",
+        ReportTable(columns, tuple(rows), emphasis=(len(rows) - 1,)),
+        tuple(table.card.lines()),
+    )
+
+
+def _quality(quality: GraphQuality) -> ReportSection:
+    from llmrg.explanations.report_page import ReportSection, ReportTable
+
+    header, rows = quality_rows(quality)
+    return ReportSection(
+        "Are the graphs right?",
+        "The simulator wrote down why each book was taken. A step is right if it names that theme; 'with cause' asks for the right "
+        "earlier book too.",
+        ReportTable(header, tuple(rows)),
+    )
+
+
+def _users_with_chains(project: Project, number: int) -> list[str]:
+    graphs = project.graphs()
+    return sorted(graphs, key=lambda user: (-len(graphs[user].reasoned()), user))[:number]
+
+
+def _picture(project: Project, user: str) -> ReportPicture:
+    from llmrg.explanations.report_page import ReportPicture
+
+    picture = project.show(user)
+    return ReportPicture(f"Reader {user}", picture.html, picture.svg)
