@@ -1,4 +1,4 @@
-"""What the driver raises, in the words of the one exception tree. No message repeats a password or the driver's own text of one."""
+"""What the driver raises, in the words of the one exception tree. No message holds a password."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Final
 
 from llmrg.core.errors import StoreError, StoreFullError, StoreUnreachableError
 
-HOW_TO_START: Final = "start one with `make neo4j` or `docker compose -f docker/compose.yaml up -d`, or keep the graphs in a file: --store sqlite:///graphs.db"
+HOW_TO_START: Final = (
+    "start one with `make neo4j` or `docker compose -f docker/compose.yaml up -d`, "
+    "or keep the graphs in a file: --store sqlite:///graphs.db"
+)
 _FULL: Final = ("no space left on device", "disk full", "not enough space")
 _BY_CODE: Final = {
     "Neo.ClientError.Security.AuthenticationRateLimit": (
@@ -15,15 +18,15 @@ _BY_CODE: Final = {
     "Neo.ClientError.Security.CredentialsExpired": (
         "the password of the user {user!r} must be changed first; do so in Neo4j Browser, or with ALTER CURRENT USER SET PASSWORD"
     ),
-    "Neo.ClientError.Security.Forbidden": "the user {user!r} may not do this; give it rights to read, write and change the schema",
+    "Neo.ClientError.Security.Forbidden": "the user {user!r} may not do this; it must be able to read, write and change the schema",
     "Neo.ClientError.Database.DatabaseNotFound": (
-        "there is no database {database!r}; set LLMRG_STORE_DATABASE to one that is there (the community edition has 'neo4j' only)"
+        "there is no database {database!r}; set LLMRG_STORE_DATABASE to one that is (community servers have 'neo4j' only)"
     ),
     "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase": (
-        "the database {database!r} is read-only; allow writes in the server's settings (server.databases.read_only), or write elsewhere"
+        "the database {database!r} is read-only; allow writes in the server's settings, or write elsewhere"
     ),
     "Neo.ClientError.General.WriteOnReadOnlyAccessDatabase": (
-        "the database {database!r} is read-only; allow writes in the server's settings (server.databases.read_only), or write elsewhere"
+        "the database {database!r} is read-only; allow writes in the server's settings, or write elsewhere"
     ),
     "Neo.TransientError.General.MemoryPoolOutOfMemoryError": (
         "one transaction is too large for the server's memory; write fewer records a call, or raise db.memory.transaction.max"
@@ -48,7 +51,7 @@ def explain(error: Exception, *, place: str, user: str, database: str, timeout_s
         return StoreError(f"{place}: " + _BY_CODE[code].format(user=user, database=database, timeout_s=timeout_s))
     if isinstance(error, exceptions.AuthError):
         return StoreError(
-            f"{place} refuses the user {user!r} with this password; set LLMRG_STORE_USER and LLMRG_STORE_PASSWORD to those of the server"
+            f"{place} refuses the user {user!r} with this password; set LLMRG_STORE_USER and LLMRG_STORE_PASSWORD to the server's"
         )
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired | exceptions.DriverError):
         if "HTTP" in text:

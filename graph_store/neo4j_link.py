@@ -61,7 +61,7 @@ class Neo4jLink:
             self._bookmarks = GraphDatabase.bookmark_manager()
         try:
             with self._in_our_words():
-                self._driver.verify_connectivity(database=self.database)
+                self._driver.verify_connectivity()
             self._check_server()
         except BaseException:
             self.close()
@@ -78,7 +78,7 @@ class Neo4jLink:
             return session.execute_read(self._timed(work))
 
     def write(self, work: Callable[[ManagedTransaction], T]) -> T:
-        """Run `work` in a transaction; it may be run again after a deadlock or a lost connection, so it must not change its input."""
+        """Run `work` in a transaction; it may be run twice (deadlock, lost connection), so it must not change its input."""
         with self._in_our_words(), self._session() as session:
             return session.execute_write(self._timed(work))
 

@@ -1,7 +1,7 @@
 """Records to the nodes of the Neo4j store, and back.
 
-Every node carries `key` (a hash of its kind, namespace and id: what it is found by), `namespace` and `space` (the namespace's hash: an
-index holds values of limited length, a namespace has no limit), and `name`, the short caption that Neo4j Browser writes into the circle.
+Every node carries `key` (a hash of its kind, namespace and id: what it is found by), `namespace` and `space` (the namespace's
+hash: an index holds values of limited length, a namespace has no limit), and `name`, the caption in Neo4j Browser.
 """
 
 from __future__ import annotations

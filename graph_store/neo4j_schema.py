@@ -1,12 +1,12 @@
 """Constraints and indexes of the Neo4j store, brought forward version by version.
 
 A node (:LlmrgSchema {version}) says what stands in the database. Opening a store applies the migrations above that version, each
-statement in its own transaction, and then raises the number; a repeated or interrupted migration goes on where it stopped, since every statement says
-IF NOT EXISTS. A database written by newer code is refused.
+statement in its own transaction, and then raises the number; an interrupted migration goes on where it stopped, since every
+statement says IF NOT EXISTS. A database written by newer code is refused.
 
-There is no vector index, on purpose. Tier 2 of the recall asks for the entries that lead to one item, and an approximate index finds
-the nearest of all items and filters afterwards, so that it may return none of the few that fit. The entries of one item are found by
-the index on `target` and compared exactly; the dimension is kept in a (:VectorSpace) node of each namespace and checked.
+There is no vector index, on purpose. Tier 2 of the recall asks for the entries that lead to one item; an approximate index finds
+the nearest of all items and filters afterwards, so that it may return none of the few that fit. The entries of one item are few,
+found by the index on `target`, and compared exactly. Their dimension is kept in a (:VectorSpace) node and checked.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ def bring_forward(link: Neo4jLink) -> int:
             f"the store at {link.place} has schema version {found}, this code knows {CURRENT_VERSION}; upgrade llmrg to read it"
         )
     if found == 0:
-        refuse_foreign(link)
+        _refuse_foreign(link)
     for migration in MIGRATIONS:
         if migration.version > found:
             for statement in migration.statements:
                 link.change_schema(statement)
-            link.write(lambda tx, version=migration.version: tx.run(cypher.SET_SCHEMA_VERSION, version=version).consume())
+            _set_version(link, migration.version)
     if found < CURRENT_VERSION:
         link.read(lambda tx: tx.run(cypher.WAIT_FOR_INDEXES, timeout_s=int(link.timeout_s)).consume())
     return max(found, CURRENT_VERSION)
@@ -94,7 +94,11 @@ def stored_version(link: Neo4jLink) -> int:
     return int(record["version"]) if record else 0
 
 
-def refuse_foreign(link: Neo4jLink) -> None:
+def _set_version(link: Neo4jLink, version: int) -> None:
+    link.write(lambda tx: tx.run(cypher.SET_SCHEMA_VERSION, version=version).consume())
+
+
+def _refuse_foreign(link: Neo4jLink) -> None:
     record = link.read(lambda tx: tx.run(cypher.FOREIGN_LABEL).single())
     if record:
         raise NotAStoreError(

@@ -18,9 +18,7 @@ SIMULATED = (
 )
 
 
-def write_demo_report(
-    project: Project, table: Comparison, quality: GraphQuality, report: BuildReport, pictured: int
-) -> Path:
+def write_demo_report(project: Project, table: Comparison, quality: GraphQuality, report: BuildReport, pictured: int) -> Path:
     """Write the report into the project's home and return its path."""
     from llmrg.cli.tables import cost_rows
     from llmrg.explanations.report_page import ReportSection, ReportTable, write_report

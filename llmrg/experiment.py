@@ -59,11 +59,13 @@ def run_comparison(
     config: TrainingConfig | None = None,
     progress: Callable[[str], None] | None = None,
     trained: Callable[[str, Recommender], None] | None = None,
+    more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
 ) -> Comparison:
-    """Fit six recommenders on the training parts and rank every user's test item once with each.
+    """Fit six recommenders (or more) on the training parts and rank every user's test item once with each.
 
     Args:
         seeds: trainings per trained recommender; the shuffled graphs are dealt anew for each seed.
+        more: further graphs, each a row of its own under its name.
         trained: given each recommender of the first seed that was trained on no control graph, with its name.
     """
     say = progress or (lambda _: None)
@@ -74,6 +76,7 @@ def run_comparison(
         (BASE, "sasrec", lambda _: {}),
         (f"{BASE} + plain sequence graph", "graph", lambda _: plain),
         (f"{BASE} + shuffled graph", "graph", lambda seed: shuffled(graphs, seed)),
+        *((f"{BASE} + {title}", "graph", lambda _, given=given: given) for title, given in (more or {}).items()),
         (OURS, "graph", lambda _: graphs),
     ]
     ranks: dict[str, list[Ranks]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -214,11 +214,18 @@ class Project:
         return self.settings.home / "models" / self.dataset.name / name
 
     def compare(
-        self, seeds: Sequence[int] = (0,), progress: Callable[[str], None] | None = None, keep: bool = False
+        self,
+        seeds: Sequence[int] = (0,),
+        progress: Callable[[str], None] | None = None,
+        *,
+        keep: bool = False,
+        more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
-        Args: keep: save the trained recommenders (first seed, real graphs) as `train` would.
+        Args:
+            keep: save the trained recommenders (first seed, real graphs) as `train` would.
+            more: further graphs by name, each a row of its own.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
         from llmrg.experiment import run_comparison
@@ -227,7 +234,7 @@ class Project:
         if not graphs:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
         trained = self._keep if keep else None
-        return run_comparison(self.dataset, graphs, self.settings, seeds=seeds, progress=progress, trained=trained)
+        return run_comparison(self.dataset, graphs, self.settings, seeds=seeds, progress=progress, trained=trained, more=more)
 
     def _keep(self, name: str, recommender: Recommender) -> None:
         recommender.save(self._model_folder(name))

@@ -11,11 +11,12 @@ def neo4j_server():
 from __future__ import annotations
 
 import contextlib
+import importlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from llmrg.testing.neo4j_java import DEFAULT_VERSION, why_no_java_server
 from llmrg.testing.neo4j_server import USER, LocalNeo4j
@@ -62,8 +63,8 @@ def start_neo4j(version: str = DEFAULT_VERSION) -> Iterator[Neo4jServer]:
 def docker_answers() -> bool:
     """Whether testcontainers is installed and a Docker engine answers it."""
     try:
-        import docker
-        import testcontainers.community.neo4j  # noqa: F401
+        docker: Any = importlib.import_module("docker")
+        importlib.import_module("testcontainers.community.neo4j")
     except ImportError:
         return False
     address = docker.utils.kwargs_from_env().get("base_url", docker.constants.DEFAULT_UNIX_SOCKET)

@@ -3,8 +3,8 @@
     with LocalNeo4j() as server, server.get_driver() as driver:
         driver.verify_connectivity()
 
-The jars come from Maven once and stay in a cache. The server listens on 127.0.0.1 only, in a fresh home that is removed at the end,
-and dies with the process that started it. `python -m llmrg.testing.neo4j_server` starts one to work with, Neo4j Browser included.
+The jars come from Maven once and stay in a cache. The server listens on 127.0.0.1 only, in a fresh home that is removed at the
+end, and dies with the process that started it. `python -m llmrg.testing.neo4j_server` starts one to work with, Browser included.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ wait "$server"; code=$?
 kill "$watch" 2>/dev/null
 exit "$code"
 """
-"""Runs the server under a shell that holds a pipe to us: a signal's name written there is sent on, and the pipe's end, which comes
-also when our process is killed, kills the server."""
+"""Runs the server under a shell that holds a pipe to us: a signal's name written there is sent on, and the end of the pipe, which
+comes also when our process is killed, kills the server."""
 
 
 class LocalNeo4j:

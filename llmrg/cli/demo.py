@@ -11,8 +11,6 @@ import typer
 from llmrg.cli.app import Home, Store, app, err, out
 
 if TYPE_CHECKING:
-    from llmrg.agents.usage import BuildReport
-    from llmrg.evaluation.comparison import Comparison
     from llmrg.sdk import Project
 
 PICTURED = 3
@@ -32,22 +30,20 @@ def demo(
     Ends with a comparison, the quality of the graphs against the planted truth, the cost, and a report to look at.
     About 5 minutes on 2 cores; Ctrl-C stops cleanly and the same command goes on.
     """
-    from llmrg.agents.config import BuildConfig
     from llmrg.cli.progress import building, steps
     from llmrg.cli.tables import print_comparison, print_costs, print_rows
     from llmrg.data.demo_set import load_demo, load_truth
+    from llmrg.demo_config import DEMO_BUILD, DEMO_READERS, demo_readers
     from llmrg.demo_report import quality_rows, write_demo_report
     from llmrg.sdk import Project
     from llmrg.testing.graph_quality import graph_quality
 
     started = time.monotonic()
-    dataset = load_demo()
-    if users:
-        dataset = dataset.only(list(dataset.histories)[:users])
+    dataset = demo_readers(load_demo(), users or DEMO_READERS)
     with Project(dataset, store=store, home=home, mind=mind, model=model) as project:
         _introduce(project)
         with building(f"reasoning graphs ({mind}): readers") as show:
-            report = project.build(config=BuildConfig(block_size=5, l_tru=12), progress=show)
+            report = project.build(config=DEMO_BUILD, progress=show)
         quality = graph_quality(project.graphs(), load_truth())
         with steps("train and rank", 6) as say:
             table = project.compare(progress=say, keep=True)
@@ -75,5 +71,9 @@ def _introduce(project: Project) -> None:
 def _next(project: Project, path: Path, seconds: float) -> None:
     user = next(iter(project.dataset.histories))
     out.print(f"{seconds / 60:.1f} minutes. Next:", highlight=False)
-    for command in (f"llmrg recommend {user}", f"llmrg show {user}", "llmrg export neo4j://127.0.0.1:7687   (after `make neo4j`)"):
+    for command in (
+        f"llmrg recommend {user}",
+        f"llmrg show {user}",
+        "llmrg export neo4j://127.0.0.1:7687   (after `make neo4j`)",
+    ):
         out.print(f"  {command}", highlight=False, markup=False)

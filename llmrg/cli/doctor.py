@@ -86,7 +86,12 @@ def _model(settings: Any) -> Check:
 
         lm = LocalLM.load(settings.model, settings.cache_dir.expanduser(), settings.threads or None, say=_say)
         likely, odd = lm.score(["The capital of France is"], [[" Paris", " banana"]])[0]
-        return "model", "ok" if likely > odd else "missing", f"{lm.name} answers", "" if likely > odd else "its answer is nonsense"
+        return (
+            "model",
+            "ok" if likely > odd else "missing",
+            f"{lm.name} answers",
+            "" if likely > odd else "its answer is nonsense",
+        )
     except (LlmrgError, ImportError) as error:
         return "model", "missing", f"{settings.model}: {type(error).__name__}", f"{error}; or use --mind attributes (no model)"
 

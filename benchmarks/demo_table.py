@@ -1,0 +1,59 @@
+"""The demo's table over several seeds, the quality of its graphs, and their cost.
+
+    python benchmarks/demo_table.py [--home FOLDER] [--users N]
+
+Graphs are built once per mind (an interrupted run goes on), recommenders are trained once per seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from machine import machine
+
+from llmrg.cli.progress import building, steps
+from llmrg.cli.tables import print_comparison, print_rows
+from llmrg.data.demo_set import load_demo, load_truth
+from llmrg.demo_config import DEMO_BUILD, demo_readers
+from llmrg.demo_report import quality_rows
+from llmrg.sdk import Project
+from llmrg.testing.graph_quality import graph_quality
+
+SEEDS = tuple(range(5))
+RESULT = Path(__file__).parent / "results" / "demo_table.json"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/demo"))
+    options.add_argument("--seeds", type=int, default=len(SEEDS))
+    chosen = options.parse_args()
+    dataset, truth = demo_readers(load_demo()), load_truth()
+    graphs, qualities, reports = {}, {}, {}
+    for mind in ("attributes", "likelihood"):
+        with Project(dataset, home=chosen.home / mind) as project:
+            with building(f"{mind}: readers") as show:
+                reports[mind] = project.build(mind=mind, config=DEMO_BUILD, progress=show).to_json()
+            graphs[mind] = project.graphs()
+            qualities[mind] = graph_quality(graphs[mind], truth)
+            print_rows(f"{mind}: graphs against the planted truth", *quality_rows(qualities[mind]))
+            if mind == "likelihood":
+                seeds = SEEDS[: chosen.seeds]
+                with steps("train and rank", 2 + 5 * len(seeds)) as say:
+                    table = project.compare(seeds, say, more={"attributes-mind graph": graphs["attributes"]})
+    print_comparison(table)
+    result = {
+        "machine": machine(),
+        "build": DEMO_BUILD.model_dump(),
+        "readers": len(dataset.histories),
+        "table": table.to_json(),
+        "quality": {mind: quality.to_json() for mind, quality in qualities.items()},
+        "cost": reports,
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

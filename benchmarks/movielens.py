@@ -1,0 +1,63 @@
+"""MovieLens latest-small, all users: the table, and what the graphs cost.
+
+    python benchmarks/movielens.py --data FOLDER [--last 20] [--home FOLDER]
+
+FOLDER holds `ml-latest-small.zip` or its contents. An interrupted build goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from machine import machine
+
+from llmrg.agents.config import BuildConfig
+from llmrg.cli.progress import building, steps
+from llmrg.cli.tables import print_comparison, print_costs
+from llmrg.sdk import Project
+
+SEEDS = (0, 1, 2)
+RESULT = Path(__file__).parent / "results" / "movielens.json"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data", required=True, help="folder with ml-latest-small")
+    options.add_argument("--last", type=int, default=20, help="items reasoned over per user")
+    options.add_argument("--mind", default="likelihood")
+    options.add_argument("--users", type=int, help="only the first so many")
+    options.add_argument("--seeds", type=int, default=len(SEEDS))
+    options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/movielens"))
+    options.add_argument("--result", type=Path, default=RESULT)
+    chosen = options.parse_args()
+    config = BuildConfig(l_tru=chosen.last, live_chains=2)
+    with Project("ml-latest-small", home=chosen.home, data_dir=chosen.data, mind=chosen.mind) as project:
+        users = list(project.dataset.histories)[: chosen.users]
+        start = time.monotonic()
+        with building("MovieLens latest-small: users") as show:
+            report = project.build(users=users, config=config, progress=show)
+        run = project.store.run(project.dataset.name, report.run)
+        print_costs(report)
+        seeds = SEEDS[: chosen.seeds]
+        with steps("train and rank", 2 + 4 * len(seeds)) as say:
+            table = project.compare(seeds, say)
+    print_comparison(table)
+    result = {
+        "machine": machine(),
+        "mind": run.settings["reasoner"],
+        "build": config.model_dump(),
+        "users": len(users),
+        "build_seconds_this_call": round(time.monotonic() - start, 1),
+        "cost_of_the_run": run.costs,
+        "seconds_a_user": run.costs["seconds"] / len(users),
+        "cost_of_this_call": report.to_json(),
+        "table": table.to_json(),
+    }
+    chosen.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
