@@ -31,8 +31,19 @@ class Minds:
 
     def usages(self) -> dict[str, dict[str, float]]:
         """Mind name -> its counters, each mind once."""
-        minds: dict[int, Any] = {id(mind): mind for mind in (self.reasoner, self.verifier, self.imaginer)}
-        return {mind.name: dict(mind.usage()) for mind in minds.values() if hasattr(mind, "usage")}
+        found: dict[str, dict[str, float]] = {}
+        for mind in self._distinct():
+            counters = found.setdefault(mind.name, {})
+            for what, number in mind.usage().items() if hasattr(mind, "usage") else ():
+                counters[what] = counters.get(what, 0.0) + number
+        return {name: counters for name, counters in found.items() if counters}
+
+    def prompt_versions(self) -> dict[str, str]:
+        """Role -> version of its prompt, of the minds that have prompts."""
+        return {role: version for mind in self._distinct() for role, version in getattr(mind, "prompt_versions", {}).items()}
+
+    def _distinct(self) -> list[Any]:
+        return list({id(mind): mind for mind in (self.reasoner, self.verifier, self.imaginer)}.values())
 
 
 @dataclass
@@ -76,14 +87,18 @@ class BuildContext:
         usages = self.minds.usages().values()
         return {what: sum(usage.get(what, 0.0) for usage in usages) for what in ("calls", "tokens")}
 
-    def check_budget(self) -> None:
-        """Raises: BudgetSpentError: a budget of this run is used up; asked before every call of a mind."""
+    def spent(self) -> dict[str, float]:
+        """Model calls, tokens and seconds of this call of `build`."""
         spent = {what: number - self._spent_before.get(what, 0.0) for what, number in self._spent().items()}
-        spent["seconds"] = self.usage.elapsed()
+        return {**spent, "seconds": self.usage.elapsed()}
+
+    def check_budget(self) -> None:
+        """Raises: BudgetSpentError: a budget of this call of `build` is used up; asked before every call of a mind."""
+        spent = self.spent()
         limits = {"calls": self.config.max_calls, "tokens": self.config.max_tokens, "seconds": self.config.max_seconds}
         for what, limit in limits.items():
             if limit is not None and spent[what] >= limit:
                 raise BudgetSpentError(
                     f"the budget of {limit:g} {what} is spent ({spent[what]:,.0f}); finished users and blocks are kept: "
-                    "raise it and run the same command to go on"
+                    "run the same command again to go on, with a larger budget to get further"
                 )

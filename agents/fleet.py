@@ -13,15 +13,18 @@ from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Embed, Minds
 from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
+from llmrg.agents.nodes.publish import receipt
 from llmrg.agents.usage import BuildReport
 from llmrg.core.errors import BudgetSpentError, LlmrgError, StoreError, UnknownUserError
-from llmrg.core.records import Run, RunStatus, stable_key
+from llmrg.core.records import History, ReasoningGraph, Run, RunStatus, stable_key
 from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
 
 __all__ = ["BuildEvent", "Minds", "build", "build_sync"]
 log = logging.getLogger(__name__)
+_PAGE = 200
+"""Users looked at in one go before the work begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,9 @@ async def build(
 ) -> BuildReport:
     """Build reasoning graphs and publish them in the store.
 
-    A run is named by namespace, settings and minds, so the same call goes on with a run that was cut short: users that are
-    done are skipped (unless their history has grown: then only the new part is done), users half done go on after their last
-    block.
+    A run is named by namespace, settings, minds and prompt versions, so the same call goes on with a run that was cut short:
+    users that are done are skipped (unless their history has grown: then only the new part is done), users half done go on after
+    their last block. A user whose graph another run has replaced since is built anew.
 
     Raises:
         UnknownUserError: a user of `users` is not in the data.
@@ -70,12 +73,14 @@ async def build(
     for user in chosen:
         if user not in dataset.histories:
             raise UnknownUserError(user, next(iter(dataset.histories), ""))
-    settings = {
+    settings: dict[str, object] = {
         "config": config.identity(),
         "reasoner": minds.reasoner.name,
         "verifier": minds.verifier.name,
         "imaginer": minds.imaginer.name,
     }
+    if versions := minds.prompt_versions():
+        settings["prompts"] = versions
     run = stable_key("run", dataset.name, sorted(settings.items(), key=str), "" if resume else time.time())[:12]
     context = BuildContext(dataset, store, minds, config, run, Successors(dataset), embed)
     todo = _prepare(context, chosen)
@@ -94,20 +99,38 @@ def _prepare(context: BuildContext, users: list[str]) -> list[str]:
     """Write items and histories; return the users that have something to do."""
     store, namespace = context.store, context.namespace
     statuses = store.user_statuses(namespace, context.run)
-    todo = []
-    for user in users:
-        history = context.history(user)
-        if statuses.get(user, ("pending", ""))[0] == "done":
-            old = store.history(namespace, user)
-            if old.items == history.items:
-                continue
-            if history.items[: len(old)] == old.items:
-                graph = store.graph(namespace, user)
-                store.append_draft(namespace, context.run, user, graph.before(len(old)).steps, len(old))
-        todo.append(user)
     store.put_items(namespace, context.dataset.catalogue)
-    store.put_histories(namespace, (context.history(user) for user in todo))
+    todo: list[str] = []
+    for page in (users[i : i + _PAGE] for i in range(0, len(users), _PAGE)):
+        receipts = {user: statuses[user][1] for user in page if statuses.get(user, ("pending", ""))[0] == "done"}
+        graphs = store.graphs(namespace, list(receipts))
+        left = [user for user in page if user not in receipts or not _stands(context, user, graphs.get(user), receipts[user])]
+        for user in left:
+            if user in receipts:
+                store.set_user_status(namespace, context.run, user, "pending")
+        store.put_histories(namespace, [context.history(user) for user in left])
+        todo += left
     return todo
+
+
+def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, given: str) -> bool:
+    """Whether the stored graph is this run's and covers the whole history; one that covers its beginning becomes the draft to go
+    on from. A draft that is there already, of a call that was cut short, goes before the published graph."""
+    covered = _covered(context.history(user), given)
+    drafted = context.store.draft(context.namespace, context.run, user)[1]
+    if graph is None or graph.run != context.run or drafted or covered is None:
+        return False
+    if covered == len(context.history(user)):
+        return True
+    context.store.append_draft(context.namespace, context.run, user, graph.steps, covered)
+    return False
+
+
+def _covered(history: History, given: str) -> int | None:
+    """How many items of the history a receipt is for; None if it is for other items."""
+    count = given.partition(" ")[0]
+    length = int(count) if count.isdigit() else -1
+    return length if 0 <= length <= len(history) and receipt(history.before(length)) == given else None
 
 
 class _Fleet:
@@ -184,6 +207,6 @@ async def _recorded(context: BuildContext, settings: dict[str, object], fleet: _
         yield
         status = "failed" if fleet.failed else "done"
     finally:
-        now = {**context.usage.counts, "seconds": context.usage.elapsed()}
+        now = {**context.usage.counts, **context.spent()}
         costs = {name: before.get(name, 0) + now.get(name, 0) for name in {*before, *now}}
         store.put_run(namespace, Run(context.run, status, settings, costs, started, time.time()))

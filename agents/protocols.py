@@ -65,6 +65,9 @@ class Verdict:
     """In [0, 1]; what it means is written in the verifier's class docstring."""
     critique: str = ""
     """Why it is low, in words that a reasoner can use in its next try."""
+    seen: int = 0
+    """How many items of the history the verifier had seen (it may read the block at once); 0: no more than the candidate's maker.
+    The step gets the larger of the two."""
 
 
 @dataclass(frozen=True, slots=True)

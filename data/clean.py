@@ -1,7 +1,7 @@
 """The one way from raw interactions to a data set, shared by all loaders.
 
-Per user: stable sort by time, then only the first of repeated items is kept. Then, if asked, the k-core: users and items with fewer
-than `min_interactions` are taken out until none is left.
+Per user: stable sort by time, then only the first of repeated items is kept. Then, if asked, the k-core: users and items
+with fewer than `min_interactions` are taken out until none is left.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.core.records import Attributes, History, Interaction, Item
@@ -41,6 +42,7 @@ def make_dataset(
         in_order: each user's interactions come oldest first already; times are kept but not sorted by.
         min_interactions: k of the k-core; 1 keeps everything.
         keep_unused: keep listed items that nobody took.
+        reason_attributes: those that no item has are left out.
         bad_rows: what the reader skipped; read after the interactions are used up.
     Raises:
         DataError: no interactions, before or after the k-core.
@@ -72,14 +74,16 @@ def make_dataset(
         users=len(events),
         items=len(catalogue),
         duplicates_dropped=duplicates,
-        time_ties=sum(a.at == b.at is not None for rows in events.values() for a, b in zip(rows, rows[1:], strict=False)),
+        time_ties=sum(a.at == b.at is not None for rows in events.values() for a, b in pairwise(rows)),
         items_without_title=untitled,
         bad_rows=tuple(bad_rows),
         notes=tuple(said),
     )
     attributes = users or {}
     histories = {user: _history(user, rows, attributes.get(user, ())) for user, rows in events.items()}
-    return Dataset(name, catalogue, histories, report, reason_attributes, reason_phrases)
+    carried = {key for item in catalogue for key, _ in item.attributes}
+    reasons = tuple(key for key in reason_attributes if key in carried)
+    return Dataset(name, catalogue, histories, report, reasons, reason_phrases)
 
 
 def by_user(interactions: Iterable[Interaction]) -> Events:

@@ -23,7 +23,12 @@ def read_csv(path: Path, wanted: Sequence[str], bad_rows: BadRows, delimiter: st
 
 
 def csv_rows(
-    lines: Iterable[str], source: str, wanted: Sequence[str], bad_rows: BadRows, delimiter: str = ",", quoting: int = csv.QUOTE_MINIMAL
+    lines: Iterable[str],
+    source: str,
+    wanted: Sequence[str],
+    bad_rows: BadRows,
+    delimiter: str = ",",
+    quoting: int = csv.QUOTE_MINIMAL,
 ) -> Iterator[Row]:
     """As `read_csv`, over lines that are open already."""
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """The bundled demo set: well-known books, and readers who are simulated.
 
-The folder holds `books.csv` (id, title, author, year, themes joined by `|`), `readers.csv` (reader_id, item_id, at as an ISO date),
-`reader_profiles.csv` (reader_id and made-up attributes) and `truth.jsonl` (why each book was taken).
+The folder holds `books.csv` (id, title, author, year, themes joined by `|`), `readers.csv` (reader_id, item_id, at as an ISO
+date), `reader_profiles.csv` (reader_id and made-up attributes) and `truth.jsonl` (why each book was taken).
 """
 
 from __future__ import annotations

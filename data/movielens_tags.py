@@ -10,10 +10,26 @@ MIN_USERS = 3
 MIN_ITEMS = 3
 MOST_PHRASES = 120
 MOST_WORDS = 4
+OPINIONS = frozenset(
+    (
+        "awesome",
+        "bad",
+        "bad plot",
+        "boring",
+        "fun",
+        "good dialogue",
+        "imdb top 250",
+        "interesting",
+        "overrated",
+        "predictable",
+        "unique",
+    )
+)
+"""Praise and blame: nothing in the film that one could point at."""
 
 
 def tag_phrases(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Tags that at least 3 users gave, to at least 3 films: lower-cased, without repeats, most used first, 120 at most.
+    """Tags that at least 3 users gave, to at least 3 films, opinions left out: lower-cased, most used first, 120 at most.
 
     One user's notes to self ("in netflix queue") are on many films, but not by many users.
     """
@@ -21,7 +37,7 @@ def tag_phrases(rows: Iterable[Row]) -> tuple[str, ...]:
     items: dict[str, set[str]] = {}
     for row in rows:
         tag = " ".join(text(row["tag"]).lower().replace("-", " ").split())
-        if tag and len(tag.split()) <= MOST_WORDS and not tag.isdigit():
+        if tag and tag not in OPINIONS and len(tag.split()) <= MOST_WORDS and not tag.isdigit():
             users.setdefault(tag, set()).add(text(row["userId"]))
             items.setdefault(tag, set()).add(text(row["movieId"]))
     kept = [tag for tag in items if len(users[tag]) >= MIN_USERS and len(items[tag]) >= MIN_ITEMS]

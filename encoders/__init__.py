@@ -1,0 +1,52 @@
+"""Encoders: steps to vectors. Names load when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llmrg.encoders.arrays import GraphArrays
+    from llmrg.encoders.backends import backend
+    from llmrg.encoders.building import Texts, imagined_arrays, reasoned_arrays
+    from llmrg.encoders.causal import CausalConfig, CausalGraphEncoder
+    from llmrg.encoders.sr_gnn import SrGnn, SrGnnConfig
+    from llmrg.encoders.text import HashedVectors, LangChainVectors, MiniLm, TextVectors
+
+_WHERE = {
+    "CausalConfig": "causal",
+    "CausalGraphEncoder": "causal",
+    "GraphArrays": "arrays",
+    "HashedVectors": "text",
+    "LangChainVectors": "text",
+    "MiniLm": "text",
+    "SrGnn": "sr_gnn",
+    "SrGnnConfig": "sr_gnn",
+    "TextVectors": "text",
+    "Texts": "building",
+    "backend": "backends",
+    "imagined_arrays": "building",
+    "reasoned_arrays": "building",
+}
+
+__all__ = [
+    "CausalConfig",
+    "CausalGraphEncoder",
+    "GraphArrays",
+    "HashedVectors",
+    "LangChainVectors",
+    "MiniLm",
+    "SrGnn",
+    "SrGnnConfig",
+    "TextVectors",
+    "Texts",
+    "backend",
+    "imagined_arrays",
+    "reasoned_arrays",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"llmrg.encoders.{_WHERE[name]}"), name)

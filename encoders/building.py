@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from llmrg.core.records import ReasoningGraph, Step
+from llmrg.core.records import ReasoningGraph, Step, StepKind
 from llmrg.encoders.arrays import NEVER, GraphArrays, Kind
 
 MEMORY = 100
@@ -49,16 +49,16 @@ class _Builder:
         self.nodes.append((int(kind), content, start, end, weight))
         return len(self.nodes) - 1
 
-    def cause(self, step: Step, start: int) -> int | None:
-        """Node of the cause; attributes get one node a graph, seen as soon as a step rests on them."""
+    def cause(self, step: Step, end: int, group: object = None) -> int | None:
+        """Node of the cause; an attribute gets one node a group, seen as soon as a step of it rests on the attribute."""
         if step.cause_kind == "item":
             assert step.cause_position is not None
             return self.first + step.cause_position
         if step.cause_kind == "root":
             return None
-        key = (Kind.ATTRIBUTE, step.cause)
+        key = (Kind.ATTRIBUTE, group, step.cause)
         if key not in self.found:
-            self.found[key] = self.node(Kind.ATTRIBUTE, self.texts.row(step.cause.replace("=", ": ", 1)), start, int(NEVER), 1.0)
+            self.found[key] = self.node(Kind.ATTRIBUTE, self.texts.row(step.cause.replace("=", ": ", 1)), step.seen, end, 1.0)
         return self.found[key]
 
     def edge(self, src: int, dst: int, score: float) -> None:
@@ -95,7 +95,7 @@ def reasoned_arrays(
 
     Args:
         histories: catalogue rows of each user, oldest first, cut where the graph is cut.
-        graphs: `graph.before(len(history))` of each user, or None.
+        graphs: graph of each user, or None; cut here once more, at the length of the history.
         row: catalogue row of an item id.
         texts: gets the reasons and attributes that it lacks.
         memory: how many positions back a node is still read out; attributes are never forgotten.
@@ -103,9 +103,8 @@ def reasoned_arrays(
     builder = _Builder(row, texts)
     for rows, graph in zip(histories, graphs, strict=True):
         builder.begin(rows, memory)
-        # by `seen`, so that an attribute's node starts with the first step that rests on it
-        for step in sorted(graph.reasoned() if graph else (), key=lambda step: step.seen):
-            cause = builder.cause(step, step.seen)
+        for step in _known(graph, rows, "reasoned"):
+            cause = builder.cause(step, int(NEVER))
             reason = builder.node(Kind.REASON, texts.row(step.reason), step.seen, step.seen + memory, step.score)
             item = builder.first + step.position
             if cause is not None:
@@ -127,7 +126,7 @@ def imagined_arrays(
     builder = _Builder(row, texts)
     for rows, graph in zip(histories, graphs, strict=True):
         builder.begin(rows, 0)
-        steps = sorted(graph.imagined() if graph else (), key=lambda step: step.seen)
+        steps = _known(graph, rows, "imagined")
         ends = _ends(steps)
         for step in steps:
             if step.seen < ends[step.position]:
@@ -136,8 +135,14 @@ def imagined_arrays(
     return builder.arrays()
 
 
+def _known(graph: ReasoningGraph | None, rows: np.ndarray, kind: StepKind) -> list[Step]:
+    """Accepted steps of the kind that the history allows, by `seen`: an attribute starts with the first step that rests on it."""
+    steps = graph.before(len(rows)).steps if graph is not None else ()
+    return sorted((step for step in steps if step.accepted and step.kind == kind), key=lambda step: step.seen)
+
+
 def _imagine(builder: _Builder, step: Step, end: int) -> None:
-    cause = builder.cause(step, step.seen)
+    cause = builder.cause(step, end, step.position)
     reason = builder.node(Kind.REASON, builder.texts.row(step.reason), step.seen, end, step.score)
     key = (Kind.IMAGINED, step.position, step.seen, step.item)
     score = step.score * step.grounding

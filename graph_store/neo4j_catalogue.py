@@ -10,6 +10,7 @@ from llmrg.core.records import History, Item
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.protocol import StoreCounts
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -34,6 +35,14 @@ def unknown_user(tx: ManagedTransaction, namespace: str, user: str) -> UnknownUs
     """The error, with a user who is there as an example."""
     record = tx.run(cypher.ANY_USER, space=neo4j_rows.space_of(namespace)).single()
     return UnknownUserError(user, record["id"] if record else "")
+
+
+def counts(tx: ManagedTransaction, namespace: str) -> StoreCounts:
+    """Sizes of the namespace; those of the graphs are summed from the users' nodes, so that no half replaced graph is counted."""
+    space = neo4j_rows.space_of(namespace)
+    found = tx.run(cypher.COUNTS, space=space).single(strict=True).data()
+    graphs = tx.run(cypher.COUNT_GRAPHS, space=space).single(strict=True).data()
+    return StoreCounts(**found, **graphs)
 
 
 def put_items(tx: ManagedTransaction, namespace: str, items: Sequence[Item]) -> None:

@@ -56,7 +56,7 @@ RETURN i.id AS id, i.title AS title, i.attribute_names AS names, i.attribute_val
 
 PUT_USERS: Final = """
 UNWIND $rows AS row
-MERGE (u:User {key: row.key}) ON CREATE SET u.version = 0
+MERGE (u:User {key: row.key}) ON CREATE SET u.version = 0, u.sizes = [0, 0, 0]
 SET u += row
 """
 
@@ -83,12 +83,7 @@ RETURN row.id AS id LIMIT 1
 HISTORIES: Final = """
 UNWIND $keys AS key
 MATCH (u:User {key: key})
-CALL (u) {
-  MATCH (u)-[took:TOOK]->(i:Item)
-  WITH took, i ORDER BY took.position
-  RETURN collect([i.id, took.at]) AS taken
-}
-RETURN u.id AS user, u.timed AS timed, u.attribute_names AS names, u.attribute_values AS values, taken
+RETURN u.id AS user, u.history AS history
 """
 
 USERS: Final = """
@@ -109,7 +104,7 @@ RETURN u.version AS version
 
 SET_GRAPH_STATE: Final = """
 MATCH (u:User {key: $key})
-SET u.version = $version, u.run = $run
+SET u.version = $version, u.sizes = $sizes, u.run = $run
 """
 
 DELETE_STEPS: Final = """
@@ -185,9 +180,10 @@ CALL (u) {
   MATCH (u)-[:HAS|REJECTED]->(s:Reason|RejectedReason)
   WITH s ORDER BY s.rank
   RETURN collect([s.position, s.kind, s.cause_kind, s.cause, s.cause_position, s.reason, s.item, s.score, s.chain, s.seen,
-                  s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps
+                  s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps,
+         collect(DISTINCT s.version) AS versions
 }
-RETURN u.id AS user, u.run AS run, u.version AS version, steps
+RETURN u.id AS user, u.run AS run, u.version AS version, u.sizes AS sizes, steps, versions
 """
 
 # -- drafts ---------------------------------------------------------------------------------------------------------------
@@ -329,13 +325,14 @@ RETURN s.user AS user, s.status AS status, s.cause AS cause
 # -- the store itself -----------------------------------------------------------------------------------------------------
 COUNTS: Final = """
 RETURN COUNT { MATCH (i:Item {space: $space}) } AS items,
-       COUNT { MATCH (u:User {space: $space}) } AS users,
-       COUNT { MATCH (u:User {space: $space}) WHERE u.version > 0 } AS graphs,
-       COUNT { MATCH (s:Reason {space: $space, kind: 'reasoned'}) } AS accepted,
-       COUNT { MATCH (s:RejectedReason {space: $space}) } AS rejected,
-       COUNT { MATCH (s:Reason {space: $space, kind: 'imagined'}) } AS imagined,
        COUNT { MATCH (k:Knowledge {space: $space}) } AS knowledge,
        COUNT { MATCH (r:Run {space: $space}) } AS runs
+"""
+
+COUNT_GRAPHS: Final = """
+MATCH (u:User {space: $space})
+RETURN count(u) AS users, sum(CASE WHEN u.version > 0 THEN 1 ELSE 0 END) AS graphs,
+       sum(u.sizes[0]) AS accepted, sum(u.sizes[1]) AS rejected, sum(u.sizes[2]) AS imagined
 """
 
 SERVER: Final = """

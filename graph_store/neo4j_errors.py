@@ -18,7 +18,7 @@ _BY_CODE: Final = {
     "Neo.ClientError.Security.CredentialsExpired": (
         "the password of the user {user!r} must be changed first; do so in Neo4j Browser, or with ALTER CURRENT USER SET PASSWORD"
     ),
-    "Neo.ClientError.Security.Forbidden": "the user {user!r} may not do this; it must be able to read, write and change the schema",
+    "Neo.ClientError.Security.Forbidden": "the user {user!r} may not do this; it must be able to read, write and change schema",
     "Neo.ClientError.Database.DatabaseNotFound": (
         "there is no database {database!r}; set LLMRG_STORE_DATABASE to one that is (community servers have 'neo4j' only)"
     ),

@@ -2,12 +2,17 @@
 
 Whoever writes a user's graph or draft takes the user's lock first, so writers of one user come one after the other; writers of
 different users meet only at items, whose relations are made in order of key.
+
+A reader takes no lock, and Neo4j shows it what is committed at each moment, so it may meet steps of the old graph beside the new
+version number. Every step therefore carries the version it was written with, and the user's node how many there are: a graph
+whose steps do not fit is read again, and under the lock if writers never pause.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace as replace_in_record
+from typing import TYPE_CHECKING, Final
 
 from llmrg.core.errors import VersionConflictError
 from llmrg.core.records import ReasoningGraph, Step
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
 
+READS: Final = 4
+"""Times that a graph is read without a lock."""
+
+
 def replace(tx: ManagedTransaction, namespace: str, graph: ReasoningGraph, expected_version: int | None) -> int:
     """Swap the user's graph; returns its new version."""
     user = node_key(Label.USER, namespace, graph.user)
@@ -32,8 +41,9 @@ def replace(tx: ManagedTransaction, namespace: str, graph: ReasoningGraph, expec
         raise unknown_user(tx, namespace, graph.user)
     check_items(tx, namespace, items_of(graph.steps))
     tx.run(cypher.DELETE_STEPS, key=user).consume()
-    _create_steps(tx, namespace, user, graph)
-    tx.run(cypher.SET_GRAPH_STATE, key=user, version=version + 1, run=graph.run).consume()
+    _create_steps(tx, namespace, user, replace_in_record(graph, version=version + 1))
+    sizes = [len(graph.reasoned()), len(graph.rejected()), len(graph.imagined())]
+    tx.run(cypher.SET_GRAPH_STATE, key=user, version=version + 1, sizes=sizes, run=graph.run).consume()
     tx.run(cypher.DELETE_DRAFT, key=node_key(Label.DRAFT, namespace, graph.run, graph.user)).consume()
     return version + 1
 
@@ -43,18 +53,34 @@ def delete(tx: ManagedTransaction, namespace: str, user: str) -> bool:
     if not _lock_and_read_version(tx, namespace, key):
         return False
     tx.run(cypher.DELETE_STEPS, key=key).consume()
-    tx.run(cypher.SET_GRAPH_STATE, key=key, version=0, run=None).consume()
+    tx.run(cypher.SET_GRAPH_STATE, key=key, version=0, sizes=[0, 0, 0], run=None).consume()
     return True
 
 
-def read(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
-    """Graphs of those users who have one."""
+def read(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> tuple[dict[str, ReasoningGraph], list[str]]:
+    """(graphs of those users who have one, users whose graph was being replaced each time it was read)."""
     found: dict[str, ReasoningGraph] = {}
-    for batch in neo4j_rows.batches(dict.fromkeys(users)):
-        for record in tx.run(cypher.GRAPHS, keys=[node_key(Label.USER, namespace, user) for user in batch]):
-            graph = neo4j_rows.graph_from(record.data())
-            found[graph.user] = graph
-    return found
+    left = list(dict.fromkeys(users))
+    for _ in range(READS):
+        torn = []
+        for batch in neo4j_rows.batches(left):
+            for record in tx.run(cypher.GRAPHS, keys=[node_key(Label.USER, namespace, user) for user in batch]):
+                row = record.data()
+                if neo4j_rows.is_whole(row):
+                    found[row["user"]] = neo4j_rows.graph_from(row)
+                else:
+                    torn.append(row["user"])
+        left = torn
+        if not left:
+            break
+    return found, left
+
+
+def read_locked(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
+    """Graphs that nobody replaces while they are read."""
+    for key in sorted(node_key(Label.USER, namespace, user) for user in users):
+        tx.run(cypher.LOCK_USER, key=key, space=neo4j_rows.space_of(namespace)).consume()
+    return read(tx, namespace, users)[0]
 
 
 def append_draft(tx: ManagedTransaction, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:

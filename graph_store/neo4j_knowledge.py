@@ -89,7 +89,7 @@ def _keep_dimension(tx: ManagedTransaction, namespace: str, entries: Sequence[Kn
 
 
 def _dimension(tx: ManagedTransaction, namespace: str) -> int | None:
-    record = tx.run(cypher.VECTOR_SPACE, key=node_key(Label.VECTOR_SPACE, namespace, namespace)).single()
+    record = tx.run(cypher.VECTOR_SPACE, key=node_key(Label.VECTOR_SPACE, namespace)).single()
     return None if record is None else int(record["dimension"])
 
 

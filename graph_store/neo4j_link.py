@@ -83,12 +83,12 @@ class Neo4jLink:
             return session.execute_write(self._timed(work))
 
     def change_schema(self, statement: LiteralString) -> None:
-        """Run one schema statement in its own transaction."""
+        """Run one schema statement in its own transaction, again if another client's got in its way."""
         from neo4j.exceptions import ClientError
 
         with self._in_our_words(), self._session() as session:
             try:
-                session.run(statement).consume()
+                session.execute_write(lambda tx: tx.run(statement).consume())
             except ClientError as error:
                 if error.code not in _THERE:
                     raise

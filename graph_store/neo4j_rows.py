@@ -28,6 +28,9 @@ CAPTION: Final = 40
 INDEXED: Final = 500
 """Characters of an id that the index on users holds; what comes after is compared outside the index."""
 
+_CAUSE_KIND: Final = 2
+"""Place of the kind of cause among the fields of a step that is read; only without an item as cause is one of them empty."""
+
 
 def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     """Lists of at most `size` rows."""
@@ -87,30 +90,29 @@ def user_row(namespace: str, history: History) -> Row:
         "id": history.user,
         "sort": sort,
         "sort_rest": sort_rest,
-        "timed": bool(history.at),
-        **_attributes(history.attributes),
+        "history": json.dumps([history.items, _times(history), history.attributes]),
+        "attributes": [f"{name}={value}" for name, value in history.attributes],
     }
 
 
 def taken_rows(namespace: str, history: History) -> list[Row]:
     """The user's TOOK relations."""
     user = node_key(Label.USER, namespace, history.user)
-    at = history.at or (None,) * len(history.items)
+    at = _times(history) or [None] * len(history.items)
     return [
-        {
-            "user": user,
-            "item": node_key(Label.ITEM, namespace, item),
-            "position": i,
-            "at": None if at[i] is None else float(at[i] or 0.0),
-        }
+        {"user": user, "item": node_key(Label.ITEM, namespace, item), "position": i, "at": at[i]}
         for i, item in enumerate(history.items)
     ]
 
 
 def history_from(record: Row) -> History:
-    items = tuple(item for item, _ in record["taken"])
-    at = tuple(at for _, at in record["taken"]) if record["timed"] else ()
-    return History(record["user"], items, at, _pairs(record))
+    """From one property, so that a history which is being replaced is never seen half old and half new."""
+    items, at, attributes = json.loads(record["history"])
+    return History(record["user"], tuple(items), tuple(at), tuple((name, value) for name, value in attributes))
+
+
+def _times(history: History) -> list[float | None]:
+    return [None if at is None else float(at) for at in history.at]
 
 
 def _attributes(attributes: Attributes) -> Row:
@@ -130,7 +132,7 @@ def step_rows(namespace: str, graph: ReasoningGraph) -> list[Row]:
         label = Label.REASON if step.accepted else Label.REJECTED_REASON
         node = _node(label, namespace, step.reason, step.key, seen[step.key])
         seen[step.key] += 1
-        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run})
+        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run, "version": graph.version})
     return rows
 
 
@@ -145,6 +147,16 @@ def step_values(step: Step) -> Row:
         "accepted": bool(step.accepted),
         "grounding": float(step.grounding),
     }
+
+
+def is_whole(record: Row) -> bool:
+    """Whether these are all steps of the version that the user's node names, each with all its fields."""
+    steps, sizes, version = record["steps"], record["sizes"], record["version"]
+    return (
+        len(steps) == sum(sizes)
+        and all(stamp == version for stamp in record["versions"])
+        and all(values.count(None) == (values[_CAUSE_KIND] != "item") for values in steps)
+    )
 
 
 def graph_from(record: Row) -> ReasoningGraph:

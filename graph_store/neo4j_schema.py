@@ -49,8 +49,6 @@ MIGRATIONS: Final = (
             "CREATE INDEX llmrg_user_page IF NOT EXISTS FOR (n:User) ON (n.space, n.sort)",
             "CREATE INDEX llmrg_user_space IF NOT EXISTS FOR (n:User) ON (n.space)",
             "CREATE INDEX llmrg_user_name IF NOT EXISTS FOR (n:User) ON (n.name)",
-            "CREATE INDEX llmrg_reason_kind IF NOT EXISTS FOR (n:Reason) ON (n.space, n.kind)",
-            "CREATE INDEX llmrg_rejected_reason_space IF NOT EXISTS FOR (n:RejectedReason) ON (n.space)",
             "CREATE INDEX llmrg_knowledge_pair IF NOT EXISTS FOR (n:Knowledge) ON (n.pair)",
             "CREATE INDEX llmrg_knowledge_target IF NOT EXISTS FOR (n:Knowledge) ON (n.target)",
             "CREATE INDEX llmrg_knowledge_uses IF NOT EXISTS FOR (n:Knowledge) ON (n.space, n.uses)",

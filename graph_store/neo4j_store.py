@@ -64,8 +64,7 @@ class Neo4jStore:
 
     def counts(self, namespace: str) -> StoreCounts:
         checks.check_id(namespace, "namespace")
-        space = neo4j_rows.space_of(namespace)
-        return StoreCounts(**self._link.read(lambda tx: tx.run(cypher.COUNTS, space=space).single(strict=True).data()))
+        return self._link.read(lambda tx: neo4j_catalogue.counts(tx, namespace))
 
     # -- catalogue and users -----------------------------------------------------------------------------------------
     def put_items(self, namespace: str, items: Iterable[Item]) -> None:
@@ -108,7 +107,10 @@ class Neo4jStore:
 
     def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
         checks.check_users(namespace, users)
-        return self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users))
+        found, torn = self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users))
+        if torn:
+            found |= self._link.write(lambda tx: neo4j_graphs.read_locked(tx, namespace, torn))
+        return found
 
     def delete_graph(self, namespace: str, user: str) -> bool:
         checks.check_users(namespace, [user])

@@ -59,9 +59,8 @@ def steps_from(user: str, rows: Sequence[Row]) -> tuple[Step, ...]:
     so the fields are set directly.
     """
     steps = tuple(object.__new__(Step) for _ in rows)
-    for name, values in zip(_STEP_FIELDS, zip(*rows, strict=True), strict=bool(rows)):
-        values = map(bool, values) if name == "accepted" else values
-        deque(map(_SET[name], steps, values), maxlen=0)
+    for name, column in zip(_STEP_FIELDS, zip(*rows, strict=True), strict=bool(rows)):
+        deque(map(_SET[name], steps, map(bool, column) if name == "accepted" else column), maxlen=0)
     deque(map(_SET["user"], steps, repeat(user)), maxlen=0)
     return steps
 

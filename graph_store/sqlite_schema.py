@@ -71,7 +71,8 @@ DELETE_GRAPH = "DELETE FROM graphs WHERE id = ?"
 _STEP_COLUMNS = (
     "position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, accepted, "
     "why_rejected, origin, grounding"
-)STEPS = f"SELECT {_STEP_COLUMNS} FROM steps WHERE graph = ? ORDER BY ordinal"
+)
+STEPS = f"SELECT {_STEP_COLUMNS} FROM steps WHERE graph = ? ORDER BY ordinal"
 PUT_STEP = f"INSERT INTO steps (graph, ordinal, {_STEP_COLUMNS}) VALUES ({', '.join('?' * 16)})"
 DELETE_STEPS = "DELETE FROM steps WHERE graph = ?"
 
@@ -90,7 +91,8 @@ PUT_KNOWLEDGE = """INSERT INTO knowledge
 _KNOWLEDGE = (
     "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key "
     "FROM knowledge WHERE namespace = ? "
-)KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
+)
+KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
 KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ?"
 KNOWLEDGE_TO = _KNOWLEDGE + "AND to_item = ? AND vector IS NOT NULL"
 TOP_KNOWLEDGE = _KNOWLEDGE + "ORDER BY uses DESC, score DESC, key LIMIT ?"

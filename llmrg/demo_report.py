@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmrg.agents.usage import BuildReport
     from llmrg.evaluation.comparison import Comparison
-    from llmrg.explanations.report_page import ReportPicture, ReportSection
+    from llmrg.explanations.report_page import Cell, ReportPicture, ReportSection
     from llmrg.sdk import Project
-    from llmrg.testing.graph_quality import GraphQuality
+    from llmrg.testing.graph_quality import GraphQuality, Rate
 
 SIMULATED = (
     "The books are real, the readers are not: a seeded simulator made them, so that the true reason of every step is known. "
@@ -41,7 +41,7 @@ def write_demo_report(project: Project, table: Comparison, quality: GraphQuality
 def _comparison(table: Comparison) -> ReportSection:
     from llmrg.explanations.report_page import Interval, ReportSection, ReportTable
 
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             row.name,
             *(Interval(m.mean, m.low, m.high) for m in (row.metrics["HR@10"], row.metrics["NDCG@10"])),
@@ -61,14 +61,33 @@ def _comparison(table: Comparison) -> ReportSection:
     )
 
 
+def quality_rows(quality: GraphQuality) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows: accepted steps against the planted truth, with and without verification."""
+    header = ("", "verified", "without verification")
+    rows = [
+        (label, _rate(getattr(quality, name)), _rate(getattr(quality, f"unverified_{name}")))
+        for label, name in (
+            ("precision", "precision"),
+            ("precision, with cause", "precision_with_cause"),
+            ("recall", "recall"),
+            ("recall, with cause", "recall_with_cause"),
+        )
+    ]
+    return header, rows
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]  {rate.right:,}/{rate.total:,}"
+
+
 def _quality(quality: GraphQuality) -> ReportSection:
     from llmrg.explanations.report_page import ReportSection, ReportTable
 
     header, rows = quality_rows(quality)
     return ReportSection(
         "Are the graphs right?",
-        "The simulator wrote down why each book was taken. A step is right if it names that theme; 'with cause' asks for the right "
-        "earlier book too.",
+        "The simulator wrote down why each book was taken. A step is right if it names that theme; 'with cause' asks for the "
+        "right earlier book too. Without verification, the best proposal for each book counts as accepted.",
         ReportTable(header, tuple(rows)),
     )
 

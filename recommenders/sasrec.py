@@ -49,13 +49,14 @@ class Block(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         states = states + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, size)))
         inner = torch.relu(self.forward_one(self.norm_forward(states)))
-        return states + self.dropout(self.forward_two(inner))
+        added: Tensor = self.dropout(self.forward_two(inner))
+        return states + added
 
 
 class SasRecNet(nn.Module):
     """Item vector + position vector, causal self-attention blocks, a last layer norm.
 
-    Positions count from the oldest kept item, so that (up to `max_length` items) encoding a prefix equals the prefix of the encoding.
+    Positions count from the oldest kept item, so that (up to `max_length` items) a prefix is encoded as in the whole.
     """
 
     def __init__(self, items: int, config: SasRecConfig, generator: torch.Generator | None = None) -> None:

@@ -117,10 +117,10 @@ def _one_pass(
     net.train()
     total = 0.0
     with seeded((options.seed * 1_000_003 + number) % 2**63, options.device) as generator:
-        for batch in torch.randperm(rows, generator=generator).split(config.batch_size):
+        for batch in torch.randperm(rows, generator=generator).split(config.batch_size):  # type: ignore[no-untyped-call]
             optimizer.zero_grad(set_to_none=True)
             value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            total += value.item() * len(batch)
+            total += value.detach().item() * len(batch)
     return total / rows

@@ -1,14 +1,15 @@
 """The planted world: simulated readers whose reasons are known.
 
-A reader belongs to one of a few kinds and has some tastes (themes of the catalogue), most of them the kind's own; so readers of a kind
-resemble each other. Each step of a history is
+A reader belongs to one of a few kinds and has some tastes (themes of the catalogue), most of them the kind's own; so readers of a
+kind resemble each other. Each step of a history is
 
 - **noise**: any unseen item, by popularity, for no reason; or
-- a step for a theme T of the reader's tastes, mostly the theme of the step before, to an unseen item that carries T, by popularity. If
-  an earlier item of the history carries T, the step has the kind **reason** and one of those items, mostly the latest, is its cause;
-  else it is a **root**.
+- a step for a theme T of the reader's tastes, mostly that of the step before, to an unseen item that carries T, by popularity.
+  If an earlier item of the history carries T, the step has the kind **reason** and one of those items, mostly the latest, is its
+  cause; else it is a **root**.
 
-Only `Random.random()` is used, whose values Python promises to keep for a seed, and integer weights: worlds are equal on all machines.
+Only `Random.random()`, whose values Python promises to keep for a seed, and integer weights are used:
+worlds are equal on all machines.
 
 `python -m llmrg.testing.planted --write data/demo` writes the bundled readers, their profiles and the truth.
 """
@@ -64,13 +65,13 @@ class PlantedConfig(BaseModel, frozen=True):
     persistence: float = Field(default=0.7, ge=0, le=1)
     """Probability that a step with a reason keeps the theme of the last one (else: any taste, evenly)."""
     recency: float = Field(default=0.7, gt=0, le=1)
-    """Probability that the cause is the latest item that carries the theme (else the one before it with the same probability, ...)."""
+    """Probability that the cause is the latest item that carries the theme (else the one before it, and so on)."""
     popularity: float = Field(default=0.6, ge=0)
     """Exponent a of the popularity weight rank^-a (0: all items alike)."""
     profile_strength: float = Field(default=0.35, ge=0, le=1)
     """Probability that a reader attribute is the one typical of the kind (else: any, evenly)."""
     seed: int = 3
-    """Seed of everything. (The demo's was chosen among twelve for a first reader who is easy to follow; the figures differ little.)"""
+    """Seed of everything. The demo's was chosen among twelve for a first reader who is easy to follow."""
 
     @model_validator(mode="after")
     def _ranges(self) -> PlantedConfig:
@@ -125,13 +126,14 @@ class _Dice:
 
 
 def random_catalogue(n_items: int, n_themes: int, seed: int = 0, noun: str = "book") -> Catalogue:
-    """Made-up items `item-0001`, ... with 3 to 6 of the themes `theme 01`, ...; every theme is carried by some item if there is room."""
+    """Made-up items `item-0001`, ... with 3 to 6 of the themes `theme 01`, ...; no theme goes without."""
     dice = _Dice(f"catalogue-{seed}")
     themes = [f"theme {number:02d}" for number in range(1, n_themes + 1)]
     items = []
     for number in range(1, n_items + 1):
-        own = [themes[number % n_themes], *dice.sample(themes, dice.between(2, 5))]
-        values = tuple((THEME, theme) for theme in dict.fromkeys(own))
+        first = themes[number % n_themes]
+        own = [first, *dice.sample([theme for theme in themes if theme != first], dice.between(2, 5))]
+        values = tuple((THEME, theme) for theme in own)
         items.append(Item(f"item-{number:04d}", f"Title {number:04d}", values))
     return Catalogue(items, noun=noun)
 
@@ -151,7 +153,8 @@ def simulate(catalogue: Catalogue, config: PlantedConfig | None = None, name: st
         raise ConfigError(f"a planted world needs items with the attribute {THEME!r}; none of the {len(catalogue)} items has it")
     dice = _Dice(f"world-{config.seed}")
     popularity = {
-        item: max(1, round(1_000_000 * rank**-config.popularity)) for rank, item in enumerate(dice.shuffled(catalogue.ids), start=1)
+        item: max(1, round(1_000_000 * rank**-config.popularity))
+        for rank, item in enumerate(dice.shuffled(catalogue.ids), start=1)
     }
     likes = [dice.sample(list(by_theme), config.themes_per_kind) for _ in range(config.kinds)]
     histories, truth, tastes = {}, [], {}
@@ -249,7 +252,9 @@ class _Reader:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the bundled demo world into a folder that holds `books.csv`."""
     parser = argparse.ArgumentParser(prog="python -m llmrg.testing.planted", description=main.__doc__)
-    parser.add_argument("--write", type=Path, required=True, metavar="FOLDER", help="folder with books.csv, for instance data/demo")
+    parser.add_argument(
+        "--write", type=Path, required=True, metavar="FOLDER", help="folder with books.csv, for instance data/demo"
+    )
     folder: Path = parser.parse_args(arguments).write
     world = simulate(demo_catalogue(folder), PlantedConfig(), name="demo")
     write_demo(folder, world.dataset, world.truth)

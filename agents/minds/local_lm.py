@@ -100,6 +100,18 @@ class LocalLM:
     def count_tokens(self, text: str) -> int:
         return len(self._encode(text))
 
+    def telling_apart(self, texts: Sequence[str]) -> list[str]:
+        """The shortest beginning of each text, in whole tokens, that no other text begins with; often one token."""
+        coded = [self._encode(text) for text in texts]
+        return [self._beginning(text, own, coded) for text, own in zip(texts, coded, strict=True)]
+
+    def _beginning(self, text: str, own: list[int], coded: Sequence[list[int]]) -> str:
+        for length in range(1, len(own)):
+            if sum(other[:length] == own[:length] for other in coded) == 1:
+                start: str = self._tokenizer.decode(own[:length])
+                return start if self._encode(start) == own[:length] else text
+        return text
+
     def score(
         self,
         prompts: Sequence[str],

@@ -1,4 +1,8 @@
-"""commit: the best verified steps of a block enter the user's draft and, where they may, the knowledge base."""
+"""commit: the best verified steps of a block enter the user's draft and, where they may, the knowledge base.
+
+The draft comes first: what it holds is done. A process killed between the two writes learns the rest when it resumes (`plan`),
+since all that the knowledge base is told stands in the draft.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from langgraph.runtime import Runtime
 from llmrg.agents.chains import by_recency, read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import OpenChain
-from llmrg.agents.state import State
+from llmrg.agents.state import State, candidate_name
 from llmrg.core.records import Knowledge, Step, in_order
 
 REJECTED_KEPT = 2
@@ -25,24 +29,30 @@ async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
     with context.usage.timed("commit"):
         if state["phase"] == "reason":
             kept, chains, number = _reasoned(context, state, steps)
-            _learn(context, state["user"], kept)
+            open_now: State = {"chains": chains, "next_chain": number}
             if context.config.divergence and chains:
-                return {"steps": [s.to_json() for s in kept], "chains": chains, "next_chain": number}
-            _draft(context, state, kept)
-            return {"blocks": state["blocks"][1:], "steps": [], "chains": chains, "next_chain": number}
+                return {**open_now, "steps": [s.to_json() for s in kept], "phase": "imagine"}
+            _keep(context, state, kept)
+            return {**open_now, "blocks": state["blocks"][1:], "steps": []}
         before = [step for step in steps if step.kind == "reasoned"]
-        _draft(context, state, before + _imagined(context, steps))
+        _keep(context, state, before + _imagined(context, steps))
     return {"blocks": state["blocks"][1:], "steps": [], "phase": "reason"}
 
 
 def after_commit(state: State) -> Literal["diverge", "recall", "publish"]:
-    if state["steps"] or (state["phase"] == "imagine"):
+    if state["phase"] == "imagine":
         return "diverge"
     return "recall" if state["blocks"] else "publish"
 
 
-def _draft(context: BuildContext, state: State, steps: list[Step]) -> None:
+def _keep(context: BuildContext, state: State, steps: list[Step]) -> None:
     context.store.append_draft(context.namespace, context.run, state["user"], in_order(steps), state["blocks"][0][1])
+    context.usage.add("commit.learned", learn(context, state["user"], steps))
+    keys = [state["knowledge"].get(candidate_name(step.to_json())) for step in steps if step.accepted]
+    uses = {key: keys.count(key) for key in keys if key is not None}
+    if uses:
+        context.store.count_uses(context.namespace, uses)
+        context.usage.add("recall.used", sum(uses.values()))
 
 
 def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[list[Step], list[dict[str, Any]], int]:
@@ -84,25 +94,29 @@ def _imagined(context: BuildContext, steps: list[Step]) -> list[Step]:
     return kept
 
 
-def _learn(context: BuildContext, user: str, steps: list[Step]) -> None:
-    """Put what other users may know into the knowledge base."""
+def learn(context: BuildContext, user: str, steps: Iterable[Step]) -> int:
+    """Put what other users may know into the knowledge base, and say how much that is; to do it again changes nothing.
+
+    An entry's source position is the last one that its maker had seen, not the step's own: recall goes by it.
+    """
     if not (context.config.knowledge and context.config.verification):
-        return
+        return 0
     good = [
         s
         for s in steps
         if s.accepted
+        and s.kind == "reasoned"
         and s.cause_kind == "item"
         and s.origin == "model"
         and s.score >= context.kb_tau
         and s.seen <= context.shared_length(user)
     ]
     if not good:
-        return
+        return 0
     vectors = context.embed([s.reason for s in good]).tolist() if context.embed else [()] * len(good)
     entries = [
-        Knowledge(s.cause, s.reason, s.item, s.score, 0, user, s.position, tuple(vector))
+        Knowledge(s.cause, s.reason, s.item, s.score, 0, user, s.seen - 1, tuple(vector))
         for s, vector in zip(good, vectors, strict=True)
     ]
     context.store.put_knowledge(context.namespace, entries)
-    context.usage.add("commit.learned", len(entries))
+    return len(entries)

@@ -32,4 +32,4 @@ async def diverge(state: State, runtime: Runtime[BuildContext]) -> State:
     imagined = await ask(context, "diverge", lambda: context.minds.imaginer.imagine(cut), none)
     context.usage.add("diverge.cuts")
     context.usage.add("diverge.imagined", len(imagined))
-    return {"phase": "imagine", "imagined": [asdict(one) for one in imagined]}
+    return {"imagined": [asdict(one) for one in imagined]}

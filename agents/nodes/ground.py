@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from functools import lru_cache
 
@@ -15,6 +16,10 @@ from llmrg.agents.protocols import Candidate, Imagined
 from llmrg.agents.state import State
 from llmrg.data.dataset import Catalogue
 
+LONGEST_TITLE = 300
+"""Characters of an imagined title that are looked at."""
+_YEAR = re.compile(r"\s*\((?:1[89]|20)\d\d\)\s*$")
+_ARTICLES = {"the", "a", "an"}
 VECTOR_TAU = 0.6
 """Cosine below which two titles are not called similar."""
 
@@ -46,21 +51,33 @@ async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
 
 
 def find_item(catalogue: Catalogue, imagined: Imagined, embed: Embed | None) -> tuple[str, float] | None:
-    """(item id, similarity in [0, 1]): by id, by exact title, by fuzzy title, by text vector."""
+    """(item id, similarity in [0, 1]): by id, by exact title, by fuzzy title, by text vector.
+
+    Titles are compared without case, punctuation, articles and a closing year. Letters are compared over the whole title, since a
+    part of one ("The Road") is often another title than the whole ("On the Road").
+    """
     if imagined.item is not None:
         return (imagined.item, 1.0) if imagined.item in catalogue else None
-    titles = _titles(catalogue)
-    said = utils.default_process(imagined.text)
+    titles, text = _titles(catalogue), imagined.text[:LONGEST_TITLE]
+    if text.strip() in titles.exact:
+        return titles.exact[text.strip()], 1.0
+    said = plain_title(text)
     if not said:
         return None
-    match = process.extractOne(said, titles.names, scorer=fuzz.WRatio)
+    match = process.extractOne(said, titles.names, scorer=fuzz.token_sort_ratio)
     best = (titles.ids[match[2]], match[1] / 100) if match else None
-    if embed is None or (best and best[1] >= 0.9):
+    if embed is None or not titles.ids or (best and best[1] >= 0.95):
         return best
-    cosines = titles.vectors(embed) @ embed([imagined.text])[0]
+    cosines = titles.vectors(embed) @ embed([text])[0]
     row = int(np.argmax(cosines))
     near = (titles.ids[row], float(cosines[row])) if cosines[row] >= VECTOR_TAU else None
     return max((m for m in (best, near) if m), key=lambda m: m[1], default=None)
+
+
+def plain_title(title: str) -> str:
+    """Lower case, without punctuation, articles and a closing year; an article alone stays."""
+    words = utils.default_process(_YEAR.sub("", title)).split()
+    return " ".join([word for word in words if word not in _ARTICLES] or words)
 
 
 class _Titles:
@@ -69,7 +86,8 @@ class _Titles:
     def __init__(self, catalogue: Catalogue) -> None:
         self.ids = catalogue.ids
         self.raw = [item.title for item in catalogue]
-        self.names = [utils.default_process(title) for title in self.raw]
+        self.exact = {title: item for item, title in zip(reversed(self.ids), reversed(self.raw), strict=True)}
+        self.names = [plain_title(title) for title in self.raw]
         self._vectors: np.ndarray | None = None
 
     def vectors(self, embed: Embed) -> np.ndarray:

@@ -8,7 +8,9 @@ from langgraph.runtime import Runtime
 
 from llmrg.agents.chains import open_chains
 from llmrg.agents.context import BuildContext
+from llmrg.agents.nodes.commit import learn
 from llmrg.agents.state import State
+from llmrg.core.errors import DataError
 
 
 def blocks_of(length: int, start: int, block_size: int, held_out: int) -> list[list[int]]:
@@ -23,10 +25,19 @@ def blocks_of(length: int, start: int, block_size: int, held_out: int) -> list[l
 
 
 async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
-    """Go on after what the run's draft holds; start anew where it holds nothing."""
+    """Go on after what the run's draft holds; start anew where it holds nothing.
+
+    Raises: DataError: the history was changed, not only lengthened, since the run was cut short.
+    """
     context, user = runtime.context, state["user"]
     history, config = context.history(user), context.config
     steps, done = context.store.draft(context.namespace, context.run, user)
+    if any(step.kind == "reasoned" and history.items[step.position : step.position + 1] != (step.item,) for step in steps):
+        raise DataError(
+            f"the history of user {user!r} has changed since its draft of run {context.run} was made (it may grow, not change); "
+            "build it anew, without resuming"
+        )
+    learn(context, user, steps)
     start = max(done, len(history) - config.l_tru, 0)
     chains, next_chain = open_chains(steps)
     blocks = blocks_of(len(history), start, config.block_size, config.held_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 from langgraph.runtime import Runtime
 
@@ -43,14 +44,18 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     tried = {candidate_name(step) for step in state["steps"]}
     good = [c for c in proposed if _about_this(c, block.history, positions)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
-    rows = [asdict(replace(c, origin="model")) for c in good]
-    return {"asked": asked, "candidates": state["candidates"] + [row for row in rows if candidate_name(row) not in tried]}
+    fresh: dict[str, dict[str, Any]] = {}
+    for row in (asdict(replace(c, origin="model")) for c in good):
+        fresh.setdefault(candidate_name(row), row)
+    return {"asked": asked, "candidates": state["candidates"] + [row for name, row in fresh.items() if name not in tried]}
 
 
 def _about_this(candidate: Candidate, history: History, positions: list[int]) -> bool:
     """Whether it speaks of the block's own items, its cause comes earlier, and its maker had seen no more than the block."""
     p, cause = candidate.position, candidate.cause_position
     if p not in positions or candidate.item != history.items[p] or not p < candidate.seen <= len(history):
+        return False
+    if not candidate.reason.strip():
         return False
     if candidate.cause_kind == "item":
         return cause is not None and 0 <= cause < p and history.items[cause] == candidate.cause

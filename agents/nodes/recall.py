@@ -2,7 +2,9 @@
 
 Tier 1: an entry of the same (from item, to item). Tier 2: an entry that leads to the same item for a reason close to that of an
 open chain.
-Leak rule: an entry that this user contributed is of use only beyond the position it came from.
+Leak rule: an entry that this user contributed is of use only to blocks that begin after all that its maker had seen. (It is the
+block's beginning that counts and not the item's position, so that a block done again, after a kill or in a later run, recalls
+what it recalled the first time.)
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def _exact(context: BuildContext, user: str, state: State) -> Hits:
     hits: Hits = {}
     for p in range(start, stop):
         for entry in by_item.get(items[p], []):
-            if entry.from_item in latest[p] and _usable(entry, user, p) and len(hits.get(p, [])) < context.config.candidates:
+            if entry.from_item in latest[p] and _usable(entry, user, start) and len(hits.get(p, [])) < context.config.candidates:
                 cause = latest[p][entry.from_item]
                 chain = tails.get(entry.from_item)
                 found = Candidate(
@@ -74,7 +76,7 @@ def _similar(context: BuildContext, user: str, state: State, hits: Hits) -> None
             continue
         for chain, vector in zip(chains, vectors, strict=True):
             near = context.store.nearest_knowledge(context.namespace, items[p], vector, limit=3)
-            good = [entry for entry, cosine in near if cosine >= context.config.similar_tau and _usable(entry, user, p)]
+            good = [entry for entry, cosine in near if cosine >= context.config.similar_tau and _usable(entry, user, start)]
             if good:
                 hits[p] = [(_continue(chain, good[0], p, items[p]), good[0])]
                 break
@@ -85,5 +87,5 @@ def _continue(chain: OpenChain, entry: Knowledge, position: int, item: str) -> C
     return Candidate(position, "item", chain.tail_item, chain.tail_position, seen=position + 1, **said)
 
 
-def _usable(entry: Knowledge, user: str, position: int) -> bool:
-    return entry.source_user != user or entry.source_position < position
+def _usable(entry: Knowledge, user: str, start: int) -> bool:
+    return entry.source_user != user or entry.source_position < start

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -25,6 +25,8 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
+BadRows = Literal["error", "skip"]
+
 Data = Annotated[
     str,
     typer.Option(
@@ -39,7 +41,7 @@ Columns = Annotated[
     str | None,
     typer.Option("--columns", help="Column names of a table: user=userId,item=movieId,time=timestamp,title=title (any of them)."),
 ]
-OnBadRow = Annotated[str, typer.Option("--on-bad-row", help="error, or skip (counts and lists them).")]
+OnBadRow = Annotated[BadRows, typer.Option("--on-bad-row", help="error, or skip (counts and lists them).")]
 
 EXIT_CODES = {"CallerError": 2, "StoreError": 3, "ModelError": 4, "ArtifactError": 5, "BudgetSpentError": 6}
 INTERRUPTED = 130

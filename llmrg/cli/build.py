@@ -22,7 +22,7 @@ def build(
     imaginer: Annotated[str | None, typer.Option(help="Another mind to imagine, if wanted.")] = None,
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="Only this user; may be repeated.")] = None,
     users: Annotated[int | None, typer.Option(help="Only the first so many users.", min=1)] = None,
-    last: Annotated[int | None, typer.Option(help="Reason over this many last items of a history (l_tru).", min=1)] = None,
+    last: Annotated[int, typer.Option(help="Reason over this many last items of a history (l_tru).", min=1)] = 50,
     tau: Annotated[float | None, typer.Option(help="Accept steps from this score, 0 to 1.", min=0, max=1)] = None,
     no_verification: Annotated[bool, typer.Option("--no-verification", help="Control: accept every step.")] = False,
     no_divergence: Annotated[bool, typer.Option("--no-divergence", help="Control: imagine nothing.")] = False,
@@ -47,12 +47,13 @@ def build(
     from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
 
-    asked = {"l_tru": last, "tau": tau, "max_calls": max_calls}
     config = BuildConfig(
+        l_tru=last,
+        tau=tau,
+        max_calls=max_calls,
         verification=not no_verification,
         divergence=not no_divergence,
         knowledge=not no_knowledge,
-        **{name: value for name, value in asked.items() if value is not None},
     )
     with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened:
         chosen = user or (list(opened.dataset.histories)[:users] if users else None)

@@ -58,7 +58,7 @@ def inspect(
     from llmrg.data.registry import inspect as summarise
     from llmrg.data.registry import load_data
 
-    chosen = {"columns": parse_columns(columns)} if columns else {}
-    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), on_bad_row=on_bad_row, **chosen)
+    chosen = parse_columns(columns) if columns else None
+    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), columns=chosen, on_bad_row=on_bad_row)
     summary = summarise(dataset)
     print_json(asdict(summary)) if as_json else print_summary(summary, dataset.report)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 from llmrg.cli.app import out
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from llmrg.agents.usage import BuildReport
     from llmrg.data.dataset import LoadReport
+    from llmrg.data.registry import DatasetSummary, SetStatus
     from llmrg.evaluation.comparison import Comparison
 
 Rows = list[tuple[str, ...]]
@@ -81,14 +83,29 @@ def print_costs(report: BuildReport) -> None:
         out.print(f"  failed: {user}: {cause}", highlight=False, markup=False)
 
 
-def print_sets(sets: Sequence[Any]) -> None:
-    rows = [(s.name, s.what, "yes" if s.here else "no", s.licence) for s in sets]
+def print_sets(sets: Sequence[SetStatus]) -> None:
+    rows = [(s.name, s.what, s.here or "no", s.licence) for s in sets]
     print_rows("Data sets", ("name", "what", "here", "terms"), rows)
     out.print("fetch one with `llmrg data get NAME`; a file or folder of your own needs no name", highlight=False)
 
 
-def print_summary(summary: Any, report: LoadReport) -> None:
-    rows = [(name.replace("_", " "), str(value)) for name, value in vars(summary).items()]
-    print_rows(report.source, ("", ""), rows)
+def print_summary(summary: DatasetSummary, report: LoadReport) -> None:
+    lengths = " / ".join(map(str, summary.lengths))
+    rows = [
+        ("users, items", f"{summary.users:,}, {summary.items:,}"),
+        ("interactions", f"{summary.interactions:,}  (density {summary.density:.2%})"),
+        ("history lengths", f"{lengths}  (shortest, quartiles, longest)"),
+        ("ties in time", f"{summary.time_ties:,}, kept in the order of the file"),
+        ("duplicates dropped", f"{report.duplicates_dropped:,}"),
+        ("items without a title", f"{report.items_without_title:,}"),
+        ("bad rows skipped", f"{len(report.bad_rows):,}"),
+    ]
+    for a in summary.attributes:
+        common = ", ".join(f"{value} ({count:,})" for value, count in a.most_common[:5])
+        role = ", reasons" if a.can_be_reason else ""
+        rows.append((f"{a.name} ({a.of}{role})", f"{a.values:,} values on {a.carriers:,} {a.of}: {common}"))
+    for user, titles in summary.examples[:2]:
+        rows.append((f"user {user}, last", "; ".join(titles)))
+    print_rows(report.source, ("", ""), [tuple(escape(cell) for cell in row) for row in rows])
     for note in (*report.notes, *report.bad_rows[:20]):
         out.print(f"  {note}", highlight=False, markup=False)

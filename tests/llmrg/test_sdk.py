@@ -100,7 +100,7 @@ async def test_build_is_awaitable_and_sync_build_says_so_in_a_loop(tmp_path: Pat
     with Project("demo", home=tmp_path) as project:
         report = await project.abuild(mind="attributes", users=["reader-001"])
         assert report.built == 1
-        with pytest.raises(CallerError, match="await project.abuild"):
+        with pytest.raises(CallerError, match=r"await project\.abuild"):
             project.build(mind="attributes", users=["reader-002"])
     await asyncio.sleep(0)
 

@@ -1,0 +1,209 @@
+"""The `chat` mind: any LangChain chat model, one request for a whole block."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from llmrg.agents.minds.chat_calls import ChatCalls
+from llmrg.agents.prompts import (
+    FOLDER,
+    Question,
+    load_prompt,
+    one_line,
+    prompt_versions,
+    render_imagine,
+    render_reason,
+    render_verify,
+)
+from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
+from llmrg.agents.replies import Answer, ImagineReply, ReasonedStep, ReasonReply, VerifyReply
+from llmrg.core.errors import ModelReplyError
+from llmrg.core.records import CauseKind, stable_key
+from llmrg.data.dataset import Dataset
+
+
+class ChatConfig(BaseModel, frozen=True, extra="forbid"):
+    """How a chat model is asked."""
+
+    titles_shown: PositiveInt = 60
+    """Most recent titles of a history that a request shows; those of the block are always shown."""
+    proposals: PositiveInt = 3
+    """Candidates taken per item at most."""
+    options: int = Field(default=5, ge=2)
+    """Options of a verification question, the right one among them."""
+    imagined: PositiveInt = 3
+    """Continuations asked for per chain."""
+    suggestions: NonNegativeInt = 5
+    """Items that often follow a chain's end, shown per chain; 0 shows none."""
+    structured: bool = True
+    """Ask for structured output where the model has it; off: JSON in text always."""
+    timeout_s: PositiveFloat = 120.0
+    """Seconds until a request counts as failed."""
+    prompts: Path = FOLDER
+    """Folder of the prompt files."""
+
+
+class ChatMind:
+    """A chat model reasons, verifies and imagines, each a block (or a cut) in one request.
+
+    Verification hides one part of a step, at random but equally in every run: the item, which then stands among random items of
+    the catalogue, or the reason, which then stands among reasons of other steps. The model chooses and says how sure it is.
+    **The score of a step is the model's confidence if it chose the hidden part, and 0 if it chose anything else**: 0.9 reads
+    "found again, and 90 % sure of it". It is what the model says and not a frequency, so the default threshold is 0.5.
+
+    The model reads a block at once. So its steps and verdicts count as having seen the history up to the block's end (`seen`).
+    """
+
+    default_tau = 0.5
+
+    def __init__(self, model: BaseChatModel, dataset: Dataset, config: ChatConfig | None = None) -> None:
+        self.config = config or ChatConfig()
+        self._dataset, self._catalogue = dataset, dataset.catalogue
+        self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured)
+        self._reasons = _known_reasons(dataset)
+        named = (getattr(model, attribute, None) for attribute in ("model_name", "model", "model_id"))
+        self.name = f"chat/{next((name for name in named if isinstance(name, str) and name), model._llm_type)}"
+
+    @property
+    def prompt_versions(self) -> dict[str, str]:
+        """Role -> version of its prompt, for the run's record."""
+        return prompt_versions(self.config.prompts)
+
+    def usage(self) -> dict[str, float]:
+        """Counters since it was made; tokens are the provider's figures, or an estimate where it gives none."""
+        return dict(self._calls.counts)
+
+    # -- reason ------------------------------------------------------------------------------------------------------
+    async def reason(self, block: Block) -> list[Candidate]:
+        prompt = load_prompt("reason", self.config.prompts)
+        asked = render_reason(block, self._catalogue, self.config.titles_shown)
+        reply = await self._calls.ask(prompt.messages(asked, self._catalogue.noun), ReasonReply)
+        by_position: defaultdict[int, dict[tuple[str, str], Candidate]] = defaultdict(dict)
+        for step in reply.steps:
+            candidate = self._candidate(block, step)
+            if candidate is not None:
+                by_position[candidate.position].setdefault((candidate.cause, candidate.reason.casefold()), candidate)
+        if not by_position:
+            raise ModelReplyError(
+                f"none of the {len(reply.steps)} steps in the reply of {self.name} is about the items asked for"
+            )
+        return [c for p in sorted(by_position) for c in list(by_position[p].values())[: self.config.proposals]]
+
+    def _candidate(self, block: Block, step: ReasonedStep) -> Candidate | None:
+        """None for a step about another item, with a cause that is not there, or without a reason."""
+        position, reason = step.position - 1, one_line(step.reason)
+        cause = _cause(block, step.cause, position)
+        if position not in block.positions or cause is None or not reason:
+            return None
+        kind, name, cause_position = cause
+        ends = [chain for chain in block.chains if chain.tail_position == cause_position]
+        ends.sort(key=lambda chain: chain.reason.casefold() != reason.casefold())
+        chain = ends[0].number if ends else None
+        item = block.history.items[position]
+        return Candidate(position, kind, name, cause_position, reason, item, chain, seen=len(block.history))
+
+    # -- verify ------------------------------------------------------------------------------------------------------
+    async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
+        questions = [self._question(candidate, candidates) for candidate in candidates]
+        asked = [(number, question) for number, question in enumerate(questions) if len(question.options) > 1]
+        seen = len(block.history)
+        verdicts = [Verdict(0.0, "there is nothing to tell it from", seen) for _ in candidates]
+        if not asked:
+            return verdicts
+        prompt = load_prompt("verify", self.config.prompts)
+        text = render_verify([question for _, question in asked])
+        reply = await self._calls.ask(prompt.messages(text, self._catalogue.noun), VerifyReply)
+        answers = {answer.question: answer for answer in reversed(reply.answers)}
+        if not answers.keys() & set(range(1, len(asked) + 1)):
+            raise ModelReplyError(f"the reply of {self.name} answers none of the {len(asked)} questions")
+        for position, (number, question) in enumerate(asked, start=1):
+            verdicts[number] = _verdict(question, answers.get(position), seen)
+        return verdicts
+
+    def _question(self, c: Candidate, others: Sequence[Candidate]) -> Question:
+        generator = random.Random(stable_key("mask", c.cause, c.reason, c.item))
+        cause = self._title(c.cause) if c.cause_kind == "item" else c.cause.replace("=", ": ")
+        item = self._title(c.item)
+        hide_item = generator.random() < 0.5
+        options = self._other_items(c, generator) if hide_item else self._other_reasons(c, others, generator)
+        right = item if hide_item else c.reason
+        options.insert(generator.randrange(len(options) + 1), right)
+        return Question("item" if hide_item else "reason", cause, c.reason, item, tuple(options), options.index(right))
+
+    def _other_items(self, c: Candidate, generator: random.Random) -> list[str]:
+        """Titles of random items; none that equals the hidden one or the cause."""
+        ids, taken, found = self._catalogue.ids, {self._title(c.item), self._title(c.cause)}, []
+        for item in generator.sample(ids, min(len(ids), 2 * self.config.options + 2)):
+            title = self._title(item)
+            if title not in taken:
+                taken.add(title)
+                found.append(title)
+        return found[: self.config.options - 1]
+
+    def _other_reasons(self, c: Candidate, others: Sequence[Candidate], generator: random.Random) -> list[str]:
+        """Reasons of the block's other items, then of the data set; none that the item is known to carry itself."""
+        fitting = {value.casefold() for _, value in self._catalogue[c.item].attributes}
+        fitting |= {other.reason.casefold() for other in others if other.item == c.item}
+        nearby = sorted({other.reason for other in others})
+        generator.shuffle(nearby)
+        pool = nearby[: self.config.options // 2] + generator.sample(
+            self._reasons, min(len(self._reasons), 4 * self.config.options)
+        )
+        found: dict[str, str] = {}
+        for reason in (*pool, *nearby):
+            if reason.casefold() not in fitting:
+                found.setdefault(reason.casefold(), reason)
+        return list(found.values())[: self.config.options - 1]
+
+    def _title(self, item: str) -> str:
+        return one_line(self._catalogue[item].title or item) if item in self._catalogue else ""
+
+    # -- imagine -----------------------------------------------------------------------------------------------------
+    async def imagine(self, cut: Cut) -> list[Imagined]:
+        if not cut.chains:
+            return []
+        hints = {number: items[: self.config.suggestions] for number, items in cut.suggestions.items()}
+        prompt = load_prompt("imagine", self.config.prompts)
+        asked = render_imagine(cut, self._catalogue, self.config.titles_shown, hints)
+        reply = await self._calls.ask(prompt.messages(asked, self._catalogue.noun, self.config.imagined), ImagineReply)
+        by_chain: defaultdict[int, list[Imagined]] = defaultdict(list)
+        for one in reply.continuations:
+            title, reason = one_line(one.title), one_line(one.reason)
+            if 1 <= one.chain <= len(cut.chains) and title and reason:
+                number = cut.chains[one.chain - 1].number
+                by_chain[number].append(Imagined(number, reason, title))
+        if not by_chain:
+            raise ModelReplyError(f"the reply of {self.name} continues none of the {len(cut.chains)} chains")
+        return [one for chain in cut.chains for one in by_chain[chain.number][: self.config.imagined]]
+
+
+def _cause(block: Block, cause: int | str | None, position: int) -> tuple[CauseKind, str, int | None] | None:
+    """(kind, cause, its position); None if there is no such cause."""
+    if cause is None:
+        return "root", "", None
+    if isinstance(cause, str):
+        labels = {f"a{n}": f"{name}={value}" for n, (name, value) in enumerate(block.history.attributes, start=1)}
+        return ("attribute", labels[cause], None) if cause in labels else None
+    return ("item", block.history.items[cause - 1], cause - 1) if 1 <= cause <= position else None
+
+
+def _verdict(question: Question, answer: Answer | None, seen: int) -> Verdict:
+    if answer is None or not 1 <= answer.choice <= len(question.options):
+        return Verdict(0.0, "no answer when it was checked", seen)
+    if answer.choice - 1 != question.right:
+        said = "led to" if question.hidden == "item" else "was explained by"
+        return Verdict(0.0, f"with the {question.hidden} hidden, it {said} {question.options[answer.choice - 1]!r} instead", seen)
+    sure = answer.confidence
+    return Verdict(sure, "" if sure >= ChatMind.default_tau else f"found again with a confidence of {sure:.2f} only", seen)
+
+
+def _known_reasons(dataset: Dataset) -> list[str]:
+    names = set(dataset.reason_attributes)
+    values: Iterable[str] = (value for item in dataset.catalogue for name, value in item.attributes if name in names)
+    return list(dict.fromkeys((*values, *dataset.reason_phrases)))

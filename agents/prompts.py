@@ -1,0 +1,142 @@
+"""Prompts of the chat mind: one file a role in `prompts/`, with a version; their inputs are written here.
+
+Titles, attributes and reasons are data. They stand between « and », cut to `LONGEST_TEXT` characters, on one line, without those
+two characters of their own; so no title can end its field and speak to the model as the prompt does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from llmrg.agents.protocols import Block, Cut
+from llmrg.core.errors import ConfigError
+from llmrg.data.dataset import Catalogue
+
+Role = Literal["reason", "verify", "imagine"]
+ROLES: tuple[Role, ...] = ("reason", "verify", "imagine")
+FOLDER = Path(__file__).parent / "prompts"
+LONGEST_TEXT = 120
+"""Characters of a title, attribute or reason that a prompt shows."""
+_FILE = re.compile(
+    r"# version (?P<version>\S+)\n## task\n(?P<task>.+)\n## example input\n(?P<shown>.+)\n## example output\n(?P<said>.+)", re.S
+)
+_MARKS = str.maketrans({"«": "‹", "»": "›"})
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt file."""
+
+    version: str
+    task: str
+    """With the placeholders $noun and $count."""
+    shown: str
+    """Example input."""
+    said: str
+    """Example output."""
+
+    def messages(self, asked: str, noun: str, count: int = 0) -> list[BaseMessage]:
+        """Task, example, and what is asked now."""
+        task = Template(self.task).safe_substitute(noun=one_line(noun), count=count)
+        return [SystemMessage(task), HumanMessage(self.shown), AIMessage(self.said), HumanMessage(asked)]
+
+
+@lru_cache(maxsize=16)
+def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
+    """Raises: ConfigError: the file is missing or lacks a section."""
+    path = folder / f"{role}.txt"
+    try:
+        found = _FILE.fullmatch(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the prompt {path} cannot be read ({error}); the folder needs {', '.join(r + '.txt' for r in ROLES)}"
+        ) from error
+    if found is None:
+        raise ConfigError(
+            f"the prompt {path} needs '# version N', '## task', '## example input' and '## example output', in this order"
+        )
+    return Prompt(**found.groupdict())
+
+
+def prompt_versions(folder: Path = FOLDER) -> dict[str, str]:
+    """Role -> version, as a run records them."""
+    return {role: load_prompt(role, folder).version for role in ROLES}
+
+
+def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Data made safe to stand in a prompt: one line, printable, limited, without « and »."""
+    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * longest]).translate(_MARKS)
+    line = " ".join(printable.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def quoted(text: str) -> str:
+    return f"«{one_line(text)}»"
+
+
+def render_reason(block: Block, catalogue: Catalogue, shown: int) -> str:
+    """Input of the reasoner: the last `shown` titles up to the block's end, open chains, and the positions asked for.
+
+    Titles before the first position asked for are shortened to `shown`; those of the block are always there.
+    """
+    lines = []
+    if block.history.attributes:
+        lines.append("ABOUT THE USER")
+        lines += [f"[a{n}] {quoted(name)}: {quoted(value)}" for n, (name, value) in enumerate(block.history.attributes, start=1)]
+    first = max(0, min(len(block.history) - shown, *block.positions))
+    lines += ["HISTORY", *_titles(catalogue, block.history.items, first)]
+    chains = [chain for chain in block.chains if chain.tail_position >= first]
+    if chains:
+        lines.append("OPEN CHAINS")
+        lines += [f"[{c.tail_position + 1}] {quoted(catalogue[c.tail_item].title)}: {quoted(c.reason)}" for c in chains]
+    critiques = {p: text for p, text in block.critiques.items() if text}
+    if critiques:
+        lines.append("REJECTED BEFORE")
+        lines += [f"[{p + 1}] {quoted(text)}" for p, text in sorted(critiques.items())]
+    return "\n".join([*lines, "EXPLAIN", " ".join(f"[{p + 1}]" for p in block.positions)])
+
+
+@dataclass(frozen=True)
+class Question:
+    """One step with a part hidden. `cause` is "" for a root."""
+
+    hidden: Literal["item", "reason"]
+    cause: str
+    reason: str
+    item: str
+    options: tuple[str, ...]
+    right: int
+    """Index of the hidden part among the options."""
+
+
+def render_verify(questions: Sequence[Question]) -> str:
+    """Input of the verifier."""
+    lines = ["QUESTIONS"]
+    for number, q in enumerate(questions, start=1):
+        start = f"from {quoted(q.cause)}" if q.cause else "from the start"
+        reason, item = ("???" if q.hidden == part else quoted(text) for part, text in (("reason", q.reason), ("item", q.item)))
+        lines.append(f"[q{number}] {start} for the reason {reason} to {item}")
+        lines += [f"({n}) {quoted(option)}" for n, option in enumerate(q.options, start=1)]
+    return "\n".join(lines)
+
+
+def render_imagine(cut: Cut, catalogue: Catalogue, shown: int, suggestions: Mapping[int, Iterable[str]]) -> str:
+    """Input of the imaginer; chains are numbered from 1 in the order of `cut.chains`."""
+    lines = ["HISTORY", *_titles(catalogue, cut.history.items, max(0, len(cut.history) - shown)), "CHAINS"]
+    for number, chain in enumerate(cut.chains, start=1):
+        lines.append(f"[c{number}] {quoted(catalogue[chain.tail_item].title)}: {quoted(chain.reason)}")
+        if hints := [quoted(catalogue[item].title) for item in suggestions.get(chain.number, ())]:
+            lines.append(f"often followed by {', '.join(hints)}")
+    return "\n".join(lines)
+
+
+def _titles(catalogue: Catalogue, items: Sequence[str], first: int) -> list[str]:
+    return [f"[{p + 1}] {quoted(catalogue[items[p]].title or items[p])}" for p in range(first, len(items))]

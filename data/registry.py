@@ -1,0 +1,141 @@
+"""Data sets by name: which are known, where they lie, how to get one; and `load_data`, the one way in for any source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmrg.core.errors import DataError
+from llmrg.data.dataset import Dataset
+from llmrg.data.demo_set import load_demo
+from llmrg.data.download import Progress, download
+from llmrg.data.known_sets import KNOWN, KnownSet
+from llmrg.data.rows import OnBadRow
+from llmrg.data.sniff import load_path
+from llmrg.data.summary import DatasetSummary, inspect
+
+__all__ = ["DatasetSummary", "SetStatus", "checksums", "find", "get", "inspect", "known_sets", "load_data", "terms"]
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """One line of `llmrg data list`."""
+
+    name: str
+    what: str
+    publisher: str
+    licence: str
+    size: str
+    here: str
+    """Path of the files, `bundled`, or "" if they are not here."""
+
+
+def known_sets(data_dir: Path, extra_dirs: Sequence[Path] = ()) -> list[SetStatus]:
+    """All known data sets, and which of them are here."""
+    return [SetStatus(k.name, k.about, k.publisher, k.terms, k.size, _here(k, data_dir, extra_dirs)) for k in KNOWN.values()]
+
+
+def terms(name: str) -> str:
+    """What to show before a download. Raises: DataError: no known data set."""
+    known = _known(name)
+    return f"{known.name}: {known.about}\n{known.publisher}\n{known.terms}\nDownload: {known.size}".replace("\n\n", "\n")
+
+
+def find(name_or_path: str | Path, data_dir: Path, extra_dirs: Sequence[Path] = ()) -> Path:
+    """The file or folder of a known data set or of a path.
+
+    Raises:
+        DataError: not there; the message says how to get it.
+    """
+    name = str(name_or_path)
+    found = _located(KNOWN[name], data_dir, extra_dirs) if name in KNOWN else None
+    if found is not None:
+        return found
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return path
+    if name in KNOWN:
+        raise DataError(f"data set {name!r} is not in {data_dir}; get it with `llmrg data get {name}`")
+    raise DataError(f"no file, folder or known data set {name!r}; known are: {', '.join(KNOWN)}")
+
+
+def get(name: str, data_dir: Path, progress: Progress | None = None) -> Path:
+    """Download a data set into `data_dir/name` and return that folder. The demo set is bundled: its own folder.
+
+    Raises:
+        DataError: unknown name, no network (the message says what to put where), or a checksum that differs.
+    """
+    known = _known(name)
+    if known.reader == "demo":
+        return Path(__file__).parent / "demo"
+    download(known, data_dir / name, progress)
+    return data_dir / name
+
+
+def checksums(name: str, data_dir: Path) -> dict[str, str]:
+    """What there is to say of the checksums of files that `get` has put there. Raises: DataError: see `get`."""
+    return download(_known(name), data_dir / name)
+
+
+def load_data(
+    source: Any,
+    *,
+    data_dir: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    on_bad_row: OnBadRow = "error",
+    min_interactions: int = 1,
+    items: Any = None,
+    users: Any = None,
+    name: str = "",
+) -> Dataset:
+    """Read a data set from anywhere.
+
+    Args:
+        source: `demo`, the name of a known data set, a file or folder, or a pandas or Polars frame of interactions.
+        data_dir: where known data sets lie; by default the setting `data_dir`.
+        columns: role -> column for tables, frames and RecBole files; the roles are user, item, time, rating, title.
+        min_interactions: k-core: users and items with fewer interactions are taken out; 1 keeps everything.
+        items, users: tables or frames (as `source` is) with a row per item or user, whose columns become attributes.
+        name: what to call the data set, also its namespace in the store; by default the known name or the file's.
+    Raises:
+        DataError: the source cannot be found or read. BadRowError: a row cannot be read, and bad rows are not skipped.
+        ConfigError: an option is off.
+    """
+    if not isinstance(source, str | Path):
+        from llmrg.data.frames import load_frames
+
+        return load_frames(
+            source, items, users, name=name or "frame", columns=columns, on_bad_row=on_bad_row, min_interactions=min_interactions
+        )
+    if str(source) == "demo":
+        return load_demo()
+    if data_dir is None:
+        from llmrg.core.settings import load_settings
+
+        data_dir = load_settings().data_dir.expanduser()
+    return load_path(
+        find(source, data_dir),
+        name=name or (str(source) if str(source) in KNOWN else ""),
+        columns=columns,
+        on_bad_row=on_bad_row,
+        min_interactions=min_interactions,
+        items=Path(items) if items is not None else None,
+        users=Path(users) if users is not None else None,
+    )
+
+
+def _known(name: str) -> KnownSet:
+    if name not in KNOWN:
+        raise DataError(f"no known data set {name!r}; known are: {', '.join(KNOWN)}")
+    return KNOWN[name]
+
+
+def _here(known: KnownSet, data_dir: Path, extra_dirs: Sequence[Path]) -> str:
+    return "bundled" if known.reader == "demo" else str(_located(known, data_dir, extra_dirs) or "")
+
+
+def _located(known: KnownSet, data_dir: Path, extra_dirs: Sequence[Path]) -> Path | None:
+    places = (folder / place for folder in (data_dir, *extra_dirs) for place in known.places)
+    return next((place for place in places if place.exists()), None)

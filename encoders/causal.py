@@ -1,0 +1,75 @@
+"""All positions of a history in one pass over one graph: the price of one graph instead of one per position."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import BaseModel, PositiveInt
+from torch import Tensor, nn
+
+from llmrg.encoders.arrays import GraphArrays, Kind
+from llmrg.encoders.backends import Backend, BackendName, backend
+from llmrg.encoders.nodes import GraphBatch, NodeFeatures
+from llmrg.encoders.windows import Windows
+
+
+class CausalConfig(BaseModel, frozen=True, extra="forbid"):
+    """Shape of a causal graph encoder."""
+
+    steps: PositiveInt = 2
+    """Rounds of message passing; two carry a message from a cause over its reason to the item."""
+    backend: BackendName = "auto"
+
+
+class CausalGraphEncoder(nn.Module):
+    """Gated messages that run forward in time only, and a readout masked by position.
+
+    m_v = 1 / in-degree(v) * sum over u -> v of score(u, v) * W h_u, h'_v = GRU(m_v, h_v). An edge never leads to a node that
+    is seen earlier than its source, so the state of a node depends only on what is visible whenever the node itself is.
+    Readout at position p over the nodes v visible there, with h_last the state of item p - 1:
+    alpha = softmax_v(Q h_last . K h_v / sqrt(D) + log weight_v - b log(1 + p - start_v)), E = W_3 [sum_v alpha_v h_v ; h_last].
+    SR-GNN's sum of sigmoids has no matrix form over all (position, node) pairs; the softmax has.
+    """
+
+    def __init__(self, size: int, text_size: int, config: CausalConfig | None = None) -> None:
+        super().__init__()
+        self.config, self.size = config or CausalConfig(), size
+        self.features = NodeFeatures(size, text_size)
+        self.edge = nn.Linear(size, size, bias=False)
+        self.gate = nn.GRUCell(size, size)
+        self.query, self.key = nn.Linear(size, size), nn.Linear(size, size, bias=False)
+        self.recency = nn.Parameter(torch.tensor(0.5))
+        self.out = nn.Linear(2 * size, size)
+        self.backend: Backend = backend(self.config.backend)
+
+    def forward(self, arrays: GraphArrays, positions: np.ndarray, item_vectors: Tensor, text_vectors: Tensor) -> Tensor:
+        """One vector per graph and asked position.
+
+        Args:
+            arrays: G graphs.
+            positions: (G, P) int64 positions asked for; 0 asks nothing.
+            item_vectors: (items + 1, D) float32, row 0 for padding.
+            text_vectors: (T, D_text) float32.
+        Returns: (G, P, D) float32; zero where no reason is visible.
+        """
+        if not (arrays.kind == Kind.REASON).any():
+            return item_vectors.new_zeros((*positions.shape, self.size))
+        batch = GraphBatch.of(arrays, item_vectors.device)
+        states = self.propagate(self.features(batch, item_vectors, text_vectors), batch)
+        return self.readout(states, Windows.of(arrays, positions, states.device))
+
+    def propagate(self, states: Tensor, batch: GraphBatch) -> Tensor:
+        """(N, D) -> (N, D): `steps` rounds of gated messages along the edges."""
+        for _ in range(self.config.steps):
+            messages = self.backend.weighted_sum(self.edge(states), batch.src, batch.dst, batch.incoming)
+            states = self.gate(messages, states)
+        return states
+
+    def readout(self, states: Tensor, windows: Windows) -> Tensor:
+        """(N, D) -> (G, P, D)."""
+        last, nodes = states[windows.last], states[windows.nodes]
+        match = self.query(last) @ self.key(nodes).transpose(1, 2) / self.size**0.5
+        match = match + windows.weight[:, None, :] - self.recency * windows.age
+        alpha = match.masked_fill(~windows.visible, torch.finfo(match.dtype).min).softmax(dim=2)
+        found = self.out(torch.cat([alpha @ nodes, last], dim=2))
+        return torch.where(windows.present[:, :, None], found, 0.0)

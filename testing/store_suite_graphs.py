@@ -1,0 +1,224 @@
+"""Contract of graphs and of the drafts they grow from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from llmrg.core.errors import GraphNotFoundError, UnknownItemError, UnknownUserError, VersionConflictError
+from llmrg.core.records import ReasoningGraph, in_order
+from llmrg.graph_store.protocol import GraphStore
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, any_graph, fill, make_graph, make_step
+
+
+class GraphContract:
+    def test_a_graph_comes_back_equal(self, store: GraphStore) -> None:
+        fill(store)
+        version = store.replace_graph(NAMESPACE, make_graph())
+        assert version == 1
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph(), version=1)
+
+    def test_values_keep_their_types(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph())
+        for step in store.graph(NAMESPACE, "ann").steps:
+            assert [type(value) for value in (step.score, step.grounding, step.accepted)] == [float, float, bool]
+            assert [type(value) for value in (step.position, step.seen, step.chain)] == [int, int, int]
+
+    @given(data=st.data())
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    def test_any_graph_comes_back_equal(self, store: GraphStore, data: st.DataObject) -> None:
+        fill(store)
+        graph = data.draw(any_graph("ann"))
+        version = store.replace_graph(NAMESPACE, graph)
+        back = store.graph(NAMESPACE, "ann")
+        assert back == replace(graph, version=version)
+        cut = data.draw(st.integers(0, 12))
+        assert back.before(cut).steps == graph.before(cut).steps
+        assert [step.key for step in back.steps] == [step.key for step in graph.steps]
+
+    def test_what_was_known_before_a_position_can_be_told(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph())
+        back = store.graph(NAMESPACE, "ann")
+        for cut in range(10):
+            assert back.before(cut).steps == tuple(step for step in make_graph().steps if step.seen <= cut)
+
+    def test_steps_come_back_in_the_order_given(self, store: GraphStore) -> None:
+        fill(store)
+        backwards = replace(make_graph(), steps=make_graph().steps[::-1])
+        store.replace_graph(NAMESPACE, backwards)
+        assert store.graph(NAMESPACE, "ann").steps == backwards.steps
+
+    def test_steps_that_say_the_same_are_all_kept(self, store: GraphStore) -> None:
+        """A step refused at first and accepted after recalibration has one key."""
+        fill(store)
+        twice = (make_step(score=0.9), make_step(score=0.2, accepted=False, chain=-1, why_rejected="vague"))
+        store.replace_graph(NAMESPACE, ReasoningGraph("ann", twice, "run 1"))
+        assert store.graph(NAMESPACE, "ann").steps == twice
+
+    def test_an_empty_graph_is_a_graph(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, ReasoningGraph("ann"))
+        assert store.graph(NAMESPACE, "ann") == ReasoningGraph("ann", (), "", 1)
+        assert store.counts(NAMESPACE).graphs == 1
+
+    def test_a_large_graph(self, store: GraphStore) -> None:
+        fill(store)
+        steps = tuple(make_step(position=1 + n % 10, reason=f"reason {n} " * 10, chain=n) for n in range(2500))
+        store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, "run 1"))
+        assert store.graph(NAMESPACE, "ann").steps == steps
+
+    def test_replacing_leaves_nothing_of_the_old_graph(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph(mark="first"))
+        short = ReasoningGraph("ann", make_graph(mark="second").steps[:2], "run 2")
+        assert store.replace_graph(NAMESPACE, short) == 2
+        assert store.graph(NAMESPACE, "ann") == replace(short, version=2)
+        assert store.counts(NAMESPACE).accepted == 2
+        assert store.counts(NAMESPACE).rejected == store.counts(NAMESPACE).imagined == 0
+
+    def test_an_expected_version_catches_a_second_writer(self, store: GraphStore) -> None:
+        fill(store)
+        assert store.replace_graph(NAMESPACE, make_graph(mark="a"), expected_version=0) == 1
+        with pytest.raises(VersionConflictError) as caught:
+            store.replace_graph(NAMESPACE, make_graph(mark="b"), expected_version=0)
+        assert (caught.value.user, caught.value.expected, caught.value.found) == ("ann", 0, 1)
+        assert store.replace_graph(NAMESPACE, make_graph(mark="c"), expected_version=1) == 2
+        with pytest.raises(VersionConflictError):
+            store.replace_graph(NAMESPACE, make_graph(mark="d"), expected_version=1)
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph(mark="c"), version=2)
+
+    def test_a_conflict_where_nothing_is_stored(self, store: GraphStore) -> None:
+        fill(store)
+        with pytest.raises(VersionConflictError):
+            store.replace_graph(NAMESPACE, make_graph(), expected_version=3)
+        assert store.graphs(NAMESPACE, ["ann"]) == {}
+
+    def test_the_version_of_the_record_is_not_what_is_expected(self, store: GraphStore) -> None:
+        fill(store)
+        assert store.replace_graph(NAMESPACE, replace(make_graph(), version=7)) == 1
+
+    def test_an_unknown_item_leaves_the_old_graph(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph())
+        for change in ({"item": "nothing"}, {"cause": "nothing"}):
+            steps = (*make_graph(mark="new").steps, make_step(position=7, **change))
+            with pytest.raises(UnknownItemError) as caught:
+                store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, "run 2"))
+            assert caught.value.item == "nothing"
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph(), version=1)
+
+    def test_a_graph_of_an_unknown_user_is_refused(self, store: GraphStore) -> None:
+        fill(store)
+        with pytest.raises(UnknownUserError) as caught:
+            store.replace_graph(NAMESPACE, make_graph("cleo"))
+        assert caught.value.user == "cleo"
+        assert store.counts(NAMESPACE).graphs == 0
+        assert store.users(NAMESPACE) == ["ann", "bob"]
+
+    def test_no_graph_is_an_error_that_names_the_user(self, store: GraphStore) -> None:
+        fill(store)
+        for user in ("ann", "cleo"):
+            with pytest.raises(GraphNotFoundError) as caught:
+                store.graph(NAMESPACE, user)
+            assert caught.value.user == user
+
+    def test_graphs_of_many_users_in_one_call(self, store: GraphStore) -> None:
+        users = tuple(f"user {n}" for n in range(30))
+        fill(store, users=users)
+        for user in users[::2]:
+            store.replace_graph(NAMESPACE, make_graph(user, mark=user))
+        found = store.graphs(NAMESPACE, [*users, "nobody", users[0]])
+        assert found == {user: replace(make_graph(user, mark=user), version=1) for user in users[::2]}
+        assert store.graphs(NAMESPACE, []) == {}
+
+    def test_deleting_a_graph(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph("ann"))
+        store.replace_graph(NAMESPACE, make_graph("bob"))
+        assert store.delete_graph(NAMESPACE, "ann") is True
+        assert store.delete_graph(NAMESPACE, "ann") is False
+        assert store.delete_graph(NAMESPACE, "nobody") is False
+        assert list(store.graphs(NAMESPACE, ["ann", "bob"])) == ["bob"]
+        assert store.history(NAMESPACE, "ann").items == ITEMS[:8]
+        assert store.replace_graph(NAMESPACE, make_graph("ann"), expected_version=0) == 1
+
+
+class DraftContract:
+    def test_a_draft_grows_by_blocks(self, store: GraphStore) -> None:
+        fill(store)
+        steps = make_graph().steps
+        assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[:3], 4)
+        assert store.draft(NAMESPACE, "run 1", "ann") == (steps[:3], 4)
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[3:], 8)
+        assert store.draft(NAMESPACE, "run 1", "ann") == (steps, 8)
+
+    def test_appending_the_same_again_changes_nothing(self, store: GraphStore) -> None:
+        fill(store)
+        steps = make_graph().steps
+        for block, through in ((steps[:3], 4), (steps[3:], 8), (steps[:3], 4), (steps[3:], 8)):
+            store.append_draft(NAMESPACE, "run 1", "ann", block, through)
+        kept, through = store.draft(NAMESPACE, "run 1", "ann")
+        assert (in_order(kept), through) == (in_order(steps), 8)
+
+    def test_both_tries_of_a_step_are_kept(self, store: GraphStore) -> None:
+        fill(store)
+        twice = (make_step(score=0.9), make_step(score=0.2, accepted=False, chain=-1, why_rejected="vague"))
+        store.append_draft(NAMESPACE, "run 1", "ann", twice, 2)
+        assert in_order(store.draft(NAMESPACE, "run 1", "ann")[0]) == in_order(twice)
+
+    def test_a_block_without_steps_is_done_too(self, store: GraphStore) -> None:
+        fill(store)
+        store.append_draft(NAMESPACE, "run 1", "ann", (), 5)
+        assert store.draft(NAMESPACE, "run 1", "ann") == ((), 5)
+
+    def test_drafts_of_runs_and_users_are_apart(self, store: GraphStore) -> None:
+        fill(store)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph("ann").steps, 8)
+        assert store.draft(NAMESPACE, "run 2", "ann") == ((), 0)
+        assert store.draft(NAMESPACE, "run 1", "bob") == ((), 0)
+        store.append_draft(NAMESPACE, "run 1", "bob", make_graph("bob").steps[:1], 2)
+        assert store.draft(NAMESPACE, "run 1", "bob") == (make_graph("bob").steps[:1], 2)
+
+    def test_a_draft_is_not_a_graph(self, store: GraphStore) -> None:
+        fill(store)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps, 8)
+        assert store.graphs(NAMESPACE, ["ann"]) == {}
+        counts = store.counts(NAMESPACE)
+        assert (counts.graphs, counts.accepted, counts.rejected, counts.imagined) == (0, 0, 0, 0)
+
+    def test_publishing_clears_the_draft_of_that_run_and_user_only(self, store: GraphStore) -> None:
+        fill(store)
+        for run, user in (("run 1", "ann"), ("run 2", "ann"), ("run 1", "bob")):
+            store.append_draft(NAMESPACE, run, user, make_graph(user).steps, 8)
+        store.replace_graph(NAMESPACE, make_graph("ann", run="run 1"))
+        assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
+        assert store.draft(NAMESPACE, "run 2", "ann") == (make_graph().steps, 8)
+        assert store.draft(NAMESPACE, "run 1", "bob") == (make_graph("bob").steps, 8)
+
+    def test_a_refused_publication_keeps_the_draft(self, store: GraphStore) -> None:
+        fill(store)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps, 8)
+        with pytest.raises(VersionConflictError):
+            store.replace_graph(NAMESPACE, make_graph(), expected_version=4)
+        assert store.draft(NAMESPACE, "run 1", "ann") == (make_graph().steps, 8)
+
+    def test_drafts_of_unknown_users_and_items_are_refused(self, store: GraphStore) -> None:
+        fill(store)
+        with pytest.raises(UnknownUserError):
+            store.append_draft(NAMESPACE, "run 1", "cleo", (), 3)
+        with pytest.raises(UnknownItemError):
+            store.append_draft(NAMESPACE, "run 1", "ann", (make_step(item="nothing"),), 3)
+        assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
+
+    def test_deleting_a_graph_keeps_the_draft(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph(run="run 1"))
+        store.append_draft(NAMESPACE, "run 2", "ann", make_graph().steps, 8)
+        store.delete_graph(NAMESPACE, "ann")
+        assert store.draft(NAMESPACE, "run 2", "ann") == (make_graph().steps, 8)

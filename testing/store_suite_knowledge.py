@@ -1,0 +1,143 @@
+"""Contract of the knowledge base."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from llmrg.core.errors import StoreError, UnknownItemError
+from llmrg.core.records import Knowledge
+from llmrg.graph_store.protocol import GraphStore
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_knowledge
+
+
+def by_key(entries: list[Knowledge]) -> dict[str, Knowledge]:
+    assert len({entry.key for entry in entries}) == len(entries)
+    return {entry.key: entry for entry in entries}
+
+
+class KnowledgeContract:
+    def test_entries_come_back_equal(self, store: GraphStore) -> None:
+        fill(store)
+        entries = [
+            make_knowledge(0, 1, 'it\'s "so"\n🦉', score=0.1 + 0.2, uses=7, vector=(0.5, -0.25, 0.125)),
+            make_knowledge(0, 2, "", source_user="", source_position=0),
+        ]
+        store.put_knowledge(NAMESPACE, iter(entries))
+        assert by_key(store.knowledge(NAMESPACE)) == by_key(entries)
+
+    def test_an_entry_that_is_there_keeps_uses_and_source_and_takes_the_higher_score(self, store: GraphStore) -> None:
+        fill(store)
+        first = make_knowledge(score=0.5, uses=2, source_user="ann", source_position=3, vector=(1.0, 0.0))
+        store.put_knowledge(NAMESPACE, [first])
+        store.put_knowledge(NAMESPACE, [replace(first, score=0.75, uses=0, source_user="bob", source_position=9)])
+        assert store.knowledge(NAMESPACE) == [replace(first, score=0.75)]
+        store.put_knowledge(NAMESPACE, [replace(first, score=0.25, uses=50)])
+        assert store.knowledge(NAMESPACE) == [replace(first, score=0.75)]
+
+    def test_equal_entries_of_one_call_are_merged_alike(self, store: GraphStore) -> None:
+        fill(store)
+        first = make_knowledge(score=0.5, source_user="ann")
+        store.put_knowledge(NAMESPACE, [first, replace(first, score=0.9, source_user="bob"), replace(first, score=0.1)])
+        assert store.knowledge(NAMESPACE) == [replace(first, score=0.9)]
+
+    def test_a_vector_fills_one_that_was_missing(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_knowledge(NAMESPACE, [make_knowledge()])
+        store.put_knowledge(NAMESPACE, [make_knowledge(vector=(0.5, 0.5))])
+        store.put_knowledge(NAMESPACE, [make_knowledge()])
+        assert store.knowledge(NAMESPACE) == [make_knowledge(vector=(0.5, 0.5))]
+
+    def test_an_unknown_item_is_refused_whole(self, store: GraphStore) -> None:
+        fill(store)
+        for entry in (Knowledge("nothing", "r", ITEMS[0], 0.5), Knowledge(ITEMS[0], "r", "nothing", 0.5)):
+            with pytest.raises(UnknownItemError) as caught:
+                store.put_knowledge(NAMESPACE, [make_knowledge(), entry])
+            assert caught.value.item == "nothing"
+        assert store.knowledge(NAMESPACE) == []
+
+    def test_entries_page_by_key(self, store: GraphStore) -> None:
+        fill(store)
+        entries = [make_knowledge(n % 12, (n + 1) % 12, f"reason {n}") for n in range(25)]
+        store.put_knowledge(NAMESPACE, entries)
+        pages = [store.knowledge(NAMESPACE, limit=10)]
+        while pages[-1]:
+            pages.append(store.knowledge(NAMESPACE, after=pages[-1][-1].key, limit=10))
+        assert [len(page) for page in pages] == [10, 10, 5, 0]
+        assert [entry for page in pages for entry in page] == sorted(entries, key=lambda entry: entry.key)
+
+    def test_look_up_by_pairs(self, store: GraphStore) -> None:
+        fill(store)
+        good, better = make_knowledge(0, 1, "good", score=0.5), make_knowledge(0, 1, "better", score=0.9)
+        best = make_knowledge(2, 3, "best", score=0.95)
+        store.put_knowledge(NAMESPACE, [good, better, best, make_knowledge(1, 0, "back"), make_knowledge(0, 3, "other")])
+        one, two = (ITEMS[0], ITEMS[1]), (ITEMS[2], ITEMS[3])
+        assert store.knowledge_for(NAMESPACE, [one]) == [better, good]
+        assert store.knowledge_for(NAMESPACE, [one, two, one, ("nothing", ITEMS[1])]) == [best, better, good]
+        assert store.knowledge_for(NAMESPACE, [(ITEMS[1], ITEMS[2])]) == []
+
+    def test_nearest_is_ordered_by_cosine(self, store: GraphStore) -> None:
+        fill(store)
+        along, near, across, against = (
+            make_knowledge(n, 5, f"reason {n}", vector=vector)
+            for n, vector in enumerate([(1.0, 0.0, 0.0), (0.75, 0.5, 0.0), (0.0, 0.0, 2.0), (-0.5, 0.0, 0.0)])
+        )
+        elsewhere = make_knowledge(0, 6, vector=(1.0, 0.0, 0.0))
+        store.put_knowledge(NAMESPACE, [against, across, near, along, elsewhere, make_knowledge(9, 5, "no vector")])
+        found = store.nearest_knowledge(NAMESPACE, ITEMS[5], np.array([2.0, 0.0, 0.0], dtype=np.float32), limit=10)
+        assert [entry for entry, _ in found] == [along, near, across, against]
+        assert [cosine for _, cosine in found] == pytest.approx([1.0, 0.75 / np.hypot(0.75, 0.5), 0.0, -1.0], abs=1e-6)
+        assert store.nearest_knowledge(NAMESPACE, ITEMS[5], np.array([1.0, 0.0, 0.0]), limit=2) == found[:2]
+        assert store.nearest_knowledge(NAMESPACE, ITEMS[7], np.array([1.0, 0.0, 0.0])) == []
+
+    def test_nearest_agrees_with_numpy(self, store: GraphStore) -> None:
+        fill(store)
+        rng = np.random.default_rng(7)
+        vectors = rng.normal(size=(60, 16)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        entries = [make_knowledge(n % 12, 5, f"reason {n}", vector=tuple(v.tolist())) for n, v in enumerate(vectors)]
+        store.put_knowledge(NAMESPACE, entries)
+        query = rng.normal(size=16).astype(np.float32)
+        cosines = vectors @ query / np.linalg.norm(query)
+        found = store.nearest_knowledge(NAMESPACE, ITEMS[5], query, limit=10)
+        assert [entry.reason for entry, _ in found] == [f"reason {n}" for n in np.argsort(-cosines)[:10]]
+        assert [cosine for _, cosine in found] == pytest.approx(np.sort(cosines)[::-1][:10], abs=1e-5)
+
+    def test_vectors_of_another_dimension_are_refused(self, store: GraphStore) -> None:
+        fill(store)
+        fill(store, OTHER)
+        store.put_knowledge(NAMESPACE, [make_knowledge(vector=(1.0, 0.0, 0.0))])
+        with pytest.raises(StoreError, match="3"):
+            store.nearest_knowledge(NAMESPACE, ITEMS[1], np.array([1.0, 0.0], dtype=np.float32))
+        with pytest.raises(StoreError, match="3"):
+            store.put_knowledge(NAMESPACE, [make_knowledge(0, 2), make_knowledge(0, 3, vector=(1.0, 0.0))])
+        assert len(store.knowledge(NAMESPACE)) == 1
+        store.put_knowledge(OTHER, [make_knowledge(vector=(1.0, 0.0))])
+        assert len(store.nearest_knowledge(OTHER, ITEMS[1], np.array([1.0, 0.0]))) == 1
+
+    def test_no_vectors_no_neighbours(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_knowledge(NAMESPACE, [make_knowledge()])
+        assert store.nearest_knowledge(NAMESPACE, ITEMS[1], np.array([1.0, 0.0])) == []
+
+    def test_uses_add_up_and_unknown_keys_are_ignored(self, store: GraphStore) -> None:
+        fill(store)
+        one, two = make_knowledge(0, 1, uses=3), make_knowledge(0, 2)
+        store.put_knowledge(NAMESPACE, [one, two])
+        store.count_uses(NAMESPACE, {one.key: 2, "no such key": 5})
+        store.count_uses(NAMESPACE, {one.key: 1, two.key: 0})
+        assert by_key(store.knowledge(NAMESPACE)) == by_key([replace(one, uses=6), two])
+
+    def test_top_is_most_used_then_best(self, store: GraphStore) -> None:
+        fill(store)
+        entries = [
+            make_knowledge(0, 1, score=0.2, uses=9),
+            make_knowledge(0, 2, score=0.9, uses=1),
+            make_knowledge(0, 3, score=0.8, uses=1),
+            make_knowledge(0, 4, score=1.0, uses=0),
+        ]
+        store.put_knowledge(NAMESPACE, entries[::-1])
+        assert store.top_knowledge(NAMESPACE) == entries
+        assert store.top_knowledge(NAMESPACE, limit=2) == entries[:2]

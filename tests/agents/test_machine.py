@@ -1,0 +1,202 @@
+"""The whole machine, end to end, on planted worlds with the attributes mind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrg.agents.chains import open_chains
+from llmrg.agents.config import BuildConfig
+from llmrg.agents.nodes.plan import blocks_of
+from llmrg.core.errors import UnknownUserError
+from llmrg.core.records import History, ReasoningGraph
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 12), st.integers(0, 4))
+def test_blocks_cover_what_is_left_and_end_on_every_cut(length: int, start: int, size: int, held_out: int) -> None:
+    start = min(start, length)
+    blocks = blocks_of(length, start, size, held_out)
+    assert [p for begin, stop in blocks for p in range(begin, stop)] == list(range(start, length))
+    assert all(0 < stop - begin <= size for begin, stop in blocks)
+    ends = {stop for _, stop in blocks}
+    assert {end for end in range(length - held_out, length + 1) if end > start} <= ends
+
+
+def check_steps(graph: ReasoningGraph, history: History, config: BuildConfig) -> None:
+    ends = {stop for _, stop in blocks_of(len(history), 0, config.block_size, config.held_out)}
+    for step in graph.steps:
+        if step.cause_kind == "item":
+            assert history.items[step.cause_position] == step.cause
+        if step.kind == "reasoned":
+            assert step.item == history.items[step.position]
+            assert step.position < step.seen <= len(history)
+        else:
+            assert step.position in ends
+            assert step.seen == step.position
+            assert step.item not in history.items[: step.position]
+        assert (step.chain >= 0) == step.accepted
+        assert bool(step.why_rejected) != step.accepted
+
+
+def check_chains(graph: ReasoningGraph) -> None:
+    """Each step of a chain begins where the chain ended before it."""
+    for steps in graph.chains().values():
+        reasoned = [step for step in steps if step.kind == "reasoned"]
+        for before, after in zip(reasoned, reasoned[1:], strict=False):
+            assert (after.cause, after.cause_position) == (before.item, before.position)
+        for step in (s for s in steps if s.kind == "imagined"):
+            tail = [s for s in reasoned if s.position < step.position][-1]
+            assert (step.cause, step.cause_position) == (tail.item, tail.position)
+
+
+async def test_every_step_is_valid_and_chains_are_joined(world, store, build_with, attributes, nosy, small, embed) -> None:
+    for mind in (attributes, nosy(world.dataset)):
+        report = await build_with(world.dataset, mind, embed=embed)
+        assert (report.users, report.built, report.failed) == (len(world.dataset.histories), len(world.dataset.histories), {})
+        for user, history in world.dataset.histories.items():
+            graph = store.graph(world.dataset.name, user)
+            assert graph.run == report.run
+            check_steps(graph, history, small)
+            check_chains(graph)
+            assert graph.reasoned()
+            assert max(map(len, graph.chains().values())) > 1
+
+
+async def test_the_report_and_the_run_count_what_the_store_holds(world, store, build_with, attributes, embed) -> None:
+    report = await build_with(world.dataset, attributes, embed=embed)
+    graphs = [store.graph(world.dataset.name, user) for user in world.dataset.histories]
+    counts = report.counts
+    assert counts["verify.reasoned.accepted"] >= sum(len(g.reasoned()) for g in graphs) > 0
+    assert counts["verify.imagined.accepted"] >= sum(len(g.imagined()) for g in graphs) > 0
+    assert counts["recall.asked"] == sum(len(h) for h in world.dataset.histories.values())
+    assert counts["recall.hits"] > 0
+    assert counts["recall.used"] == sum(k.uses for k in store.knowledge(world.dataset.name))
+    assert report.grounding_rate == 1.0
+    run = store.run(world.dataset.name, report.run)
+    assert run.status == "done"
+    assert run.costs["verify.reasoned.accepted"] == counts["verify.reasoned.accepted"]
+    assert {"calls", "tokens", "seconds"} <= run.costs.keys()
+
+
+async def test_accepted_reasons_are_mostly_the_planted_ones(world, store, build_with, attributes) -> None:
+    await build_with(world.dataset, attributes, BuildConfig(candidates=1, divergence=False))
+    truth = {(step.user, step.position): step.reason for step in world.truth if step.kind == "reason"}
+    steps = [s for user in world.dataset.histories for s in store.graph(world.dataset.name, user).reasoned()]
+    judged = [s.reason == truth[s.user, s.position] for s in steps if (s.user, s.position) in truth]
+    assert sum(judged) / len(judged) > 0.5  # two items of this world share two themes or more in about half of the cases
+
+
+async def test_only_the_last_l_tru_items_are_reasoned_over(world, store, build_with, attributes) -> None:
+    await build_with(world.dataset, attributes, BuildConfig(l_tru=3))
+    for user, history in world.dataset.histories.items():
+        steps = [step for step in store.graph(world.dataset.name, user).steps if step.kind == "reasoned"]
+        assert min(step.position for step in steps) >= len(history) - 3
+
+
+async def test_no_item_gets_more_accepted_steps_than_asked_for(world, store, build_with, attributes) -> None:
+    await build_with(world.dataset, attributes, BuildConfig(candidates=1, imagined_per_chain=1, tau=0.0))
+    for user in world.dataset.histories:
+        graph = store.graph(world.dataset.name, user)
+        positions = [step.position for step in graph.reasoned()]
+        assert len(positions) == len(set(positions))
+        imagined = [(step.position, step.chain) for step in graph.imagined()]
+        assert len(imagined) == len(set(imagined))
+
+
+async def test_a_stored_reason_saves_the_reasoning_call(shelf, store, build_with, nosy) -> None:
+    """Two users with the same history: the second one's items are explained from the knowledge base."""
+    items = [f"b{n}" for n in range(8)]
+    dataset = shelf({item: ("t",) for item in items}, {"first": items, "second": items})
+    mind = nosy(dataset)
+    config = BuildConfig(block_size=3, tau=0.0, held_out=2)
+    report = await build_with(dataset, mind, config, users=["first"])
+    assert report.counts.get("recall.hits", 0) == 0
+    asked = sum(len(block.positions) for block in mind.blocks)
+    report = await build_with(dataset, mind, config, users=["second"])
+    stored = store.knowledge("shelf", limit=100)
+    assert stored
+    assert report.counts["recall.used"] == len(stored)
+    assert sum(len(block.positions) for block in mind.blocks) - asked == asked - len({k.to_item for k in stored})
+    graph = store.graph("shelf", "second")
+    assert {(s.cause, s.reason, s.item) for s in graph.reasoned() if s.origin == "knowledge"} == {
+        (k.from_item, k.reason, k.to_item) for k in stored
+    }
+
+
+async def test_a_similar_reason_is_recalled_for_an_open_chain(shelf, store, build_with, attributes, embed) -> None:
+    """Tier 2: the pair is new, the reason is the chain's, and it is known to lead to the item."""
+    titles = {name: ("odd", "wide") if name in "abc" else ("wide",) for name in ("a", "b", "c", "d", "e", "f", "g", "h")}
+    dataset = shelf(titles, {"first": ["a", "c", "d", "e"], "second": ["f", "b", "a", "b", "c", "g", "h"]})
+    mind = type(attributes)(dataset)
+    report = await build_with(dataset, mind, BuildConfig(block_size=2, tau=0.1), embed=embed)
+    assert report.counts["recall.hits"] >= 1
+    recalled = [s for s in store.graph("shelf", "second").reasoned() if s.origin == "knowledge"]
+    assert any((s.reason, s.item) == ("odd", "c") for s in recalled)
+
+
+async def test_a_block_without_any_step_does_not_stop_the_machine(shelf, store, build_with, attributes) -> None:
+    """Open chains, then a block in which nothing is proposed: it goes on to the next one, each asked no more than allowed."""
+    titles = {"a": ("odd",), "b": ("odd",), **{name: () for name in "cdefgh"}, "i": ("even",), "j": ("even", "odd")}
+    dataset = shelf(titles, {"u": list("abcdefghij")})
+    report = await build_with(dataset, type(attributes)(dataset), BuildConfig(block_size=2, tau=0.1, held_out=0))
+    assert report.built == 1
+    graph = store.graph("shelf", "u")
+    assert {s.position for s in graph.reasoned()} == {0, 1, 8, 9}
+    assert graph.cuts() == (2, 4, 6, 8, 10)[: len(graph.cuts())]
+
+
+async def test_unknown_users_are_named_before_anything_is_written(world, store, build_with, attributes) -> None:
+    with pytest.raises(UnknownUserError, match="nobody"):
+        await build_with(world.dataset, attributes, users=["nobody"])
+    assert store.runs(world.dataset.name) == []
+
+
+def test_open_chains_are_read_from_steps(world) -> None:
+    assert open_chains([]) == ([], 0)
+
+
+async def test_a_run_is_the_same_for_equal_settings_and_minds(world, build_with, attributes, small) -> None:
+    one = await build_with(world.dataset, attributes, small)
+    faster = await build_with(world.dataset, attributes, small.model_copy(update={"concurrency": 2, "max_seconds": 1e6}))
+    other = await build_with(world.dataset, attributes, small.model_copy(update={"tau": 0.7}))
+    again = await build_with(world.dataset, attributes, small, resume=False)
+    assert one.run == faster.run
+    assert (faster.skipped, faster.built) == (one.users, 0)
+    assert len({one.run, other.run, again.run}) == 3
+
+
+async def test_going_back_to_a_run_rebuilds_what_another_one_replaced(world, store, build_with, attributes, small) -> None:
+    first = await build_with(world.dataset, attributes, small)
+    await build_with(world.dataset, attributes, small.model_copy(update={"tau": 0.7}), users=list(world.dataset.histories)[:2])
+    back = await build_with(world.dataset, attributes, small)
+    assert (back.run, back.built, back.skipped) == (first.run, 2, first.users - 2)
+    assert {store.graph(world.dataset.name, user).run for user in world.dataset.histories} == {first.run}
+
+
+async def test_many_at_once_gives_every_user_a_graph(world, store, build_with, attributes, small) -> None:
+    report = await build_with(world.dataset, attributes, small.model_copy(update={"concurrency": 3, "knowledge": False}))
+    alone = {user: store.graph(world.dataset.name, user).steps for user in world.dataset.histories}
+    assert report.built == len(alone)
+    await build_with(world.dataset, attributes, small.model_copy(update={"knowledge": False}), resume=False)
+    assert alone == {user: store.graph(world.dataset.name, user).steps for user in world.dataset.histories}
+
+
+async def test_progress_is_told_after_each_user(world, build_with, attributes) -> None:
+    events = []
+    await build_with(world.dataset, attributes, progress=events.append)
+    assert [event.done for event in events] == list(range(len(world.dataset.histories) + 1))
+    assert events[-1].accepted > 0
+    assert "steps accepted" in events[-1].note
+
+
+async def test_a_catalogue_may_hold_items_without_attributes_or_titles(world, store, build_with, attributes) -> None:
+    from llmrg.core.records import Item
+    from llmrg.data.dataset import Catalogue
+
+    bare = replace(world.dataset, catalogue=Catalogue(Item(item.id, "") for item in world.dataset.catalogue))
+    report = await build_with(bare, type(attributes)(bare))
+    assert report.built == len(bare.histories)
+    assert not any(store.graph(bare.name, user).steps for user in bare.histories)

@@ -1,0 +1,124 @@
+"""Copying a namespace from store to store, and telling two apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmrg.core.records import Item
+from llmrg.graph_store import GraphStore, compare, open_store
+from llmrg.graph_store.compare import CopyReport, copy_store, differences
+from llmrg.testing.store_examples import (
+    ITEMS,
+    NAMESPACE,
+    OTHER,
+    fill,
+    make_graph,
+    make_history,
+    make_item,
+    make_knowledge,
+    make_run,
+)
+
+USERS = tuple(f"user {n}" for n in range(7))
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "_PAGE", 2)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[GraphStore]:
+    """Seven users, six graphs, five entries, two runs."""
+    with open_store(f"sqlite:///{tmp_path}/source.db") as store:
+        fill(store, users=USERS)
+        for user in USERS[1:]:
+            store.replace_graph(NAMESPACE, make_graph(user))
+        store.put_knowledge(NAMESPACE, [make_knowledge(0, n, uses=n, vector=(1.0, n / 8)) for n in range(1, 6)])
+        for run in ("run 1", "run 2"):
+            store.put_run(NAMESPACE, make_run(run))
+            store.set_user_status(NAMESPACE, run, USERS[1], "done")
+        store.set_user_status(NAMESPACE, "run 1", USERS[0], "failed", "no reply")
+        yield store
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[GraphStore]:
+    with open_store(f"sqlite:///{tmp_path}/target.db") as store:
+        yield store
+
+
+def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
+    told: list[tuple[int, int]] = []
+    report = copy_store(source, target, NAMESPACE, lambda done, total: told.append((done, total)))
+    assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
+    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    assert list(differences(source, target, NAMESPACE)) == []
+    assert target.graph(NAMESPACE, USERS[3]) == source.graph(NAMESPACE, USERS[3])
+    assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)
+    assert target.user_statuses(NAMESPACE, "run 1") == source.user_statuses(NAMESPACE, "run 1")
+    assert target.counts(OTHER).items == 0
+
+
+def test_copying_again_writes_nothing(source: GraphStore, target: GraphStore) -> None:
+    copy_store(source, target, NAMESPACE)
+    report = copy_store(source, target, NAMESPACE)
+    assert report == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, users_equal=7)
+    assert target.graph(NAMESPACE, USERS[1]).version == 1
+
+
+def test_an_interrupted_copy_goes_on(source: GraphStore, target: GraphStore) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_store(source, target, NAMESPACE, stop)
+    assert list(differences(source, target, NAMESPACE))
+    report = copy_store(source, target, NAMESPACE)
+    assert (report.histories, report.graphs, report.users_equal) == (3, 3, 4)
+    assert list(differences(source, target, NAMESPACE)) == []
+
+
+def test_the_source_wins_and_the_rest_of_the_target_stays(source: GraphStore, target: GraphStore) -> None:
+    copy_store(source, target, NAMESPACE)
+    target.replace_graph(NAMESPACE, make_graph(USERS[1], mark="changed"))
+    target.put_items(NAMESPACE, [make_item("only in the target"), make_item(ITEMS[0], "changed")])
+    target.put_histories(NAMESPACE, [make_history("only in the target")])
+    source.count_uses(NAMESPACE, {make_knowledge(0, 1).key: 4})
+    source.put_knowledge(NAMESPACE, [make_knowledge(0, 2, score=0.9)])
+    target.count_uses(NAMESPACE, {make_knowledge(0, 3).key: 4})
+
+    report = copy_store(source, target, NAMESPACE)
+    assert (report.items, report.histories, report.graphs, report.knowledge, report.users_equal) == (1, 0, 1, 2, 6)
+    assert target.graph(NAMESPACE, USERS[1]) == replace(make_graph(USERS[1]), version=3)
+    uses = {entry.to_item: (entry.uses, entry.score) for entry in target.knowledge(NAMESPACE)}
+    assert [uses[item] for item in ITEMS[1:6]] == [(5, 0.5), (2, 0.9), (7, 0.5), (4, 0.5), (5, 0.5)]
+    assert "only in the target" in target.users(NAMESPACE)
+
+
+def test_every_kind_of_difference_is_told(source: GraphStore, target: GraphStore) -> None:
+    copy_store(source, target, NAMESPACE)
+    source.put_items(NAMESPACE, [Item(ITEMS[0], "changed"), Item("new", "new")])
+    source.put_histories(NAMESPACE, [make_history(USERS[0], ITEMS[:2])])
+    target.replace_graph(NAMESPACE, make_graph(USERS[0]))
+    source.replace_graph(NAMESPACE, make_graph(USERS[1], run="run 2"))
+    source.count_uses(NAMESPACE, {make_knowledge(0, 1).key: 1})
+    source.put_run(NAMESPACE, make_run("run 2", status="done"))
+    target.set_user_status(NAMESPACE, "run 1", USERS[1], "failed", "x")
+    assert sorted(differences(source, target, NAMESPACE)) == sorted(
+        [
+            f"item {ITEMS[0]!r} differs",
+            "item 'new' is only in the first store",
+            f"history {USERS[0]!r} differs",
+            f"graph {USERS[0]!r} is only in the second store",
+            f"graph {USERS[1]!r} differs",
+            f"knowledge {make_knowledge(0, 1).key!r} differs",
+            "run 'run 2' differs",
+            f"status in run 'run 1' of user {USERS[1]!r} differs",
+        ]
+    )

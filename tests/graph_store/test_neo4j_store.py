@@ -1,0 +1,333 @@
+"""The Neo4j store on a real server: the shipped contract, the shape that Neo4j Browser shows, and what goes wrong."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import neo4j
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+pytest.register_assert_rewrite("llmrg.testing")
+
+from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError  # noqa: E402
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step  # noqa: E402
+from llmrg.graph_store import neo4j_cypher, neo4j_schema  # noqa: E402
+from llmrg.graph_store.neo4j_store import Neo4jStore  # noqa: E402
+from llmrg.graph_store.protocol import GraphStore  # noqa: E402
+from llmrg.testing.neo4j_fixture import Neo4jServer  # noqa: E402
+from llmrg.testing.neo4j_java import why_no_java_server  # noqa: E402
+from llmrg.testing.neo4j_server import LocalNeo4j  # noqa: E402
+from llmrg.testing.store_machine import make_store_machine  # noqa: E402
+from llmrg.testing.store_suite import GraphStoreContract  # noqa: E402
+
+pytestmark = pytest.mark.neo4j
+
+GUIDE = Path(__file__).parents[2] / "docs" / "graph_store.md"
+SECRET = "hush-hush-7731"
+
+
+@pytest.fixture
+def driver(neo4j_server: Neo4jServer) -> Iterator[neo4j.Driver]:
+    with neo4j.GraphDatabase.driver(neo4j_server.url, auth=neo4j_server.auth) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
+    with emptied(neo4j_server) as opened:
+        yield opened
+
+
+def emptied(server: Neo4jServer) -> Neo4jStore:
+    with neo4j.GraphDatabase.driver(server.url, auth=server.auth) as driver:
+        driver.execute_query("MATCH (n) WHERE NOT n:LlmrgSchema DETACH DELETE n")
+    store = Neo4jStore(server.url, server.auth)
+    store.open()
+    return store
+
+
+class TestContract(GraphStoreContract):
+    """Every promise of the protocol."""
+
+    @pytest.fixture
+    def store(self, store: Neo4jStore) -> GraphStore:
+        return store
+
+
+def test_random_calls_agree_with_a_dict(neo4j_server: Neo4jServer) -> None:
+    machine = make_store_machine(lambda: emptied(neo4j_server))
+    few = settings(max_examples=4, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    run_state_machine_as_test(machine, settings=few)
+
+
+# -- what Neo4j Browser shows ---------------------------------------------------------------------------------------------
+def fill(store: GraphStore, namespace: str = "books") -> None:
+    """A user with a chain of two reasoned steps, a root, an attribute's step, a rejected step and an imagined one."""
+    titles = {"i1": "Solaris", "i2": "Ubik", "i3": "Roadside Picnic", "i4": "Blindsight"}
+    store.put_items(namespace, [Item(i, title) for i, title in titles.items()])
+    store.put_histories(namespace, [History("ann", ("i1", "i2", "i3"), (1.0, 2.0, 3.0), (("likes", "sf"),))])
+    store.put_run(namespace, Run("run-1", "running", {"mind": "attributes"}, {}, 1.0))
+    known = Knowledge("i2", "strange zones", "i3", 0.9, source_user="bob", vector=(0.6, 0.8))
+    store.put_knowledge(namespace, [known])
+    store.count_uses(namespace, {known.key: 2})
+    steps = (
+        Step("ann", 0, "reasoned", "attribute", "likes=sf", None, "a classic of the genre", "i1", 0.7, 0, 1),
+        Step("ann", 0, "reasoned", "root", "", None, "starts here", "i1", 0.6, 1, 1),
+        Step("ann", 1, "reasoned", "item", "i1", 0, "doubts about what is real", "i2", 0.8, 0, 2),
+        Step("ann", 2, "reasoned", "item", "i2", 1, "strange zones", "i3", 0.9, 0, 3, origin="knowledge"),
+        Step("ann", 2, "reasoned", "item", "i1", 0, "a love story", "i3", 0.1, -1, 3, False, "another item fits better"),
+        Step("ann", 3, "imagined", "item", "i3", 2, "first contact", "i4", 0.8, 0, 3, grounding=0.9),
+    )
+    store.replace_graph(namespace, ReasoningGraph("ann", steps, "run-1"))
+
+
+def shapes(driver: neo4j.Driver) -> set[tuple[str, str, str]]:
+    """(label, relation, label) of everything in the database."""
+    rows, _, _ = driver.execute_query("MATCH (a)-[r]->(b) RETURN DISTINCT labels(a)[0] AS a, type(r) AS r, labels(b)[0] AS b")
+    return {(row["a"], row["r"], row["b"]) for row in rows}
+
+
+def test_the_graph_has_the_documented_shape(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    assert shapes(driver) == {
+        ("User", "TOOK", "Item"),
+        ("User", "HAS", "Reason"),
+        ("User", "REJECTED", "RejectedReason"),
+        ("Item", "LEADS_TO", "Reason"),
+        ("Attribute", "LEADS_TO", "Reason"),
+        ("Reason", "LEADS_TO", "Item"),
+        ("RejectedReason", "ABOUT", "Item"),
+        ("Reason", "REUSES", "Knowledge"),
+        ("Item", "KNOWN_FOR", "Knowledge"),
+        ("Knowledge", "LEADS_TO", "Item"),
+        ("Run", "MADE", "Reason"),
+    }
+    rows, _, _ = driver.execute_query(
+        "MATCH (n) WHERE NOT n:LlmrgSchema RETURN n.key AS key, n.namespace AS space, n.name AS name"
+    )
+    assert all(len(row["key"]) == 32 and row["space"] == "books" and 0 < len(row["name"]) <= 40 for row in rows)
+    assert len({row["key"] for row in rows}) == len(rows)
+
+
+def test_a_replaced_graph_leaves_no_node_of_the_old_one(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    fill(store)
+    rows, _, _ = driver.execute_query("MATCH (s:Reason|RejectedReason) RETURN count(s) AS steps")
+    assert rows[0]["steps"] == 6
+    store.delete_graph("books", "ann")
+    rows, _, _ = driver.execute_query("MATCH (s:Reason|RejectedReason) RETURN count(s) AS steps")
+    assert rows[0]["steps"] == 0
+
+
+def test_leads_to_walks_accepted_steps_only(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    rows, _, _ = driver.execute_query("MATCH (:Item {id: 'i1'})-[:LEADS_TO*1..8]->(s:Reason) RETURN s.reason AS reason")
+    assert {row["reason"] for row in rows} == {"doubts about what is real", "strange zones", "first contact"}
+
+
+def guide_queries() -> list[str]:
+    section = GUIDE.read_text(encoding="utf-8").partition("\n## Neo4j\n")[2].partition("\n## ")[0]
+    return re.findall(r"```cypher\n(.*?)```", section, re.DOTALL)
+
+
+def test_the_guide_has_its_queries() -> None:
+    assert len(guide_queries()) >= 6
+    assert all("LIMIT" in query for query in guide_queries())
+
+
+@pytest.mark.parametrize("query", guide_queries())
+def test_queries_of_the_guide_find_something(store: Neo4jStore, driver: neo4j.Driver, query: str) -> None:
+    fill(store)
+    for wanted in re.findall(r"\$(\w+)", query):
+        assert wanted in {"user", "item"}
+    rows, summary, _ = driver.execute_query(query, user="ann", item="Roadside Picnic" if "KNOWN_FOR" in query else "Blindsight")
+    assert rows
+    assert not deprecations(summary)
+
+
+# -- one Cypher for all versions --------------------------------------------------------------------------------------------
+def deprecations(summary: neo4j.ResultSummary) -> list[str]:
+    return [
+        status.status_description
+        for status in summary.gql_status_objects
+        if status.classification == neo4j.NotificationClassification.DEPRECATION
+    ]
+
+
+def operators(plan: dict[str, object]) -> Iterator[str]:
+    yield str(plan["operatorType"])
+    for child in plan.get("children", []):  # type: ignore[attr-defined]
+        yield from operators(child)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in vars(neo4j_cypher) if name.isupper()])
+def test_no_text_is_deprecated_or_reads_more_than_it_needs(store: Neo4jStore, driver: neo4j.Driver, name: str) -> None:
+    text = vars(neo4j_cypher)[name]
+    given = {"limit": 3} if "$limit" in text else {}
+    parameters = dict.fromkeys(re.findall(r"\$(\w+)", text)) | given
+    _, summary, _ = driver.execute_query(f"EXPLAIN {text}", parameters)
+    assert not deprecations(summary)
+    scans = [operator for operator in operators(summary.plan or {}) if "Scan" in operator]
+    assert not scans or name in {"COUNTS", "FOREIGN_LABEL"}
+
+
+# -- schema -----------------------------------------------------------------------------------------------------------------
+def forget_schema(driver: neo4j.Driver) -> None:
+    driver.execute_query("MATCH (n) DETACH DELETE n")
+    for kind, names in (
+        ("CONSTRAINT", "SHOW CONSTRAINTS YIELD name"),
+        ("INDEX", "SHOW INDEXES YIELD name, type WHERE type = 'RANGE'"),
+    ):
+        for row in driver.execute_query(names).records:  # type: ignore[arg-type]
+            driver.execute_query(f"DROP {kind} {row['name']}")  # type: ignore[arg-type]
+
+
+def test_many_clients_may_open_an_empty_database_at_once(neo4j_server: Neo4jServer, driver: neo4j.Driver) -> None:
+    forget_schema(driver)
+
+    def opened(_: int) -> int:
+        with Neo4jStore(neo4j_server.url, neo4j_server.auth) as store:
+            return store.health().schema_version
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(opened, range(4))) == {neo4j_schema.CURRENT_VERSION}
+    indexes = driver.execute_query("SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'llmrg_'").records
+    assert len(indexes) == len(neo4j_schema.MIGRATIONS[0].statements)
+    assert {row["state"] for row in indexes} == {"ONLINE"}
+
+
+def test_an_older_schema_is_brought_forward(store: Neo4jStore, driver: neo4j.Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store)
+    newer = neo4j_schema.Migration(2, ("CREATE INDEX llmrg_test IF NOT EXISTS FOR (n:Run) ON (n.status)",))
+    monkeypatch.setattr(neo4j_schema, "MIGRATIONS", (*neo4j_schema.MIGRATIONS, newer))
+    monkeypatch.setattr(neo4j_schema, "CURRENT_VERSION", 2)
+    store.close()
+    store.open()
+    assert store.health().schema_version == 2
+    assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'llmrg_test'").records
+    assert store.graph("books", "ann").steps
+    driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = 1")
+    driver.execute_query("DROP INDEX llmrg_test")
+
+
+def test_a_newer_schema_is_refused(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    store.close()
+    driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = 99")
+    try:
+        with pytest.raises(StoreVersionError, match=r"99.*upgrade llmrg"):
+            store.open()
+    finally:
+        driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = $v", v=neo4j_schema.CURRENT_VERSION)
+    with pytest.raises(StoreError, match="not open"):
+        store.health()
+
+
+def test_a_database_of_another_program_is_refused(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    store.close()
+    driver.execute_query("MATCH (n) DETACH DELETE n")
+    driver.execute_query("CREATE (:User {name: 'somebody else'})")
+    try:
+        with pytest.raises(NotAStoreError, match="'User' nodes that LLMRG did not write"):
+            store.open()
+    finally:
+        driver.execute_query("MATCH (n) DETACH DELETE n")
+    store.open()
+
+
+# -- what goes wrong ----------------------------------------------------------------------------------------------------------
+def refused(store: Neo4jStore, kind: type[StoreError]) -> str:
+    """The message of `open()`; the password is in no text that might be shown."""
+    with pytest.raises(kind) as caught:
+        store.open()
+    shown = [str(caught.value), repr(store), repr(vars(store)), repr(vars(store._link))]
+    shown += traceback.format_exception(caught.value)
+    assert not any(SECRET in text for text in shown)
+    return str(caught.value)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_nothing_listens() -> None:
+    url = f"neo4j://127.0.0.1:{free_port()}"
+    message = refused(Neo4jStore(url, ("neo4j", SECRET)), StoreUnreachableError)
+    assert url in message
+    assert "make neo4j" in message
+
+
+def test_a_password_in_the_url_is_never_shown() -> None:
+    store = Neo4jStore(f"neo4j://neo4j:{SECRET}@127.0.0.1:{free_port()}")
+    assert SECRET not in store.url
+    assert SECRET not in refused(store, StoreUnreachableError)
+
+
+def test_a_web_server_is_told_apart() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(64)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        message = refused(Neo4jStore(f"bolt://127.0.0.1:{listener.getsockname()[1]}", ("neo4j", SECRET)), StoreUnreachableError)
+        thread.join()
+    assert "7687" in message
+
+
+def test_wrong_password(neo4j_server: Neo4jServer) -> None:
+    message = refused(Neo4jStore(neo4j_server.url, ("neo4j", SECRET)), StoreError)
+    assert "'neo4j'" in message
+    assert "LLMRG_STORE_PASSWORD" in message
+
+
+@pytest.mark.parametrize("scheme", ["bolt", "neo4j"])
+def test_wrong_database(neo4j_server: Neo4jServer, scheme: str) -> None:
+    url = neo4j_server.url.replace("bolt", scheme)
+    message = refused(Neo4jStore(url, neo4j_server.auth, database="nowhere"), StoreError)
+    assert "'nowhere'" in message
+    assert "LLMRG_STORE_DATABASE" in message
+
+
+def test_a_server_that_is_too_old(neo4j_server: Neo4jServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neo4j_cypher, "SERVER", "RETURN '5.25.1' AS version, 'community' AS edition")
+    assert "5.25.1" in refused(Neo4jStore(neo4j_server.url, neo4j_server.auth), StoreVersionError)
+
+
+def test_health_names_the_server(store: Neo4jStore, neo4j_server: Neo4jServer, neo4j_version: str) -> None:
+    health = store.health()
+    assert health.product == f"Neo4j {neo4j_version} community"
+    assert health.url == neo4j_server.url
+    assert health.schema_version == neo4j_schema.CURRENT_VERSION
+
+
+def test_a_killed_server_loses_nothing_and_a_read_only_one_says_so(tmp_path: Path, neo4j_version: str) -> None:
+    if reason := why_no_java_server(neo4j_version):
+        pytest.skip(reason)
+    server = LocalNeo4j(neo4j_version, home=tmp_path, bolt_port=free_port())
+    with server, Neo4jStore(server.get_connection_url(), timeout_s=60) as store:
+        fill(store)
+        graph = store.graph("books", "ann")
+        server.stop(clean=False)
+        server.settings["server.databases.default_to_read_only"] = "true"
+        with ThreadPoolExecutor(1) as pool:
+            read = pool.submit(store.graph, "books", "ann")  # waits for the server to come back
+            server.start()
+            assert read.result() == graph
+        with pytest.raises(StoreError, match="read-only"):
+            store.delete_graph("books", "ann")
+        assert store.graph("books", "ann") == graph
