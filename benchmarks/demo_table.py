@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
+from agreement import agreement
 from machine import machine
 
 from llmrg.cli.progress import building, steps
@@ -31,13 +33,16 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=len(SEEDS))
     chosen = options.parse_args()
     dataset, truth = demo_readers(load_demo()), load_truth()
-    graphs, qualities, reports = {}, {}, {}
+    bank = sorted({value for item in dataset.catalogue for value in item.values("theme")})
+    graphs, qualities, agreements, reports = {}, {}, {}, {}
     for mind in ("attributes", "likelihood"):
         with Project(dataset, home=chosen.home / mind) as project:
             with building(f"{mind}: readers") as show:
                 reports[mind] = project.build(mind=mind, config=DEMO_BUILD, progress=show).to_json()
             graphs[mind] = project.graphs()
             qualities[mind] = graph_quality(graphs[mind], truth)
+            agreements[mind] = agreement(graphs[mind], truth, bank)
+            print(mind, json.dumps(agreements[mind], indent=1))
             print_rows(f"{mind}: graphs against the planted truth", *quality_rows(qualities[mind]))
             if mind == "likelihood":
                 seeds = SEEDS[: chosen.seeds]
@@ -49,7 +54,8 @@ def main() -> None:
         "build": DEMO_BUILD.model_dump(),
         "readers": len(dataset.histories),
         "table": table.to_json(),
-        "quality": {mind: quality.to_json() for mind, quality in qualities.items()},
+        "quality": {mind: asdict(quality) for mind, quality in qualities.items()},
+        "agreement": agreements,
         "cost": reports,
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -54,6 +54,9 @@ class GraphArrays:
     """(G + 1,) int64."""
     lengths: np.ndarray
     """(G,) int64 items of each history."""
+    replaced: bool = False
+    """True where nodes end because a later cut replaces them: they then have nothing more to tell. Else ended nodes are forgotten by
+    the readout and still pass messages."""
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -76,14 +79,17 @@ class GraphArrays:
             node_offsets=offsets,
             edge_offsets=_offsets(edge_counts),
             lengths=self.lengths[graphs],
+            replaced=self.replaced,
         )
 
     def at(self, graphs: np.ndarray, positions: np.ndarray) -> GraphArrays:
-        """One graph per (graph, position) pair, both (B,) int64, with what is visible there and nothing else."""
+        """One graph per (graph, position) pair, both (B,) int64: what the prefix alone would give, without replaced cuts."""
         wide = self.take(graphs)
         counts, edge_counts = np.diff(wide.node_offsets), np.diff(wide.edge_offsets)
         when = np.repeat(positions, counts)
-        keep = (wide.start <= when) & ((wide.end > when) | (wide.kind == Kind.TAKEN))
+        keep = wide.start <= when
+        if self.replaced:
+            keep &= (wide.end > when) | (wide.kind == Kind.TAKEN)
         owner = np.repeat(np.arange(len(graphs)), counts)
         number = np.cumsum(keep) - 1
         edge = keep[wide.src] & keep[wide.dst] if len(wide.src) else np.zeros(0, dtype=bool)
@@ -100,6 +106,7 @@ class GraphArrays:
             node_offsets=_offsets(np.bincount(owner[keep], minlength=len(graphs))),
             edge_offsets=_offsets(np.bincount(edge_owner[edge], minlength=len(graphs))),
             lengths=np.minimum(wide.lengths, positions),
+            replaced=self.replaced,
         )
 
 

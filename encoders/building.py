@@ -65,7 +65,7 @@ class _Builder:
         if self.nodes[src][2] <= self.nodes[dst][2]:
             self.edges.append((src, dst, score))
 
-    def arrays(self) -> GraphArrays:
+    def arrays(self, replaced: bool) -> GraphArrays:
         kind, content, start, end, weight = zip(*self.nodes, strict=True) if self.nodes else ((),) * 5
         src, dst, score = zip(*self.edges, strict=True) if self.edges else ((),) * 3
         nodes, edges, lengths = np.array(self.counts, dtype=np.int64).T
@@ -81,6 +81,7 @@ class _Builder:
             node_offsets=nodes,
             edge_offsets=edges,
             lengths=lengths[1:],
+            replaced=replaced,
         )
 
 
@@ -113,7 +114,7 @@ def reasoned_arrays(
             if step.seen > step.position + 1:
                 builder.edge(item, reason, step.score)
         builder.finish()
-    return builder.arrays()
+    return builder.arrays(replaced=False)
 
 
 def imagined_arrays(
@@ -132,7 +133,7 @@ def imagined_arrays(
             if step.seen < ends[step.position]:
                 _imagine(builder, step, ends[step.position])
         builder.finish()
-    return builder.arrays()
+    return builder.arrays(replaced=True)
 
 
 def _known(graph: ReasoningGraph | None, rows: np.ndarray, kind: StepKind) -> list[Step]:

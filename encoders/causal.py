@@ -16,8 +16,8 @@ from llmrg.encoders.windows import Windows
 class CausalConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of a causal graph encoder."""
 
-    steps: PositiveInt = 2
-    """Rounds of message passing; two carry a message from a cause over its reason to the item."""
+    steps: PositiveInt = 1
+    """Rounds of message passing; two carry a message from a cause over its reason to the item, at twice the time."""
     backend: BackendName = "auto"
 
 

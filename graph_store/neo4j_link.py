@@ -82,6 +82,11 @@ class Neo4jLink:
         with self._in_our_words(), self._session() as session:
             return session.execute_write(self._timed(work))
 
+    def load(self, work: Callable[[ManagedTransaction], T]) -> T:
+        """As `write`, for as many rows as the caller gave: however long it takes."""
+        with self._in_our_words(), self._session() as session:
+            return session.execute_write(work)
+
     def change_schema(self, statement: LiteralString) -> None:
         """Run one schema statement in its own transaction, again if another client's got in its way."""
         from neo4j.exceptions import ClientError

@@ -28,7 +28,7 @@ class Neo4jStore:
         url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
         auth: (user, password), or None for a server that asks for none.
         database: the database's name; None means `neo4j`.
-        timeout_s: Longest wait for a connection, and longest run of one call.
+        timeout_s: Longest wait for a connection, and longest run of one call (but for `put_items`, `put_histories`, `put_knowledge`).
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Neo4jStore:
     def put_items(self, namespace: str, items: Iterable[Item]) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_items(rows := list(items))
-        self._link.write(lambda tx: neo4j_catalogue.put_items(tx, namespace, rows))
+        self._link.load(lambda tx: neo4j_catalogue.put_items(tx, namespace, rows))
 
     def items(self, namespace: str) -> list[Item]:
         checks.check_id(namespace, "namespace")
@@ -79,7 +79,7 @@ class Neo4jStore:
     def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_histories(rows := list(histories))
-        self._link.write(lambda tx: neo4j_catalogue.put_histories(tx, namespace, rows))
+        self._link.load(lambda tx: neo4j_catalogue.put_histories(tx, namespace, rows))
 
     def history(self, namespace: str, user: str) -> History:
         checks.check_users(namespace, [user])
@@ -131,7 +131,7 @@ class Neo4jStore:
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_knowledge(rows := list(entries))
-        self._link.write(lambda tx: neo4j_knowledge.put(tx, namespace, rows))
+        self._link.load(lambda tx: neo4j_knowledge.put(tx, namespace, rows))
 
     def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
         checks.check_page(namespace, after, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -19,6 +20,8 @@ Synchronous = Literal["normal", "full"]
 _WAL_LIMIT_BYTES = 64 * 2**20
 _LITTLE_SPACE_BYTES = 2**20
 _PAUSE_S = 0.02
+_SIGNS_OF_DAMAGE = ("Could not decode to UTF-8", "no such column", "no such table", "malformed")
+"""Starts of messages that have no code of their own; our statements fit our schema."""
 
 
 class SqliteConnections:
@@ -156,6 +159,8 @@ class SqliteConnections:
             yield
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise self._translated(error) from error
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise _not_a_store(self.path, str(error)) from error
         except (UnicodeEncodeError, OverflowError) as error:
             raise CallerError(f"a value cannot be kept in SQLite: {error}") from error
 
@@ -167,7 +172,7 @@ class SqliteConnections:
                 f"no space left for the store {self.path}; nothing of this call was written and what was there before is whole: "
                 "free some space and call again"
             )
-        if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or str(error).startswith(_SIGNS_OF_DAMAGE):
             return _not_a_store(self.path, str(error))
         if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreUnreachableError(

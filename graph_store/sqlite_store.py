@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -80,13 +80,13 @@ class SqliteStore:
             row = db.execute(sql.HISTORY, (namespace, user)).fetchone()
             if row is None:
                 raise _unknown_user(db, namespace, user)
-        return sqlite_rows.history_from(row)
+            return sqlite_rows.history_from(row)
 
     def histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
         checks.check_users(namespace, users)
         with self._connections.reading() as db:
             rows = [db.execute(sql.HISTORY, (namespace, user)).fetchone() for user in users]
-        return {row[0]: sqlite_rows.history_from(row) for row in rows if row is not None}
+            return {row[0]: sqlite_rows.history_from(row) for row in rows if row is not None}
 
     def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
         checks.check_page(namespace, after, limit)
@@ -117,16 +117,15 @@ class SqliteStore:
 
     def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
         checks.check_users(namespace, users)
-        raw: dict[str, tuple[Any, ...]] = {}
+        found: dict[str, ReasoningGraph] = {}
         with self._connections.reading() as db:
             for user in users:
                 row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
                 if row is not None:
-                    raw[user] = (*row, db.execute(sql.STEPS, row[:1]).fetchall())
-        return {
-            user: ReasoningGraph(user, sqlite_rows.steps_from(user, rows), run, version)
-            for user, (_, run, version, rows) in raw.items()
-        }
+                    number, run, version = row
+                    rows = db.execute(sql.STEPS, (number,)).fetchall()
+                    found[user] = ReasoningGraph(user, sqlite_rows.steps_from(user, rows), run, version)
+        return found
 
     def delete_graph(self, namespace: str, user: str) -> bool:
         checks.check_users(namespace, [user])
@@ -153,7 +152,7 @@ class SqliteStore:
         with self._connections.reading() as db:
             row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
             texts = [] if row is None else db.execute(sql.DRAFT_STEPS, row[:1]).fetchall()
-        return sqlite_rows.steps_from_texts(user, (text for (text,) in texts)), 0 if row is None else row[1]
+            return sqlite_rows.steps_from_texts(user, (text for (text,) in texts)), 0 if row is None else row[1]
 
     # -- knowledge base ----------------------------------------------------------------------------------------------
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
@@ -204,9 +203,9 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         with self._connections.reading() as db:
             row = db.execute(sql.RUN, (namespace, run_id)).fetchone()
-        if row is None:
-            raise _unknown_run(namespace, run_id)
-        return sqlite_rows.run_from(row)
+            if row is None:
+                raise _unknown_run(namespace, run_id)
+            return sqlite_rows.run_from(row)
 
     def runs(self, namespace: str) -> list[Run]:
         checks.check_id(namespace, "namespace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def _comparison(table: Comparison) -> ReportSection:
     )
 
 
-def quality_rows(quality: GraphQuality) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def quality_rows(quality: GraphQuality) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
     """Header and rows: accepted steps against the planted truth, with and without verification."""
     header = ("", "verified", "without verification")
     rows = [

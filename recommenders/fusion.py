@@ -27,7 +27,7 @@ class FusionConfig(BaseModel, frozen=True, extra="forbid"):
     """False leaves G_div out: its vector is zero."""
     encoder: Literal["causal", "sr_gnn"] = "causal"
     """`causal` encodes all positions in one pass; `sr_gnn` is the paper's, one graph per position."""
-    steps: PositiveInt = 2
+    steps: PositiveInt = 1
     """Rounds of message passing."""
     memory: PositiveInt = MEMORY
     """How many positions back an item or a reason is still read out."""

@@ -89,6 +89,9 @@ class GraphRecommender(Trained):
             imagined_arrays(rows, graphs if self.config.use_divergent else [None] * len(rows), row, texts),
         )
 
+    def _ends(self, known: _Known, users: np.ndarray, lengths: np.ndarray) -> _Known:
+        return _Known(Graphs(known.graphs.reasoned.at(users, lengths), known.graphs.divergent.at(users, lengths)), known.texts)
+
     def _ask(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> _Known:
         texts = Texts()
         made = self._graphs(rows, [query.graph for query in queries], texts)
@@ -98,6 +101,8 @@ class GraphRecommender(Trained):
 
     def _vectors(self, items: Tensor, asked: Asked) -> Tensor:
         positions = slot_positions(items.cpu().numpy(), asked.lengths)
+        if asked.last:
+            positions[:, :-1] = 0
         return self._fused().encode(items, positions, asked.graphs.graphs.take(asked.users), asked.graphs.texts)
 
     def _table(self) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt, model_validator
 from torch import Tensor, nn
-
-from llmrg.core.errors import ConfigError
 
 
 class SasRecConfig(BaseModel, frozen=True, extra="forbid"):
@@ -23,9 +23,11 @@ class SasRecConfig(BaseModel, frozen=True, extra="forbid"):
     dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
     """Share of values dropped after embeddings, attention and feed-forward (attention weights themselves are kept whole)."""
 
-    def model_post_init(self, context: object) -> None:
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
         if self.embedding_size % self.heads:
-            raise ConfigError(f"heads must divide embedding_size, but {self.embedding_size} % {self.heads} is not 0")
+            raise ValueError(f"heads must divide embedding_size, but {self.embedding_size} % {self.heads} is not 0")
+        return self
 
 
 class Block(nn.Module):

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import ValidationError
 
-from llmrg.core.errors import CallerError
+from llmrg.core.errors import ArtifactError, CallerError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
 from llmrg.data.splits import train_length
@@ -81,7 +82,10 @@ class Scorer(ABC):
 
     @classmethod
     def _revive(cls, artifact: Artifact, **options: Any) -> Self:
-        made = cls._from_artifact(artifact, **options)
+        try:
+            made = cls._from_artifact(artifact, **options)
+        except (ValidationError, KeyError) as error:
+            raise ArtifactError(f"the saved settings of this {cls.type} cannot be read ({error}); train it again") from error
         made._items, made._popularity = ItemRows(artifact.items), artifact.tensor("popularity")
         return made
 

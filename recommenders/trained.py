@@ -37,6 +37,8 @@ class Asked:
     """(B,) int64 lengths of the histories before padding."""
     graphs: Any = None
     """What the type made of the graphs; None for types that use none."""
+    last: bool = False
+    """True where only the vector of the last slot is wanted."""
 
 
 class Trained(Scorer):
@@ -74,6 +76,7 @@ class Trained(Scorer):
         validation = [self._validation_row(dataset, user) for user in parts]
         data = Sequences.of(rows, validation, self._max_length)
         known, extra = self._prepare(dataset, parts, graphs)
+        ends = self._ends(known, data.asked, np.array([len(rows[u]) for u in data.asked], dtype=np.int64))
         with seeded(options.seed, options.device) as generator:
             self._build(generator)
         self._net.to(options.device)
@@ -83,7 +86,7 @@ class Trained(Scorer):
             self._net,
             len(data.users),
             lambda batch: self._loss(data, known, batch),
-            lambda: self._ndcg(data, known, rows),
+            lambda: self._ndcg(data, ends, rows),
             self.training,
             options,
             mark,
@@ -94,6 +97,10 @@ class Trained(Scorer):
     ) -> tuple[Any, str]:
         """What the type makes of the graphs, cut to the training parts, and a fingerprint of it."""
         return None, ""
+
+    def _ends(self, known: Any, users: np.ndarray, lengths: np.ndarray) -> Any:
+        """`known` as it stands at the ends of histories of these users: what follows asks for nothing else."""
+        return known
 
     def _ask(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> Any:
         """What the type makes of the graphs of these queries."""
@@ -113,7 +120,7 @@ class Trained(Scorer):
         real = targets > 0
         return full_softmax(states[real], self._table(), targets[real] - 1)
 
-    def _ndcg(self, data: Sequences, known: Any, parts: Sequence[np.ndarray]) -> float | None:
+    def _ndcg(self, data: Sequences, ends: Any, parts: Sequence[np.ndarray]) -> float | None:
         """Full ranking, seen items masked, ties against us."""
         if not len(data.asked):
             return None
@@ -122,7 +129,8 @@ class Trained(Scorer):
             part = slice(start, start + CHUNK)
             users, answers = data.asked[part], data.answers[part]
             lengths = np.array([len(parts[u]) for u in users])
-            scores = self._last_scores(data.questions[part], Asked(users, lengths, known))
+            which = np.arange(start, start + len(users))
+            scores = self._last_scores(data.questions[part], Asked(which, lengths, ends, last=True))
             seen = [np.setdiff1d(parts[u], answer) for u, answer in zip(users, answers, strict=True)]
             found.append(ranks(masked(scores, seen), answers))
         return ndcg(np.concatenate(found))
@@ -138,8 +146,9 @@ class Trained(Scorer):
         with torch.no_grad():
             for start in range(0, len(rows), CHUNK):
                 part = rows[start : start + CHUNK]
-                known = self._ask(part, queries[start : start + CHUNK])
-                asked = Asked(np.arange(len(part)), np.array([len(row) for row in part]), known)
+                which, lengths = np.arange(len(part)), np.array([len(row) for row in part])
+                ends = self._ends(self._ask(part, queries[start : start + CHUNK]), which, lengths)
+                asked = Asked(which, lengths, ends, last=True)
                 found.append(self._last_scores(padded(part, self._max_length), asked))
         return np.concatenate(found)
 

@@ -1,7 +1,7 @@
 """How well reasoning graphs find the reasons of a planted world, with and without verification.
 
-A proposed step is **right** if the planted step at its position has the kind reason (or the kind root while the proposed cause is a
-root too) and the reasons are equal, case aside. It is right **with cause** if it also names the same earlier item as its cause.
+A proposed step is **right** if the planted step at its position is a reason (or a root, while the proposed cause is a root too)
+and the reason texts are equal, case aside. It is right **with cause** if it also names the same earlier item as its cause.
 """
 
 from __future__ import annotations

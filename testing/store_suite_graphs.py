@@ -161,7 +161,7 @@ class DraftContract:
     def test_appending_the_same_again_changes_nothing(self, store: GraphStore) -> None:
         fill(store)
         steps = make_graph().steps
-        for block, through in ((steps[:3], 4), (steps[3:], 8), (steps[:3], 4), (steps[3:], 8)):
+        for block, through in ((steps[:3], 4), (steps[3:], 8), (steps[3:], 8), (steps[:3], 4)):
             store.append_draft(NAMESPACE, "run 1", "ann", block, through)
         kept, through = store.draft(NAMESPACE, "run 1", "ann")
         assert (in_order(kept), through) == (in_order(steps), 8)

@@ -72,7 +72,9 @@ class KnowledgeContract:
         fill(store)
         good, better = make_knowledge(0, 1, "good", score=0.5), make_knowledge(0, 1, "better", score=0.9)
         best = make_knowledge(2, 3, "best", score=0.95)
-        store.put_knowledge(NAMESPACE, [good, better, best, make_knowledge(1, 0, "back"), make_knowledge(0, 3, "other")])
+        store.put_knowledge(
+            NAMESPACE, [good, better, best, *(make_knowledge(*pair, "other") for pair in ((1, 0), (0, 3), (2, 1), (1, 3)))]
+        )
         one, two = (ITEMS[0], ITEMS[1]), (ITEMS[2], ITEMS[3])
         assert store.knowledge_for(NAMESPACE, [one]) == [better, good]
         assert store.knowledge_for(NAMESPACE, [one, two, one, ("nothing", ITEMS[1])]) == [best, better, good]

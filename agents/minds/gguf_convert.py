@@ -66,7 +66,10 @@ class Gguf:
     tensors: dict[str, GgufTensor]
 
     def dequantized(self, name: str, dtype: torch.dtype) -> torch.Tensor:
-        """One tensor as `dtype`, in torch's order of axes."""
+        """One tensor as `dtype`, in torch's order of axes.
+
+        Raises: ModelFileError: the file ends before it does.
+        """
         try:
             from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, dequantize
         except ImportError as error:
@@ -75,11 +78,14 @@ class Gguf:
         kind = GGMLQuantizationType(found.kind)
         block_items, block_bytes = GGML_QUANT_SIZES[kind]
         rows, width = int(np.prod(found.shape[:-1], dtype=np.int64)), found.shape[-1] // block_items * block_bytes
-        packed = self.data[found.start : found.start + rows * width].reshape(rows, width)
+        packed = self.data[found.start : found.start + rows * width]
+        if len(packed) < rows * width:
+            raise ModelFileError(f"tensor {name!r} is cut short: {len(packed)} of {rows * width} bytes")
+        packed = packed.reshape(rows, width)
         whole = torch.empty((rows, found.shape[-1]), dtype=dtype)
         for first in range(0, rows, _ROWS):
             part = dequantize(packed[first : first + _ROWS].view(), kind)
-            whole[first : first + _ROWS] = torch.from_numpy(np.ascontiguousarray(part))
+            whole[first : first + _ROWS] = torch.from_numpy(np.require(part, requirements=("C", "W")))
         return whole.reshape(found.shape)
 
 
@@ -88,7 +94,7 @@ def parse(data: Bytes) -> Gguf:
 
     Raises: ModelFileError: not a GGUF file, or one cut short.
     """
-    view = memoryview(data)
+    view = data.data
     at = 0
 
     def number(code: str) -> Any:

@@ -97,8 +97,8 @@ class LikelihoodMind:
             if not np.isfinite(fit[cause, column]):
                 break
             reason = self.bank[column]
-            chain = chains.get((cause, reason))
-            found.append(Candidate(position, "item", items[cause], cause, reason, items[position], chain, seen=position + 1))
+            number = chains.get((cause, reason))
+            found.append(Candidate(position, "item", items[cause], cause, reason, items[position], number, seen=position + 1))
         strongest = self.bank[int(np.argmax(own))]
         root = Candidate(position, "root", "", None, strongest, items[position], None, seen=position + 1)
         return found or [root]

@@ -85,16 +85,22 @@ class LocalLM:
         try:
             from tokenizers import Tokenizer
             from transformers import AutoModelForCausalLM
+            from transformers.utils import logging as hf_logging
         except ImportError as error:
             raise MissingPackageError("transformers", "pip install 'llmrg[local]'") from error
         if threads:
             torch.set_num_threads(threads)
         chosen = torch.float32 if dtype == "float32" or (dtype == "auto" and not _fast_bfloat16(device)) else torch.bfloat16
+        bars = hf_logging.is_progress_bar_enabled()
+        hf_logging.disable_progress_bar()
         try:
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa", local_files_only=True)
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # the readers of these files raise several kinds, bare Exception among them
-            raise ModelFileError(f"{folder} cannot be loaded ({error}); delete the folder and call again") from error
+            raise ModelFileError(f"{folder} cannot be loaded ({error}); save it again with save_pretrained") from error
+        finally:
+            if bars:
+                hf_logging.enable_progress_bar()
         return cls(model.to(device).eval(), tokenizer, str(name_or_path))
 
     def count_tokens(self, text: str) -> int:

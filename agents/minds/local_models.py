@@ -131,7 +131,7 @@ def _converted(
     started = time.monotonic()
     say(f"preparing {name} in {folder} (once)")
     data = _joined(parts)
-    seen = hashlib.sha256(data).hexdigest()
+    seen = hashlib.sha256(data.data).hexdigest()
     if sha256 is not None and seen != sha256:
         raise ModelFileError(f"{parts[0]} is damaged: SHA-256 of {name!r} is {seen}, not {sha256}; {cure}")
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
@@ -139,8 +139,9 @@ def _converted(
         unfinished.chmod(0o755)
         try:
             write_folder(data, unfinished, say)
-        except ModelFileError as error:
-            raise ModelFileError(f"{parts[0]} (SHA-256 {seen}): {error}; {cure}") from error
+        except (ModelFileError, KeyError) as error:
+            what = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+            raise ModelFileError(f"{parts[0]} (SHA-256 {seen}): {what}; {cure}") from error
         note = {"format": _FORMAT, "source": name, "source_sha256": seen, "files": _hashes(unfinished)}
         (unfinished / "llmrg.json").write_text(json.dumps(note, indent=1))
         _publish(unfinished, folder)

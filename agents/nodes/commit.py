@@ -39,7 +39,7 @@ async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
     return {"blocks": state["blocks"][1:], "steps": [], "phase": "reason"}
 
 
-def after_commit(state: State) -> Literal["diverge", "recall", "publish"]:
+async def after_commit(state: State) -> Literal["diverge", "recall", "publish"]:
     if state["phase"] == "imagine":
         return "diverge"
     return "recall" if state["blocks"] else "publish"

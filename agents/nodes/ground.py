@@ -58,9 +58,9 @@ def find_item(catalogue: Catalogue, imagined: Imagined, embed: Embed | None) -> 
     """
     if imagined.item is not None:
         return (imagined.item, 1.0) if imagined.item in catalogue else None
-    titles, text = _titles(catalogue), imagined.text[:LONGEST_TITLE]
-    if text.strip() in titles.exact:
-        return titles.exact[text.strip()], 1.0
+    titles, text = _titles(catalogue), imagined.text[:LONGEST_TITLE].strip()
+    if text and text in titles.exact:
+        return titles.exact[text], 1.0
     said = plain_title(text)
     if not said:
         return None

@@ -44,5 +44,5 @@ async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
     return {"blocks": blocks, "phase": "reason", "chains": chains, "next_chain": next_chain}
 
 
-def after_plan(state: State) -> Literal["recall", "publish"]:
+async def after_plan(state: State) -> Literal["recall", "publish"]:
     return "recall" if state["blocks"] else "publish"

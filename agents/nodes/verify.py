@@ -69,7 +69,7 @@ def _step(user: str, c: Candidate, kind: str, verdict: Verdict, accepted: bool, 
     return Step(user, c.position, kind, *cause, c.reason, c.item, verdict.score, chain, c.seen, **known).to_json()  # type: ignore[arg-type]
 
 
-def after_verify(state: State, runtime: Runtime[BuildContext]) -> Literal["reason", "commit"]:
+async def after_verify(state: State, runtime: Runtime[BuildContext]) -> Literal["reason", "commit"]:
     if state["phase"] == "reason" and still_open(state, runtime.context.config.tries):
         return "reason"
     return "commit"

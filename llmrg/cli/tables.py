@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -10,14 +11,12 @@ from rich.table import Table
 from llmrg.cli.app import out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from llmrg.agents.usage import BuildReport
     from llmrg.data.dataset import LoadReport
     from llmrg.data.registry import DatasetSummary, SetStatus
     from llmrg.evaluation.comparison import Comparison
 
-Rows = list[tuple[str, ...]]
+Rows = Sequence[tuple[str, ...]]
 
 
 def comparison_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
@@ -91,7 +90,7 @@ def print_sets(sets: Sequence[SetStatus]) -> None:
 
 def print_summary(summary: DatasetSummary, report: LoadReport) -> None:
     lengths = " / ".join(map(str, summary.lengths))
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("users, items", f"{summary.users:,}, {summary.items:,}"),
         ("interactions", f"{summary.interactions:,}  (density {summary.density:.2%})"),
         ("history lengths", f"{lengths}  (shortest, quartiles, longest)"),

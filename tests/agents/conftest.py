@@ -56,14 +56,16 @@ class NosyMind:
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
         self.verified.append((block, tuple(candidates)))
         seen = len(block.history)
-        scores = [_share(block.history.items, block.chains, [c for c in candidates], number) for number in range(len(candidates))]
+        scores = [_share(block.history.items, block.chains, tuple(candidates), number) for number in range(len(candidates))]
         return [Verdict(score, f"only {score:.3f}", seen) for score in scores]
 
     async def imagine(self, cut: Cut) -> list[Imagined]:
         self.cuts.append(cut)
         heard = (cut.history.items, cut.chains, sorted(cut.suggestions.items()))
         unseen = [item for item in self.ids if item not in cut.history.items]
-        picks = [(chain, unseen[int(_share(heard, chain.number, n) * len(unseen))]) for chain in cut.chains for n in range(2)]
+        picks = [
+            (chain, unseen[int(_share(heard, chain.number, n) * len(unseen))]) for chain in cut.chains for n in range(2) if unseen
+        ]
         return [Imagined(chain.number, f"i{stable_key(heard)[:8]}", "", item) for chain, item in picks]
 
 
@@ -84,7 +86,7 @@ def embed() -> Callable[[Sequence[str]], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def world() -> PlantedWorld:
-    return simulate(random_catalogue(40, 6, seed=1), PlantedConfig(readers=6, min_length=6, max_length=12, noise=0.1, seed=5))
+    return simulate(random_catalogue(80, 24, seed=1), PlantedConfig(readers=4, min_length=7, max_length=11, noise=0.1, seed=5))
 
 
 @pytest.fixture
@@ -134,7 +136,9 @@ def shelf() -> Callable[..., Dataset]:
     """A data set made by hand: titles -> themes, and histories."""
 
     def make(titles: dict[str, tuple[str, ...]], histories: dict[str, Sequence[str]], attributes: Any = ()) -> Dataset:
-        items = [Item(title.lower().replace(" ", "-"), title, tuple(("theme", t) for t in themes)) for title, themes in titles.items()]
+        items = [
+            Item(title.lower().replace(" ", "-"), title, tuple(("theme", t) for t in themes)) for title, themes in titles.items()
+        ]
         found = {user: History(user, tuple(items), (), tuple(attributes)) for user, items in histories.items()}
         report = LoadReport("by hand", sum(map(len, found.values())), len(found), len(items))
         return Dataset("shelf", Catalogue(items, noun="book"), found, report, ("theme",))

@@ -1,0 +1,34 @@
+"""Every benchmark, one after the other; results land in `results/`, then the README's tables are written anew.
+
+    python benchmarks/run_all.py [--data FOLDER] [--peer-python PATH]
+
+Without --data (a folder with MovieLens latest-small) the benchmarks on real data are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data")
+    options.add_argument("--peer-python")
+    chosen = options.parse_args()
+    commands = [["local_model.py"], ["demo_table.py"]]
+    if chosen.data:
+        commands.append(["movielens.py", "--data", chosen.data])
+        if chosen.peer_python:
+            commands.append(["sasrec_peer.py", "--data", chosen.data, "--peer-python", chosen.peer_python])
+    for command in [*commands, ["tables.py"]]:
+        print("==", *command, flush=True)
+        subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Write the figures of the result files into the README, between its two marks.
+
+python benchmarks/tables.py            write
+python benchmarks/tables.py --check    say whether the README is as the result files are (exit code 1 if not)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def result(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return found
+
+
+def interval(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def comparison(table: dict[str, Any]) -> list[str]:
+    lines = ["| recommender | HR@10 | NDCG@10 | NDCG@10 minus " + table["reference"] + " | p (Holm) |", "|---|---|---|---|---|"]
+    for row in table["rows"]:
+        difference = interval(row["difference"]) if row["difference"] else ""
+        p = "" if row["p_value"] is None else f"{row['p_value']:.3f}"
+        lines.append(
+            f"| {row['name']} | {interval(row['metrics']['HR@10'])} | {interval(row['metrics']['NDCG@10'])} | {difference} | {p} |"
+        )
+    card = table["card"]
+    lines += [
+        "",
+        f"{card['users']:,} users, {card['items']:,} items, {len(card['seeds'])} seeds; {card['split']}; {card['ranking']};",
+    ]
+    lines += [f"{card['seen']}; ties {card['ties']}; selection: {card['selection']}; {card['interval']}."]
+    return lines
+
+
+def machine_line(found: dict[str, Any]) -> str:
+    about = found["machine"]
+    return f"Machine: {about.get('cpu', '?')}, {about.get('cores', '?')} cores."
+
+
+def demo(found: dict[str, Any]) -> list[str]:
+    lines = ["### The demo: simulated readers, planted reasons", "", *comparison(found["table"]), ""]
+    lines += ["Graphs against the planted truth (share right, 95 % interval over users):", ""]
+    lines += [
+        "| mind | precision, verified | precision, unverified | recall, verified | recall, unverified |",
+        "|---|---|---|---|---|",
+    ]
+    for mind, quality in found["quality"].items():
+        cells = [rate(quality[name]) for name in ("precision", "unverified_precision", "recall", "unverified_recall")]
+        lines.append(f"| {mind} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "Share of reasons that are the planted one:",
+        "",
+        "| mind | accepted steps | rejected steps | random reason |",
+        "|---|---|---|---|",
+    ]
+    for mind, shares in found["agreement"].items():
+        lines.append(f"| {mind} | " + " | ".join(interval(share) for share in shares.values()) + " |")
+    cost = found["cost"]["likelihood"]
+    lines += [
+        "",
+        "The `attributes` mind reads the catalogue's themes, of which the planted reasons are made: it is the ceiling here.",
+    ]
+    lines += [
+        f"Built in this run by the likelihood mind: {cost['built']} readers in {cost['seconds']:.0f} s. {machine_line(found)}"
+    ]
+    return lines
+
+
+def rate(value: dict[str, float]) -> str:
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def movielens(found: dict[str, Any]) -> list[str]:
+    lines = [f"### MovieLens latest-small, {found['users']} users, `{found['mind']}`", "", *comparison(found["table"]), ""]
+    stages = sorted(found["cost_of_this_call"]["stage_seconds"].items(), key=lambda pair: -pair[1])[:3]
+    shares = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages)
+    lines += [
+        f"Graphs over the last {found['build']['l_tru']} items of each user: {found['seconds_a_user']:.1f} s a user ({shares}). "
+        + machine_line(found)
+    ]
+    return lines
+
+
+def peer(found: dict[str, Any]) -> list[str]:
+    return ["### SASRec against a peer", "", *found["markdown"], "", machine_line(found)] if "markdown" in found else []
+
+
+def local_model(found: dict[str, Any]) -> list[str]:
+    return ["### The small local model", "", *found["markdown"], "", machine_line(found)] if "markdown" in found else []
+
+
+def figures() -> str:
+    parts = {"demo_table": demo, "movielens": movielens, "sasrec_peer": peer, "local_model": local_model}
+    blocks = ["\n".join(write(found)) for name, write in parts.items() if (found := result(name))]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def main() -> int:
+    text = README.read_text(encoding="utf-8")
+    head, _, rest = text.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    wanted = f"{head}{BEGIN}\n{figures()}\n{END}{tail}"
+    if "--check" in sys.argv:
+        if wanted != text:
+            print("README.md differs from benchmarks/results; run `python benchmarks/tables.py`")
+        return int(wanted != text)
+    README.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
