@@ -9,7 +9,7 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     """Settings of one build over many users."""
 
     l_tru: PositiveInt = 50
-    """Reason over this many last items of a history (the paper's truncation length)."""
+    """Look at this many last items of a history (the paper's truncation length): older ones are neither explained nor causes."""
     block_size: PositiveInt = 10
     """Items explained in one go; chains are continued beyond the history at the end of every block."""
     candidates: PositiveInt = 2

@@ -78,6 +78,10 @@ class BuildContext:
     def history(self, user: str) -> History:
         return self.dataset.histories[user]
 
+    def first_cause(self, user: str) -> int:
+        """Oldest position that reasoning looks at."""
+        return max(0, len(self.history(user)) - self.config.l_tru)
+
     def shared_length(self, user: str) -> int:
         """Positions below this may enter the knowledge base: the held-out items of a user never do."""
         length = len(self.history(user))

@@ -36,6 +36,8 @@ class Block:
     """Positions of `history` to work on, ascending."""
     chains: tuple[OpenChain, ...] = ()
     """Most recent tail first."""
+    first: int = 0
+    """Oldest position that may be a cause (the truncation length `l_tru`, counted from the history's end)."""
     critiques: Mapping[int, str] = field(default_factory=dict)
     """position -> what verification said of the last try (recalibration); empty at the first try."""
 

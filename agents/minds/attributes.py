@@ -62,7 +62,7 @@ class AttributesMind:
         chains = {(chain.tail_position, chain.reason): chain.number for chain in block.chains}
         found: list[tuple[tuple[bool, float, int], Candidate]] = []
         for value in self._values[items[position]]:
-            causes = [c for c in range(position) if value in self._values[items[c]]]
+            causes = [c for c in range(block.first, position) if value in self._values[items[c]]]
             if causes:
                 cause = max(causes, key=lambda c: ((c, value) in chains, c))
                 chain = chains.get((cause, value))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 from scipy.special import ndtr
 
 from llmrg.agents.minds.local_lm import LocalLM
@@ -30,6 +30,8 @@ class LikelihoodConfig(BaseModel, frozen=True):
     """Added to z where a candidate continues an open chain for the same reason."""
     imagined: PositiveInt = 4
     """Continuations per chain."""
+    suggestions: NonNegativeInt = 5
+    """Items that often follow the chain's tail, looked at per chain."""
     suggestion_bonus: float = 0.5
     """Added to z of an item that often follows the chain's tail."""
     bank: PositiveInt = 150
@@ -78,24 +80,26 @@ class LikelihoodMind:
         return await asyncio.to_thread(self._reason, block)
 
     def _reason(self, block: Block) -> list[Candidate]:
-        z = self._first.z(block.history.items)
+        z = self._first.z(block.history.items[block.first :])
         return [candidate for position in block.positions for candidate in self._propose(block, z, position)]
 
     def _propose(self, block: Block, z: np.ndarray, position: int) -> list[Candidate]:
-        """Pairs with an earlier item first; else the item as a root, for its own strongest reason."""
-        items, own = block.history.items, z[position]
-        fit = np.minimum(z[:position], own)
+        """Pairs with an earlier item; else the item as a root, for its own strongest reason. z has rows from `block.first` on."""
+        items, first = block.history.items, block.first
+        own = z[position - first]
+        fit = np.minimum(z[: position - first], own)
         possible = fit >= self.config.floor
         for chain in block.chains:
-            if chain.tail_position < position and chain.reason in self._first.column:
-                fit[chain.tail_position, self._first.column[chain.reason]] += self.config.chain_bonus
+            if first <= chain.tail_position < position and chain.reason in self._first.column:
+                fit[chain.tail_position - first, self._first.column[chain.reason]] += self.config.chain_bonus
         fit = np.where(possible, fit, -np.inf)
         chains = {(chain.tail_position, chain.reason): chain.number for chain in block.chains}
         found = []
         for flat in np.argsort(-fit, axis=None, kind="stable")[: self.config.proposals]:
-            cause, column = divmod(int(flat), len(self.bank))
-            if not np.isfinite(fit[cause, column]):
+            row, column = divmod(int(flat), len(self.bank))
+            if not np.isfinite(fit[row, column]):
                 break
+            cause = first + row
             reason = self.bank[column]
             number = chains.get((cause, reason))
             found.append(Candidate(position, "item", items[cause], cause, reason, items[position], number, seen=position + 1))
@@ -135,7 +139,7 @@ class LikelihoodMind:
         """Unseen items that fit the chain's reason best, among those asked about so far and those that often follow its tail."""
         if chain.reason not in self._first.column:
             return []
-        seen, suggested = set(cut.history.items), set(cut.suggestions.get(chain.number, ()))
+        seen, suggested = set(cut.history.items), set(cut.suggestions.get(chain.number, ())[: self.config.suggestions])
         pool = sorted((set(self._pool()) | suggested) - seen)
         z = self._first.z(pool)[:, self._first.column[chain.reason]]
         z = z + self.config.suggestion_bonus * np.array([item in suggested for item in pool])

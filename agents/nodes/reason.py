@@ -26,7 +26,8 @@ def block_of(context: BuildContext, state: State, positions: list[int]) -> Block
     """What a mind may see: the history up to the block's end."""
     history = context.history(state["user"]).before(state["blocks"][0][1])
     critiques = {int(p): text for p, text in state["critiques"].items() if int(p) in positions}
-    return Block(state["user"], history, tuple(positions), read_chains(state["chains"]), critiques)
+    first = context.first_cause(state["user"])
+    return Block(state["user"], history, tuple(positions), read_chains(state["chains"]), first, critiques)
 
 
 async def reason(state: State, runtime: Runtime[BuildContext]) -> State:

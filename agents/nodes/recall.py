@@ -46,7 +46,8 @@ Hits = dict[int, list[tuple[Candidate, Knowledge]]]
 
 def _exact(context: BuildContext, user: str, state: State) -> Hits:
     items, (start, stop) = context.history(user).items, state["blocks"][0]
-    latest: dict[int, dict[str, int]] = {p: {item: c for c, item in enumerate(items[:p])} for p in range(start, stop)}
+    first = context.first_cause(user)
+    latest = {p: {item: c for c, item in enumerate(items[:p]) if c >= first} for p in range(start, stop)}
     pairs = sorted({(cause, items[p]) for p in range(start, stop) for cause in latest[p]})
     by_item: dict[str, list[Knowledge]] = {}
     for entry in context.store.knowledge_for(context.namespace, pairs) if pairs else []:
