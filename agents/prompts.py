@@ -83,15 +83,13 @@ def quoted(text: str) -> str:
 
 
 def render_reason(block: Block, catalogue: Catalogue, shown: int) -> str:
-    """Input of the reasoner: the last `shown` titles up to the block's end, open chains, and the positions asked for.
-
-    Titles before the first position asked for are shortened to `shown`; those of the block are always there.
-    """
+    """Input of the reasoner: the last `shown` titles up to the block's end (from the first position asked for on, if that is
+    more; none before `block.first`), open chains that end among them, and the positions asked for."""
     lines = []
     if block.history.attributes:
         lines.append("ABOUT THE USER")
         lines += [f"[a{n}] {quoted(name)}: {quoted(value)}" for n, (name, value) in enumerate(block.history.attributes, start=1)]
-    first = max(0, min(len(block.history) - shown, *block.positions))
+    first = max(block.first, min(len(block.history) - shown, *block.positions))
     lines += ["HISTORY", *_titles(catalogue, block.history.items, first)]
     chains = [chain for chain in block.chains if chain.tail_position >= first]
     if chains:

@@ -14,7 +14,7 @@ from llmrg.core.errors import ModelReplyError
 
 LONGEST_REPLY = 200_000
 """Characters of a reply that are looked at."""
-_MOST_FALSE_STARTS = 2_000
+_MOST_FALSE_STARTS = 200
 _NONE = {"", "null", "none", "root", "nothing", "n/a"}
 _LABEL = re.compile(r"[\[(#]?\s*([a-z]*)\s*(\d+)\s*[\])]?", re.IGNORECASE)
 
@@ -108,7 +108,8 @@ def read_reply(text: str, schema: type[R]) -> R:
     values = list(_values(text[:LONGEST_REPLY]))
     whole = [value for value in values if isinstance(value, list) or (isinstance(value, dict) and name in value)]
     loose = [value for value in values if isinstance(value, dict) and name not in value]
-    replies = [reply for value in (*whole, loose) if (reply := read_value(value, schema)) is not None and (value or whole)]
+    rows = [*whole, loose] if loose else whole
+    replies = [reply for value in rows if (reply := read_value(value, schema)) is not None]
     if replies:
         return max(replies, key=lambda reply: len(getattr(reply, name)))
     shown = " ".join(text.split())[:120]

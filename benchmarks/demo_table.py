@@ -15,10 +15,11 @@ from pathlib import Path
 from agreement import agreement
 from machine import machine
 
+from llmrg.cli.demo import unverified
 from llmrg.cli.progress import building, steps
 from llmrg.cli.tables import print_comparison, print_rows
 from llmrg.data.demo_set import load_demo, load_truth
-from llmrg.demo_config import DEMO_BUILD, demo_readers
+from llmrg.demo_config import DEMO_BUILD, DEMO_TRAINING, demo_readers
 from llmrg.demo_report import quality_rows
 from llmrg.sdk import Project
 from llmrg.testing.graph_quality import graph_quality
@@ -34,20 +35,23 @@ def main() -> None:
     chosen = options.parse_args()
     dataset, truth = demo_readers(load_demo()), load_truth()
     bank = sorted({value for item in dataset.catalogue for value in item.values("theme")})
-    graphs, qualities, agreements, reports = {}, {}, {}, {}
+    graphs, qualities, controls, agreements, reports = {}, {}, {}, {}, {}
     for mind in ("attributes", "likelihood"):
-        with Project(dataset, home=chosen.home / mind) as project:
+        with Project(dataset, home=chosen.home / mind, mind=mind) as project:
             with building(f"{mind}: readers") as show:
-                reports[mind] = project.build(mind=mind, config=DEMO_BUILD, progress=show).to_json()
+                reports[mind] = project.build(config=DEMO_BUILD, progress=show).to_json()
             graphs[mind] = project.graphs()
             qualities[mind] = graph_quality(graphs[mind], truth)
             agreements[mind] = agreement(graphs[mind], truth, bank)
             print(mind, json.dumps(agreements[mind], indent=1))
-            print_rows(f"{mind}: graphs against the planted truth", *quality_rows(qualities[mind]))
+            controls[mind] = graph_quality(unverified(project), truth)
+            print_rows(f"{mind}: graphs against the planted truth", *quality_rows(qualities[mind], controls[mind]))
             if mind == "likelihood":
                 seeds = SEEDS[: chosen.seeds]
                 with steps("train and rank", 2 + 5 * len(seeds)) as say:
-                    table = project.compare(seeds, say, more={"attributes-mind graph": graphs["attributes"]})
+                    table = project.compare(
+                        seeds, say, config=DEMO_TRAINING, more={"attributes-mind graph": graphs["attributes"]}
+                    )
     print_comparison(table)
     result = {
         "machine": machine(),
@@ -55,6 +59,7 @@ def main() -> None:
         "readers": len(dataset.histories),
         "table": table.to_json(),
         "quality": {mind: asdict(quality) for mind, quality in qualities.items()},
+        "quality_without_verification": {mind: asdict(quality) for mind, quality in controls.items()},
         "agreement": agreements,
         "cost": reports,
     }

@@ -2,8 +2,8 @@
 
     python benchmarks/local_model.py [--models gemma-3-270m smollm2-135m] [--quick]
 
-Quality is measured on `reasons_handwritten.csv`: pairs of famous books and films with one true reason each; the reasons of all other
-pairs are the wrong ones. A few minutes on two idle cores. A model whose package is not installed is left out.
+Quality is measured on `reasons_handwritten.csv`: pairs of famous books and films with one true reason each; the reasons
+of all other pairs are the wrong ones. A few minutes on two idle cores. A model whose package is not installed is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import random
 import tempfile
 import time
@@ -144,10 +145,11 @@ def measure_quality(lm: LocalLM, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 # -- speed ---------------------------------------------------------------------------------------------------------------
 def rate(lm: LocalLM, prompts: Sequence[str], tails: Sequence[Sequence[str]]) -> dict[str, float]:
-    tokens, start = lm.usage.tokens, time.monotonic()
+    """Prompts a second of wall time, and of processor time: the latter holds for one thread on a busy machine too."""
+    start, spent = time.monotonic(), time.process_time()
     lm.score(prompts, tails)
-    seconds = time.monotonic() - start
-    return {"per_second": len(prompts) / seconds, "tokens_per_second": (lm.usage.tokens - tokens) / seconds}
+    seconds, spent = time.monotonic() - start, time.process_time() - spent
+    return {"per_second": len(prompts) / seconds, "per_processor_second": len(prompts) / spent}
 
 
 def measure_speed(lm: LocalLM, number: int) -> dict[str, Any]:
@@ -189,7 +191,7 @@ def measure(name: str, pairs: Sequence[Pair], number: int) -> dict[str, Any]:
     threads = torch.get_num_threads()
     found["speed"] = {f"float32, {threads} threads": measure_speed(lm, number)}
     torch.set_num_threads(1)
-    found["speed"]["float32, 1 thread"] = measure_speed(lm, number // 4)
+    found["speed"]["float32, 1 thread, processor time"] = measure_speed(lm, number // 4)
     torch.set_num_threads(threads)
     found["quality"] = measure_quality(lm, pairs)
     del lm
@@ -217,7 +219,7 @@ def markdown(models: dict[str, Any], pairs: int) -> list[str]:
     lines += ["| a second | " + " | ".join(f"{name}, {setting}" for name, setting in settings) + " |"]
     lines += ["|---" * (1 + len(settings)) + "|"]
     for row in next(iter(speeds[names[0]].values())):
-        cells = [f"{speeds[name][setting][row]['per_second']:.1f}" for name, setting in settings]
+        cells = [_rate(speeds[name][setting][row], setting) for name, setting in settings]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
     for name in names:
         seconds, accepted = models[name]["seconds"], models[name]["quality"]["accepted at z >= 1.04 (tau 0.85)"]
@@ -227,6 +229,10 @@ def markdown(models: dict[str, Any], pairs: int) -> list[str]:
             f"accepts {accepted['true']:.0%} of true and {accepted['wrong']:.0%} of wrong reasons.",
         ]
     return lines
+
+
+def _rate(value: dict[str, float], setting: str) -> str:
+    return f"{value['per_processor_second' if 'processor' in setting else 'per_second']:.1f}"
 
 
 def _interval(value: dict[str, float]) -> str:
@@ -239,6 +245,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="a quarter of the items; nothing is written")
     chosen = options.parse_args()
     pairs = read_pairs()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # other work on the machine slows what is measured here
     models = {}
     for name in chosen.models:
         try:
@@ -248,7 +255,7 @@ def main() -> None:
     lines = markdown(models, len(pairs[::4] if chosen.quick else pairs))
     print("\n".join(lines))
     if not chosen.quick:
-        result = {"machine": machine(), "pairs": len(pairs), "models": models, "markdown": lines}
+        result = {"machine": machine() | {"load_before": load}, "pairs": len(pairs), "models": models, "markdown": lines}
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

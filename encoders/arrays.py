@@ -55,8 +55,8 @@ class GraphArrays:
     lengths: np.ndarray
     """(G,) int64 items of each history."""
     replaced: bool = False
-    """True where nodes end because a later cut replaces them: they then have nothing more to tell. Else ended nodes are forgotten by
-    the readout and still pass messages."""
+    """True where nodes end because a later cut replaces them: they then have nothing more to tell. Else ended nodes are
+    forgotten by the readout and still pass messages."""
 
     def __len__(self) -> int:
         return len(self.lengths)

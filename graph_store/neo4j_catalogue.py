@@ -9,7 +9,7 @@ from llmrg.core.errors import UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Item
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store import neo4j_rows
-from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.protocol import StoreCounts
 
 if TYPE_CHECKING:
@@ -55,8 +55,13 @@ def items(tx: ManagedTransaction, namespace: str) -> list[Item]:
     return sorted((neo4j_rows.item_from(record) for record in found.data()), key=lambda item: item.id)
 
 
-def put_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[History]) -> None:
+def check_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[History]) -> None:
+    """Raises: UnknownItemError: an item is not in the catalogue."""
     check_items(tx, namespace, (item for history in histories for item in history.items))
+
+
+def put_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[History]) -> None:
+    check_histories(tx, namespace, histories)
     last = {history.user: history for history in histories}
     rows = {row["key"]: row for row in (neo4j_rows.user_row(namespace, history) for history in last.values())}
     users = _by_key(rows)

@@ -1,7 +1,8 @@
-"""Every Cypher text of the Neo4j store, and the closed lists of labels and relation kinds they may name.
+"""Every Cypher text of the Neo4j store, but those of the knowledge base (`neo4j_cypher_knowledge`).
 
-The texts are literals: no value is ever written into one, values travel as parameters only, and the type checker refuses any text
-that is not a literal (`LiteralString`). They run unchanged on 5.26 LTS and on 2026 releases.
+They name only labels and relation kinds of `neo4j_labels`. They are literals: no value is ever written into one, values travel
+as parameters only, and the type checker refuses any text that is not a literal (`LiteralString`). They run unchanged on 5.26 LTS
+and on 2026 releases.
 
 Habits of all of them: a node is found by its hashed `key`; rows come sorted by key, so that two writers lock in one order; nodes
 are made before relations; a lock is taken by setting a constant, in a statement before the one that reads what the lock protects.
@@ -9,38 +10,7 @@ are made before relations; a lock is taken by setting a constant, in a statement
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
-
-
-class Label(StrEnum):
-    """Kinds of node."""
-
-    USER = "User"
-    ITEM = "Item"
-    ATTRIBUTE = "Attribute"
-    REASON = "Reason"
-    REJECTED_REASON = "RejectedReason"
-    KNOWLEDGE = "Knowledge"
-    RUN = "Run"
-    USER_STATUS = "UserStatus"
-    DRAFT = "Draft"
-    VECTOR_SPACE = "VectorSpace"
-    SCHEMA = "LlmrgSchema"
-
-
-class Relation(StrEnum):
-    """Kinds of relation."""
-
-    TOOK = "TOOK"
-    HAS = "HAS"
-    LEADS_TO = "LEADS_TO"
-    REJECTED = "REJECTED"
-    ABOUT = "ABOUT"
-    MADE = "MADE"
-    REUSES = "REUSES"
-    KNOWN_FOR = "KNOWN_FOR"
-
 
 # -- items and users ------------------------------------------------------------------------------------------------------
 PUT_ITEMS: Final = """
@@ -206,90 +176,6 @@ RETURN d.steps AS steps, d.through AS through
 DELETE_DRAFT: Final = """
 MATCH (d:Draft {key: $key})
 DELETE d
-"""
-
-# -- knowledge base -------------------------------------------------------------------------------------------------------
-PUT_VECTOR_SPACE: Final = """
-MERGE (v:VectorSpace {key: $row.key}) ON CREATE SET v = $row
-RETURN v.dimension AS dimension
-"""
-
-VECTOR_SPACE: Final = """
-MATCH (v:VectorSpace {key: $key})
-RETURN v.dimension AS dimension
-"""
-
-PUT_KNOWLEDGE: Final = """
-UNWIND $rows AS row
-MERGE (k:Knowledge {key: row.key}) ON CREATE SET k = row
-SET k.space = row.space
-"""
-
-RAISE_SCORES: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key}) WHERE k.score < row.score
-SET k.score = row.score
-"""
-
-FILL_VECTORS: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key}) WHERE k.vector IS NULL
-SET k.vector = row.vector
-"""
-
-LINK_ITEM_TO_KNOWLEDGE: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key})
-MATCH (i:Item {key: row.to})
-MERGE (i)-[:KNOWN_FOR]->(k)
-"""
-
-LINK_KNOWLEDGE_TO_ITEM: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key})
-MATCH (i:Item {key: row.to})
-MERGE (k)-[:LEADS_TO]->(i)
-"""
-
-KNOWLEDGE_PAGE: Final = """
-MATCH (k:Knowledge) WHERE k.space = $space AND k.id > $after
-WITH k ORDER BY k.space, k.id LIMIT $limit
-RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
-"""
-
-KNOWLEDGE_FOR: Final = """
-UNWIND $pairs AS pair
-MATCH (k:Knowledge {pair: pair})
-RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
-"""
-
-NEAREST_KNOWLEDGE: Final = """
-MATCH (k:Knowledge {target: $target}) WHERE k.vector IS NOT NULL
-WITH k, 2.0 * vector.similarity.cosine(k.vector, $vector) - 1.0 AS cosine
-ORDER BY cosine DESC, k.id LIMIT $limit
-RETURN cosine, k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
-"""
-
-TOP_KNOWLEDGE: Final = """
-MATCH (k:Knowledge) WHERE k.space = $space AND k.uses >= 0
-WITH k ORDER BY k.space DESC, k.uses DESC, k.score DESC, k.id LIMIT $limit
-RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
-"""
-
-LOCK_KNOWLEDGE: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key})
-SET k.space = $space
-"""
-
-COUNT_USES: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key})
-SET k.uses = k.uses + row.uses
 """
 
 # -- runs -----------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.checks import items_of
 from llmrg.graph_store.neo4j_catalogue import check_items, unknown_user, write_rows
-from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_rows import Row, node_key
 
 if TYPE_CHECKING:

@@ -9,19 +9,27 @@ import numpy as np
 
 from llmrg.core.errors import StoreError
 from llmrg.core.records import Knowledge
-from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store import neo4j_cypher_knowledge as cypher
 from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_catalogue import check_items, write_rows
-from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_rows import Row, node_key, space_of
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
 
 
+def check(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
+    """Raises: UnknownItemError: an item is not in the catalogue; StoreError: a vector's dimension is not the one stored."""
+    check_items(tx, namespace, (item for entry in entries for item in (entry.from_item, entry.to_item)))
+    sizes = _sizes(entries)
+    if sizes:
+        _check_sizes(namespace, sizes, _dimension(tx, namespace) or sizes[0])
+
+
 def put(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
     """Upsert. All entries are locked before any of their scores is compared, so that no writer lowers what another raised."""
-    check_items(tx, namespace, (item for entry in entries for item in (entry.from_item, entry.to_item)))
+    check(tx, namespace, entries)
     _keep_dimension(tx, namespace, entries)
     rows = sorted((neo4j_rows.knowledge_row(namespace, entry) for entry in entries), key=lambda row: str(row["key"]))
     write_rows(tx, cypher.PUT_KNOWLEDGE, rows)
@@ -55,7 +63,7 @@ def nearest(
     dimension = _dimension(tx, namespace)
     if dimension is None:
         return []
-    _check_dimension(namespace, len(vector), dimension)
+    _check_sizes(namespace, [len(vector)], dimension)
     target = node_key(Label.ITEM, namespace, to_item)
     found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit)
     return [(neo4j_rows.knowledge_from(record), min(1.0, max(-1.0, record["cosine"]))) for record in found.data()]
@@ -76,16 +84,15 @@ def top(tx: ManagedTransaction, namespace: str, limit: int) -> list[Knowledge]:
 
 
 def _keep_dimension(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
-    """The first vector of a namespace decides the dimension of all."""
-    sizes = [len(entry.vector) for entry in entries if len(entry.vector)]
-    if not sizes:
-        return
-    dimension = _dimension(tx, namespace)
-    if dimension is None:
+    """The first vector of a namespace decides the dimension of all; of two writers at once, one does."""
+    sizes = _sizes(entries)
+    if sizes and _dimension(tx, namespace) is None:
         row = neo4j_rows.vector_space_row(namespace, sizes[0])
-        dimension = tx.run(cypher.PUT_VECTOR_SPACE, row=row).single(strict=True)["dimension"]
-    for size in sizes:
-        _check_dimension(namespace, size, dimension)
+        _check_sizes(namespace, sizes, tx.run(cypher.PUT_VECTOR_SPACE, row=row).single(strict=True)["dimension"])
+
+
+def _sizes(entries: Sequence[Knowledge]) -> list[int]:
+    return [len(entry.vector) for entry in entries if len(entry.vector)]
 
 
 def _dimension(tx: ManagedTransaction, namespace: str) -> int | None:
@@ -93,7 +100,8 @@ def _dimension(tx: ManagedTransaction, namespace: str) -> int | None:
     return None if record is None else int(record["dimension"])
 
 
-def _check_dimension(namespace: str, given: int, stored: int) -> None:
+def _check_sizes(namespace: str, sizes: Sequence[int], stored: int) -> None:
+    given = next((size for size in sizes if size != stored), stored)
     if given != stored:
         raise StoreError(
             f"a vector of dimension {given} does not fit namespace {namespace!r}, whose vectors have dimension {stored}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,11 +12,13 @@ from pydantic import SecretStr
 
 from llmrg.core.errors import MissingPackageError, StoreError, StoreVersionError
 from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_errors import explain
 
 if TYPE_CHECKING:
     from neo4j import BookmarkManager, Driver, ManagedTransaction, Session
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 OLDEST: Final = (5, 26)
@@ -82,10 +84,19 @@ class Neo4jLink:
         with self._in_our_words(), self._session() as session:
             return session.execute_write(self._timed(work))
 
-    def load(self, work: Callable[[ManagedTransaction], T]) -> T:
-        """As `write`, for as many rows as the caller gave: however long it takes."""
-        with self._in_our_words(), self._session() as session:
-            return session.execute_write(work)
+    def load(
+        self,
+        records: Sequence[R],
+        rows_of: Callable[[R], int],
+        check: Callable[[ManagedTransaction, Sequence[R]], None],
+        put: Callable[[ManagedTransaction, Sequence[R]], None],
+    ) -> None:
+        """Put all records; where they need several transactions, they are checked as a whole before the first."""
+        portions = neo4j_rows.portions(records, rows_of)
+        if len(portions) > 1:
+            self.read(_bound(check, records))
+        for portion in portions:
+            self.write(_bound(put, portion))
 
     def change_schema(self, statement: LiteralString) -> None:
         """Run one schema statement in its own transaction, again if another client's got in its way."""
@@ -123,6 +134,10 @@ class Neo4jLink:
         if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:
             raise StoreVersionError(f"{self.place} runs Neo4j {version}; LLMRG needs 5.26 or newer: upgrade the server")
         self.product = f"Neo4j {version} {edition}"
+
+
+def _bound(work: Callable[[ManagedTransaction, Sequence[R]], None], rows: Sequence[R]) -> Callable[[ManagedTransaction], None]:
+    return lambda tx: work(tx, rows)
 
 
 def place_of(url: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -16,13 +16,15 @@ import numpy as np
 
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
 from llmrg.graph_store.checks import to_json
-from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_labels import Label
 
 Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 
 BATCH: Final = 1000
 """Rows of one UNWIND."""
+LOAD: Final = 20_000
+"""Rows of one transaction: a server of 1 GB undoes one of 300,000."""
 CAPTION: Final = 40
 """Characters of a caption."""
 INDEXED: Final = 500
@@ -37,6 +39,19 @@ def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     left = iter(rows)
     while batch := list(islice(left, size)):
         yield batch
+
+
+def portions(records: Iterable[T], rows_of: Callable[[T], int]) -> list[list[T]]:
+    """Records in lists of at most LOAD rows each, but of one record at least."""
+    found: list[list[T]] = []
+    room = 0
+    for record in records:
+        room -= rows_of(record)
+        if room < 0 or not found:
+            found.append([])
+            room = LOAD - rows_of(record)
+        found[-1].append(record)
+    return found
 
 
 def node_key(label: Label, namespace: str, *parts: object) -> str:

@@ -14,7 +14,7 @@ from llmrg.core.errors import GraphNotFoundError, StoreError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
 from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows, neo4j_schema
 from llmrg.graph_store import neo4j_cypher as cypher
-from llmrg.graph_store.neo4j_cypher import Label
+from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import Neo4jLink
 from llmrg.graph_store.protocol import StoreCounts, StoreHealth
 
@@ -22,13 +22,14 @@ from llmrg.graph_store.protocol import StoreCounts, StoreHealth
 class Neo4jStore:
     """A `GraphStore` on a Neo4j server, for any number of threads, processes and machines.
 
-    A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most.
+    A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most. Only a
+    call that puts more than 20,000 rows takes several: it is checked as a whole first; repeat it after a crash in between.
 
     Args:
         url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
         auth: (user, password), or None for a server that asks for none.
         database: the database's name; None means `neo4j`.
-        timeout_s: Longest wait for a connection, and longest run of one call (but for `put_items`, `put_histories`, `put_knowledge`).
+        timeout_s: Longest wait for a connection, and longest run of one transaction.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Neo4jStore:
     def put_items(self, namespace: str, items: Iterable[Item]) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_items(rows := list(items))
-        self._link.load(lambda tx: neo4j_catalogue.put_items(tx, namespace, rows))
+        self._link.load(rows, lambda _: 1, lambda *_: None, lambda tx, part: neo4j_catalogue.put_items(tx, namespace, part))
 
     def items(self, namespace: str) -> list[Item]:
         checks.check_id(namespace, "namespace")
@@ -79,7 +80,12 @@ class Neo4jStore:
     def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_histories(rows := list(histories))
-        self._link.load(lambda tx: neo4j_catalogue.put_histories(tx, namespace, rows))
+        self._link.load(
+            rows,
+            lambda history: 1 + len(history.items),
+            lambda tx, part: neo4j_catalogue.check_histories(tx, namespace, part),
+            lambda tx, part: neo4j_catalogue.put_histories(tx, namespace, part),
+        )
 
     def history(self, namespace: str, user: str) -> History:
         checks.check_users(namespace, [user])
@@ -131,7 +137,12 @@ class Neo4jStore:
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_knowledge(rows := list(entries))
-        self._link.load(lambda tx: neo4j_knowledge.put(tx, namespace, rows))
+        self._link.load(
+            rows,
+            lambda _: 3,
+            lambda tx, part: neo4j_knowledge.check(tx, namespace, part),
+            lambda tx, part: neo4j_knowledge.put(tx, namespace, part),
+        )
 
     def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
         checks.check_page(namespace, after, limit)

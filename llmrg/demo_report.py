@@ -19,14 +19,16 @@ SIMULATED = (
 )
 
 
-def write_demo_report(project: Project, table: Comparison, quality: GraphQuality, report: BuildReport, pictured: int) -> Path:
+def write_demo_report(
+    project: Project, table: Comparison, quality: tuple[GraphQuality, GraphQuality], report: BuildReport, pictured: int
+) -> Path:
     """Write the report into the project's home and return its path."""
     from llmrg.cli.tables import cost_rows
     from llmrg.explanations.report_page import ReportSection, ReportTable, write_report
 
     sections = [
         _comparison(table),
-        _quality(quality),
+        _quality(*quality),
         ReportSection("What it cost", table=ReportTable(("", ""), tuple(cost_rows(report)))),
     ]
     users = _users_with_chains(project, pictured)
@@ -62,11 +64,11 @@ def _comparison(table: Comparison) -> ReportSection:
     )
 
 
-def quality_rows(quality: GraphQuality) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
-    """Header and rows: accepted steps against the planted truth, with and without verification."""
+def quality_rows(quality: GraphQuality, unverified: GraphQuality) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
+    """Header and rows: accepted steps against the planted truth, of the build and of one with verification off."""
     header = ("", "verified", "without verification")
     rows = [
-        (label, _rate(getattr(quality, name)), _rate(getattr(quality, f"unverified_{name}")))
+        (label, _rate(getattr(quality, name)), _rate(getattr(unverified, name)))
         for label, name in (
             ("precision", "precision"),
             ("precision, with cause", "precision_with_cause"),
@@ -81,14 +83,14 @@ def _rate(rate: Rate) -> str:
     return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]  {rate.right:,}/{rate.total:,}"
 
 
-def _quality(quality: GraphQuality) -> ReportSection:
+def _quality(quality: GraphQuality, unverified: GraphQuality) -> ReportSection:
     from llmrg.explanations.report_page import ReportSection, ReportTable
 
-    header, rows = quality_rows(quality)
+    header, rows = quality_rows(quality, unverified)
     return ReportSection(
         "Are the graphs right?",
         "The simulator wrote down why each book was taken. A step is right if it names that theme; 'with cause' asks for the "
-        "right earlier book too. Without verification, the best proposal for each book counts as accepted.",
+        "right earlier book too. Without verification, the reasoner's first proposal for each book counts.",
         ReportTable(header, tuple(rows)),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 RECOMMENDERS = ("popularity", "skip-markov", "sasrec", "graph")
 BASE = "SASRec"
+SMALL = 2000
+"""Items of a catalogue up to which training takes one thread."""
 OURS = f"{BASE} + reasoning graph"
 
 
@@ -68,7 +71,23 @@ def run_comparison(
         more: further graphs, each a row of its own under its name.
         trained: given each recommender of the first seed that was trained on no control graph, with its name.
     """
-    say = progress or (lambda _: None)
+    with one_thread(len(dataset.catalogue)):
+        ranks = _rank_all(dataset, graphs, settings, seeds, config, progress or (lambda _: None), trained, more or {})
+    users = len(ranks[BASE][0].users)
+    card = ProtocolCard(dataset.name, users, len(dataset.catalogue), tuple(seeds))
+    return compare(ranks, BASE, card, len(dataset.catalogue))
+
+
+def _rank_all(
+    dataset: Dataset,
+    graphs: Mapping[str, ReasoningGraph],
+    settings: Settings,
+    seeds: Sequence[int],
+    config: TrainingConfig | None,
+    say: Callable[[str], None],
+    trained: Callable[[str, Recommender], None] | None,
+    more: Mapping[str, Mapping[str, ReasoningGraph]],
+) -> dict[str, list[Ranks]]:
     plain = plain_sequence(dataset.histories)
     rows: list[tuple[str, str, Callable[[int], Mapping[str, ReasoningGraph]]]] = [
         ("skip-Markov", "skip-markov", lambda _: {}),
@@ -76,7 +95,7 @@ def run_comparison(
         (BASE, "sasrec", lambda _: {}),
         (f"{BASE} + plain sequence graph", "graph", lambda _: plain),
         (f"{BASE} + shuffled graph", "graph", lambda seed: shuffled(graphs, seed)),
-        *((f"{BASE} + {title}", "graph", lambda _, given=given: given) for title, given in (more or {}).items()),
+        *((f"{BASE} + {title}", "graph", lambda _, given=given: given) for title, given in more.items()),
         (OURS, "graph", lambda _: graphs),
     ]
     ranks: dict[str, list[Ranks]] = {}
@@ -89,6 +108,18 @@ def run_comparison(
             ranks.setdefault(title, []).append(rank_held_out(made, dataset, given))
             if trained and seed == seeds[0] and (title == OURS or name != "graph"):
                 trained(name, made)
-    users = len(ranks[BASE][0].users)
-    card = ProtocolCard(dataset.name, users, len(dataset.catalogue), tuple(seeds))
-    return compare(ranks, BASE, card, len(dataset.catalogue))
+    return ranks
+
+
+@contextmanager
+def one_thread(items: int) -> Iterator[None]:
+    """Train small models on one thread: their matrices are so small that threads cost more than they give."""
+    import torch
+
+    before = torch.get_num_threads()
+    if items <= SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -186,7 +186,7 @@ class Project:
         Args: name: `graph` (SASRec with reasoning graphs), `sasrec`, `skip-markov` or `popularity`.
         Raises: ConfigError: unknown name; GraphNotFoundError: `graph` before any graph was built.
         """
-        from llmrg.experiment import make_recommender
+        from llmrg.experiment import make_recommender, one_thread
 
         graphs = self.graphs() if name == "graph" else {}
         if name == "graph" and not graphs:
@@ -194,7 +194,8 @@ class Project:
         checkpoint = self._model_folder(name).with_suffix(".training")
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         made = make_recommender(name, self.settings, config=config, seed=seed, progress=progress, checkpoint=checkpoint)
-        made.fit(self.dataset, graphs)
+        with one_thread(len(self.dataset.catalogue)):
+            made.fit(self.dataset, graphs)
         made.save(self._model_folder(name))
         checkpoint.unlink(missing_ok=True)
         return made
@@ -218,12 +219,14 @@ class Project:
         seeds: Sequence[int] = (0,),
         progress: Callable[[str], None] | None = None,
         *,
+        config: TrainingConfig | None = None,
         keep: bool = False,
         more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
         Args:
+            config: how long and how fast to train; the same for every row.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
             more: further graphs by name, each a row of its own.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
@@ -234,7 +237,9 @@ class Project:
         if not graphs:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
         trained = self._keep if keep else None
-        return run_comparison(self.dataset, graphs, self.settings, seeds=seeds, progress=progress, trained=trained, more=more)
+        return run_comparison(
+            self.dataset, graphs, self.settings, seeds=seeds, config=config, progress=progress, trained=trained, more=more
+        )
 
     def _keep(self, name: str, recommender: Recommender) -> None:
         recommender.save(self._model_folder(name))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from llmrg.core.errors import LlmrgError, StoreError
-from llmrg.testing import neo4j_java
+from llmrg.testing import neo4j_java, neo4j_ports
+from llmrg.testing.neo4j_ports import HOST
 
 if TYPE_CHECKING:
     from neo4j import Driver
 
-HOST: Final = "127.0.0.1"
 USER: Final = "neo4j"
 FIRST_PASSWORD: Final = "neo4j"
 """What a fresh server with authentication accepts, only to have it changed."""
@@ -162,8 +161,8 @@ class LocalNeo4j:
     # -- parts of a start -------------------------------------------------------------------------------------------------
     def _choose_ports(self) -> None:
         bolt, http = self._wanted_ports
-        self.bolt_port = bolt or _free_port()
-        self.http_port = _free_port() if http == 0 else http
+        self.bolt_port = bolt or neo4j_ports.free_port()
+        self.http_port = neo4j_ports.free_port() if http == 0 else http
 
     def _launch(self, jars: Path, java: neo4j_java.Java, home: Path) -> None:
         conf = home / "conf"
@@ -215,7 +214,7 @@ class LocalNeo4j:
         """Empty when the server answers, else the end of its log."""
         end = time.monotonic() + self._timeout_s
         while self._process is not None and self._process.poll() is None and time.monotonic() < end:
-            if _bolt_answers(self.bolt_port) and (not self.http_port or _port_is_open(self.http_port)):
+            if neo4j_ports.bolt_answers(self.bolt_port) and (not self.http_port or neo4j_ports.port_is_open(self.http_port)):
                 return ""
             time.sleep(0.05)
         log = (home / "console.log").read_text(encoding="utf-8", errors="replace")
@@ -252,31 +251,6 @@ class LocalNeo4j:
             self.home = None
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
-
-
-def _bolt_answers(port: int) -> bool:
-    """Whether a Bolt handshake (the magic word, then four versions we would speak) gets its four bytes back."""
-    try:
-        with socket.create_connection((HOST, port), timeout=1) as connection:
-            connection.settimeout(2)
-            connection.sendall(b"\x60\x60\xb0\x17" + b"\x00\x00\x04\x05" + b"\x00\x00\x00\x00" * 3)
-            return len(connection.recv(4)) == 4
-    except OSError:
-        return False
-
-
-def _port_is_open(port: int) -> bool:
-    try:
-        with socket.create_connection((HOST, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Start a server to work with and keep it until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m llmrg.testing.neo4j_server", description=main.__doc__)
@@ -305,7 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"the server ended by itself with code {code}; its log is {chosen.home / 'console.log'}", file=sys.stderr)
         return code or 1
     except KeyboardInterrupt:
-        print("\nstopping ...", flush=True)
+        print("\nstopping (the first time takes longer: it writes an archive for faster starts) ...", flush=True)
         return 0
     except LlmrgError as error:
         print(error, file=sys.stderr)

@@ -82,6 +82,7 @@ class _Responder:
                 "reason": dice.choice([t for t in self._all_themes if t not in own] or own),
             }
         cause = None if planted.cause_position is None else planted.cause_position + 1
+        cause = cause if cause in shown else None
         return {"position": number, "cause": cause, "reason": planted.reason}
 
     def _answers(self, lines: list[str]) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
 """The contract of every recommender. Subclass it in your tests and say how to make one:
 
-    class TestMine(RecommenderSuite):
-        def make(self) -> Recommender:
-            return Mine()
+class TestMine(RecommenderSuite):
+    def make(self) -> Recommender:
+        return Mine()
 
-        def load(self, folder: Path) -> Recommender:
-            return Mine.load(folder)
+    def load(self, folder: Path) -> Recommender:
+        return Mine.load(folder)
 """
 
 from __future__ import annotations

@@ -137,11 +137,12 @@ class ChatMind:
         return Question("item" if hide_item else "reason", cause, c.reason, item, tuple(options), options.index(right))
 
     def _other_items(self, c: Candidate, generator: random.Random) -> list[str]:
-        """Titles of random items; none that equals the hidden one or the cause."""
+        """Titles of random items; none that equals the hidden one or the cause, or that is known to carry the reason itself."""
         ids, taken, found = self._catalogue.ids, {self._title(c.item), self._title(c.cause)}, []
-        for item in generator.sample(ids, min(len(ids), 2 * self.config.options + 2)):
+        for item in generator.sample(ids, min(len(ids), 10 * self.config.options)):
             title = self._title(item)
-            if title not in taken:
+            carries = any(value.casefold() == c.reason.casefold() for _, value in self._catalogue[item].attributes)
+            if title not in taken and not carries:
                 taken.add(title)
                 found.append(title)
         return found[: self.config.options - 1]
@@ -190,7 +191,7 @@ def _cause(block: Block, cause: int | str | None, position: int) -> tuple[CauseK
     if isinstance(cause, str):
         labels = {f"a{n}": f"{name}={value}" for n, (name, value) in enumerate(block.history.attributes, start=1)}
         return ("attribute", labels[cause], None) if cause in labels else None
-    return ("item", block.history.items[cause - 1], cause - 1) if 1 <= cause <= position else None
+    return ("item", block.history.items[cause - 1], cause - 1) if block.first < cause <= position else None
 
 
 def _verdict(question: Question, answer: Answer | None, seen: int) -> Verdict:

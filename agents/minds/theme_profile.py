@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -71,16 +72,17 @@ class ThemeProfile:
             for item, scores in zip(part, self._lm.score(questions, [self._ends] * len(part)), strict=True):
                 self._rows[item] = np.asarray(scores, dtype=np.float32)
         self._unsaved += len(missing)
-        if self._unsaved >= BATCH:  # a killed run asks a few items again, rather than each block writing all of them
+        # A killed run asks a few items again, rather than each block writing all of them.
+        if self._unsaved >= min(BATCH, len(self.sample)):
             self._write()
             self._unsaved = 0
 
     def _read(self) -> dict[str, np.ndarray]:
         """Scores of earlier runs; a damaged file is as good as none, since it only saves time."""
         try:
-            with np.load(self._file, allow_pickle=False) as kept:
+            with self._file.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 return dict(zip(kept["items"].tolist(), kept["scores"], strict=True))
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return {}
 
     def _write(self) -> None:

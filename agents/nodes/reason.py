@@ -12,7 +12,6 @@ from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Block, Candidate
 from llmrg.agents.state import State, candidate_name
-from llmrg.core.records import History
 
 
 def still_open(state: State, tries: int) -> list[int]:
@@ -43,7 +42,7 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     context.usage.add("reason.asked", len(positions))
     context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if int(p) in positions))
     tried = {candidate_name(step) for step in state["steps"]}
-    good = [c for c in proposed if _about_this(c, block.history, positions)]
+    good = [c for c in proposed if _about_this(c, block)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
     fresh: dict[str, dict[str, Any]] = {}
     for row in (asdict(replace(c, origin="model")) for c in good):
@@ -51,13 +50,13 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     return {"asked": asked, "candidates": state["candidates"] + [row for name, row in fresh.items() if name not in tried]}
 
 
-def _about_this(candidate: Candidate, history: History, positions: list[int]) -> bool:
+def _about_this(candidate: Candidate, block: Block) -> bool:
     """Whether it speaks of the block's own items, its cause comes earlier, and its maker had seen no more than the block."""
-    p, cause = candidate.position, candidate.cause_position
-    if p not in positions or candidate.item != history.items[p] or not p < candidate.seen <= len(history):
+    p, cause, history = candidate.position, candidate.cause_position, block.history
+    if p not in block.positions or candidate.item != history.items[p] or not p < candidate.seen <= len(history):
         return False
     if not candidate.reason.strip():
         return False
     if candidate.cause_kind == "item":
-        return cause is not None and 0 <= cause < p and history.items[cause] == candidate.cause
+        return cause is not None and block.first <= cause < p and history.items[cause] == candidate.cause
     return cause is None

@@ -11,6 +11,7 @@ import typer
 from llmrg.cli.app import Home, Store, app, err, out
 
 if TYPE_CHECKING:
+    from llmrg.core.records import ReasoningGraph
     from llmrg.sdk import Project
 
 PICTURED = 3
@@ -33,7 +34,7 @@ def demo(
     from llmrg.cli.progress import building, steps
     from llmrg.cli.tables import print_comparison, print_costs, print_rows
     from llmrg.data.demo_set import load_demo, load_truth
-    from llmrg.demo_config import DEMO_BUILD, DEMO_READERS, demo_readers
+    from llmrg.demo_config import DEMO_BUILD, DEMO_READERS, DEMO_TRAINING, demo_readers
     from llmrg.demo_report import quality_rows, write_demo_report
     from llmrg.sdk import Project
     from llmrg.testing.graph_quality import graph_quality
@@ -44,15 +45,31 @@ def demo(
         _introduce(project)
         with building(f"reasoning graphs ({mind}): readers") as show:
             report = project.build(config=DEMO_BUILD, progress=show)
-        quality = graph_quality(project.graphs(), load_truth())
+        truth = load_truth()
+        quality = graph_quality(project.graphs(), truth)
+        control = graph_quality(unverified(project), truth)
         with steps("train and rank", 6) as say:
-            table = project.compare(progress=say, keep=True)
+            table = project.compare(progress=say, config=DEMO_TRAINING, keep=True)
         print_comparison(table)
-        print_rows("Graphs against the planted truth", *quality_rows(quality))
+        print_rows("Graphs against the planted truth", *quality_rows(quality, control))
         print_costs(report)
-        path = write_demo_report(project, table, quality, report, PICTURED)
+        path = write_demo_report(project, table, (quality, control), report, PICTURED)
     out.print(f"\nreport: [bold]{path.resolve()}[/bold]", soft_wrap=True, highlight=False)
     _next(project, path, time.monotonic() - started)
+
+
+def unverified(project: Project) -> dict[str, ReasoningGraph]:
+    """The same reasoner's graphs with verification off, in a store of their own; the model has answered all of it already."""
+    from llmrg.cli.progress import building
+    from llmrg.demo_config import DEMO_BUILD
+    from llmrg.sdk import Project
+
+    home = project.settings.home
+    off = DEMO_BUILD.model_copy(update={"verification": False, "divergence": False, "candidates": 1})
+    with Project(project.dataset, store=f"sqlite:///{home / 'unverified.db'}", home=home) as control:
+        with building("control without verification: readers") as show:
+            control.build(mind=project.mind, config=off, progress=show)
+        return control.graphs()
 
 
 def _introduce(project: Project) -> None:

@@ -93,11 +93,15 @@ async def test_accepted_reasons_are_the_planted_ones_more_often_than_by_chance(w
     assert right > 1.2 * by_chance
 
 
-async def test_only_the_last_l_tru_items_are_reasoned_over(world, store, build_with, attributes) -> None:
-    await build_with(world.dataset, attributes, BuildConfig(l_tru=3))
+@pytest.mark.parametrize("kind", ["attributes", "nosy"])
+async def test_only_the_last_l_tru_items_are_reasoned_over(kind, world, store, build_with, attributes, nosy) -> None:
+    """Causes included, whether the mind keeps to that or not."""
+    mind = attributes if kind == "attributes" else nosy(world.dataset)
+    await build_with(world.dataset, mind, BuildConfig(l_tru=3, tau=0.0))
     for user, history in world.dataset.histories.items():
         steps = [step for step in store.graph(world.dataset.name, user).steps if step.kind == "reasoned"]
-        assert min(step.position for step in steps) >= len(history) - 3
+        assert min((step.position for step in steps), default=99) >= len(history) - 3
+        assert min((s.cause_position for s in steps if s.cause_position is not None), default=99) >= len(history) - 3
 
 
 async def test_no_item_gets_more_accepted_steps_than_asked_for(world, store, build_with, attributes) -> None:

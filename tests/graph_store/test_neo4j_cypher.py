@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from llmrg.graph_store import neo4j_cypher, neo4j_rows, neo4j_schema
-from llmrg.graph_store.neo4j_cypher import Label, Relation
+from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_rows, neo4j_schema
+from llmrg.graph_store.neo4j_labels import Label, Relation
 
-TEXTS = {name: text for name, text in vars(neo4j_cypher).items() if name.isupper() and isinstance(text, str)}
+MODULES = (neo4j_cypher, neo4j_cypher_knowledge)
+TEXTS = {name: text for module in MODULES for name, text in vars(module).items() if name.isupper()}
 SCHEMA = [statement for migration in neo4j_schema.MIGRATIONS for statement in migration.statements]
 ROOM = Path(neo4j_cypher.__file__).resolve().parent
 
 
-def test_texts_are_plain_literals_in_one_module() -> None:
-    module = ast.parse(Path(neo4j_cypher.__file__).read_text(encoding="utf-8"))
-    values = [node.value for node in module.body if isinstance(node, ast.AnnAssign)]
+def test_texts_are_plain_literals() -> None:
+    parsed = [ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in MODULES]
+    values = [node.value for module in parsed for node in module.body if isinstance(node, ast.AnnAssign)]
     assert len(values) == len(TEXTS) > 40
     assert all(isinstance(value, ast.Constant) for value in values)
 

@@ -72,7 +72,7 @@ def test_another_type_than_asked_for(folder: Path) -> None:
 
 def test_weights_that_do_not_fit(folder: Path) -> None:
     edit(folder, config={**SMALL.model_dump(), "blocks": 2})
-    with pytest.raises(ArtifactError, match="lack 'net.blocks.1"):
+    with pytest.raises(ArtifactError, match=r"lack 'net\.blocks\.1"):
         load_recommender(folder)
     edit(folder, config={**SMALL.model_dump(), "max_length": 9})
     with pytest.raises(ArtifactError, match="do not fit"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from llmrg.core.errors import MissingPackageError, StoreError
 from llmrg.testing import neo4j_fixture, neo4j_java
 from llmrg.testing.neo4j_java import DEFAULT_VERSION, LTS_VERSION, Java
+from llmrg.testing.neo4j_ports import port_is_open
 from llmrg.testing.neo4j_server import LocalNeo4j
 
 FAKE_MAVEN = """#!/bin/sh
@@ -116,15 +116,10 @@ def test_the_server_dies_with_the_process_that_started_it(tmp_path: Path) -> Non
         assert owner.stdout
         try:
             port = int(owner.stdout.readline())
-            assert answers(port)
+            assert port_is_open(port)
         finally:
             owner.kill()
     end = time.monotonic() + 20
-    while answers(port) and time.monotonic() < end:
+    while port_is_open(port) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not answers(port)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as connection:
-        return connection.connect_ex(("127.0.0.1", port)) == 0
+    assert not port_is_open(port)

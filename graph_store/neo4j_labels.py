@@ -1,0 +1,34 @@
+"""The closed lists of what the Neo4j store's graph is made of."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Label(StrEnum):
+    """Kinds of node."""
+
+    USER = "User"
+    ITEM = "Item"
+    ATTRIBUTE = "Attribute"
+    REASON = "Reason"
+    REJECTED_REASON = "RejectedReason"
+    KNOWLEDGE = "Knowledge"
+    RUN = "Run"
+    USER_STATUS = "UserStatus"
+    DRAFT = "Draft"
+    VECTOR_SPACE = "VectorSpace"
+    SCHEMA = "LlmrgSchema"
+
+
+class Relation(StrEnum):
+    """Kinds of relation."""
+
+    TOOK = "TOOK"
+    HAS = "HAS"
+    LEADS_TO = "LEADS_TO"
+    REJECTED = "REJECTED"
+    ABOUT = "ABOUT"
+    MADE = "MADE"
+    REUSES = "REUSES"
+    KNOWN_FOR = "KNOWN_FOR"
