@@ -32,9 +32,8 @@ def comparison(table: dict[str, Any]) -> list[str]:
     for row in table["rows"]:
         difference = interval(row["difference"]) if row["difference"] else ""
         p = "" if row["p_value"] is None else f"{row['p_value']:.3f}"
-        lines.append(
-            f"| {row['name']} | {interval(row['metrics']['HR@10'])} | {interval(row['metrics']['NDCG@10'])} | {difference} | {p} |"
-        )
+        cells = [row["name"], interval(row["metrics"]["HR@10"]), interval(row["metrics"]["NDCG@10"]), difference, p]
+        lines.append(f"| {' | '.join(cells)} |")
     card = table["card"]
     lines += [
         "",
@@ -57,7 +56,8 @@ def demo(found: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for mind, quality in found["quality"].items():
-        cells = [rate(quality[name]) for name in ("precision", "unverified_precision", "recall", "unverified_recall")]
+        control = found["quality_without_verification"][mind]
+        cells = [rate(of[name]) for name in ("precision", "recall") for of in (quality, control)]
         lines.append(f"| {mind} | " + " | ".join(cells) + " |")
     lines += [
         "",

@@ -101,6 +101,13 @@ class Project:
             s.store_url, user=s.store_user, password=password, database=s.store_database, timeout_s=s.store_timeout_s
         )
 
+    @cached_property
+    def mind(self) -> Any:
+        """The mind that the settings name, opened once."""
+        from llmrg.wiring import open_mind_named
+
+        return open_mind_named(self.settings.mind, self.dataset, self.settings)
+
     def close(self) -> None:
         """Let the store go."""
         if "store" in self.__dict__:
@@ -137,7 +144,7 @@ class Project:
         from llmrg.agents.fleet import Minds, build
         from llmrg.wiring import open_mind_named, text_vectors
 
-        reasoner = open_mind_named(mind or self.settings.mind, self.dataset, self.settings)
+        reasoner = self.mind if mind is None else open_mind_named(mind, self.dataset, self.settings)
         minds = Minds(
             reasoner=reasoner,
             verifier=open_mind_named(verifier or reasoner, self.dataset, self.settings),
@@ -237,9 +244,8 @@ class Project:
         if not graphs:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
         trained = self._keep if keep else None
-        return run_comparison(
-            self.dataset, graphs, self.settings, seeds=seeds, config=config, progress=progress, trained=trained, more=more
-        )
+        options: dict[str, Any] = {"seeds": seeds, "config": config, "progress": progress, "trained": trained, "more": more}
+        return run_comparison(self.dataset, graphs, self.settings, **options)
 
     def _keep(self, name: str, recommender: Recommender) -> None:
         recommender.save(self._model_folder(name))

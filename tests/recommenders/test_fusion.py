@@ -27,7 +27,7 @@ ITEMS, LENGTH = 60, 10
 
 
 def told_world(kind: str, users: int = 120) -> tuple[Dataset, dict[str, ReasoningGraph]]:
-    """Items at random, so that a history says nothing; the graph tells the next item ("imagined"), or only its theme ("reasoned")."""
+    """Random items: a history says nothing; the graph tells the next item ("imagined") or only its theme ("reasoned")."""
     dice = random.Random(0)
     catalogue = Catalogue(Item(str(row), f"Item {row}") for row in range(1, ITEMS + 1))
     histories, graphs = {}, {}
