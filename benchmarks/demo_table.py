@@ -49,9 +49,8 @@ def main() -> None:
             if mind == "likelihood":
                 seeds = SEEDS[: chosen.seeds]
                 with steps("train and rank", 2 + 5 * len(seeds)) as say:
-                    table = project.compare(
-                        seeds, say, config=DEMO_TRAINING, more={"attributes-mind graph": graphs["attributes"]}
-                    )
+                    ceiling = {"attributes-mind graph": graphs["attributes"]}
+                    table = project.compare(seeds, say, config=DEMO_TRAINING, more=ceiling)
     print_comparison(table)
     result = {
         "machine": machine(),

@@ -22,7 +22,10 @@ SIMULATED = (
 def write_demo_report(
     project: Project, table: Comparison, quality: tuple[GraphQuality, GraphQuality], report: BuildReport, pictured: int
 ) -> Path:
-    """Write the report into the project's home and return its path."""
+    """Write the report into the project's home and return its path.
+
+    Args: quality: of the build, and of the same with verification off.
+    """
     from llmrg.cli.tables import cost_rows
     from llmrg.explanations.report_page import ReportSection, ReportTable, write_report
 

@@ -150,7 +150,8 @@ class LocalNeo4j:
             part, final = self._archive
             if clean and part.is_file():
                 part.replace(final)
-            part.unlink(missing_ok=True)
+            for left in part.parent.glob(f"{part.name}*"):  # Java writes a second file beside it while it records
+                left.unlink(missing_ok=True)
             self._archive = None
         self._remove_home()
 

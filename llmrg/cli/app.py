@@ -9,21 +9,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
     from llmrg.sdk import Project
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain help: Rich alone would take most of the half second that --help may take
     pretty_exceptions_enable=False,
     help="Reasoning graphs made by a language model that improve a recommender and explain it.\n\n"
-    "Start with [bold]llmrg demo[/bold]. Your own data: [bold]llmrg build --data ratings.csv --users 20[/bold].",
+    "Start with `llmrg demo`. Your own data: `llmrg build --data ratings.csv --users 20`.",
 )
 
-out = Console()
-err = Console(stderr=True)
+
+class _LateConsole:
+    """A Rich console made when first used: `--help` prints nothing with it, and Rich is slow to import."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    def __getattr__(self, name: str) -> Any:
+        from rich.console import Console
+
+        console = Console(**self._options)
+        if not console.is_terminal:
+            console = Console(**self._options, width=max(console.width, PIPED))
+        self.__dict__["print"] = console.print
+        self.__dict__["console"] = console
+        return getattr(console, name) if name != "console" else console
+
+
+PIPED = 130
+"""Columns at least where the output is no terminal."""
+out = _LateConsole()
+err = _LateConsole(stderr=True)
 
 BadRows = Literal["error", "skip"]
 

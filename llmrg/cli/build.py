@@ -14,7 +14,9 @@ def build(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    mind: Annotated[str, typer.Option(help="likelihood (small local model), attributes (no model), chat.")] = "likelihood",
+    mind: Annotated[
+        str | None, typer.Option(help="likelihood (small local model; the default), attributes (no model), chat.")
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="gemma-3-270m, smollm2-135m, a folder; chat: a LangChain name, e.g. ollama:llama3.2.")
     ] = None,
@@ -37,6 +39,7 @@ def build(
 
     Ctrl-C stops cleanly; the same command goes on where it stopped.
 
+    \b
     Examples:
       llmrg build --users 20
       llmrg build --data ml-latest-small --users 50 --last 20

@@ -28,6 +28,7 @@ def list_sets(as_json: AsJson = False) -> None:
 def get(name: str) -> None:
     """Download a data set from its publisher; the terms are shown first.
 
+    \b
     Example: llmrg data get ml-latest-small
     """
     from llmrg.cli.progress import bars
@@ -51,6 +52,7 @@ def inspect(
 ) -> None:
     """Counts, lengths, attributes, ties and skipped rows of a data set.
 
+    \b
     Example: llmrg data inspect ratings.csv --columns user=userId,item=movieId --on-bad-row skip
     """
     from llmrg.cli.tables import print_summary

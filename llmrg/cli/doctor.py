@@ -34,6 +34,7 @@ def doctor(
 
     Ends with exit code 1 if something that the default way needs is missing.
 
+    \b
     Examples:
       llmrg doctor
       llmrg doctor --store neo4j://127.0.0.1:7687

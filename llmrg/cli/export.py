@@ -20,6 +20,7 @@ def export(
 
     Repeating it goes on where it stopped: what is equal already is skipped.
 
+    \b
     Example: llmrg export neo4j://127.0.0.1:7687
     """
     from llmrg.cli.progress import bars

@@ -19,6 +19,7 @@ def _group() -> None:
 def machine() -> None:
     """Print the machine as Mermaid; paste it into any Mermaid viewer.
 
+    \b
     Example: llmrg graph machine > machine.mmd
     """
     from llmrg.agents.mermaid import machine_as_mermaid

@@ -24,7 +24,7 @@ def bars() -> Progress:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=err,
+        console=err.console,
     )
 
 

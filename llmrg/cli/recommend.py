@@ -26,6 +26,7 @@ def recommend(
 ) -> None:
     """The best unseen items, each with the chain of verified steps that leads to it.
 
+    \b
     Examples:
       llmrg recommend reader-001
       llmrg recommend --items dracula,frankenstein --recommender sasrec
@@ -58,6 +59,7 @@ def explain(
 ) -> None:
     """Why this item for this user: the chain of stored, verified steps, or the news that there is none.
 
+    \b
     Example: llmrg explain reader-001 dracula
     """
     with project(data, store, home, columns, on_bad_row) as opened:
@@ -80,6 +82,7 @@ def show(
 ) -> None:
     """Draw a user's reasoning graph as one self-contained page.
 
+    \b
     Examples:
       llmrg show reader-001
       llmrg show reader-001 -o graph.svg

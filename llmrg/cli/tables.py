@@ -15,26 +15,33 @@ if TYPE_CHECKING:
     from llmrg.data.dataset import LoadReport
     from llmrg.data.registry import DatasetSummary, SetStatus
     from llmrg.evaluation.comparison import Comparison
+    from llmrg.evaluation.statistics import Interval
 
 Rows = Sequence[tuple[str, ...]]
 
 
 def comparison_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
     """Header and rows of the honest table, as text."""
-    header = ("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table.reference}", "p", "HR@10 unmasked", "coverage@10")
+    header = ("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table.reference}", "p", "HR@10 unmasked", "coverage")
     rows = [
         (
             row.name,
-            str(row.metrics["HR@10"]),
-            str(row.metrics["NDCG@10"]),
-            "" if row.difference is None else str(row.difference),
-            "" if row.p_value is None else f"{row.p_value:.3f}",
+            short(row.metrics["HR@10"]),
+            short(row.metrics["NDCG@10"]),
+            "" if row.difference is None else short(row.difference),
+            "" if row.p_value is None else f"{row.p_value:.2f}",
             f"{row.unmasked['HR@10']:.3f}",
             f"{row.coverage:.2f}",
         )
         for row in table.rows
     ]
     return header, rows
+
+
+def short(value: Interval) -> str:
+    """`0.297 [.24 .35]`: three digits, two for the interval."""
+    low, high = (f"{end:.2f}".replace("0.", ".") for end in (value.low, value.high))
+    return f"{value.mean:.3f} [{low} {high}]"
 
 
 def cost_rows(report: BuildReport) -> Rows:
@@ -64,7 +71,7 @@ def seconds_by_stage(report: BuildReport) -> str:
 def print_rows(title: str, header: Sequence[str], rows: Rows) -> None:
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(header))
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 or not any(header) else "right")
+        table.add_column(name, justify="left" if index == 0 or not any(header) else "right", no_wrap=index == 0 and any(header))
     for row in rows:
         table.add_row(*row)
     out.print(table)

@@ -23,6 +23,7 @@ def train(
 
     Ctrl-C stops cleanly; the same command goes on after the last finished epoch.
 
+    \b
     Examples:
       llmrg train
       llmrg train sasrec --data ml-latest-small
@@ -49,6 +50,7 @@ def evaluate(
 ) -> None:
     """The honest table: controls, base model, base + graphs, each trained anew and ranked on held-out items.
 
+    \b
     Example: llmrg evaluate --data demo --seeds 5
     """
     from llmrg.cli.progress import steps

@@ -1,0 +1,244 @@
+"""Our SASRec against the one of RecTools: same histories, same training pairs, same protocol; accuracy and seconds to reach it.
+
+    python -m venv PEER && PEER/bin/pip install -r benchmarks/sasrec_peer_requirements.txt
+    python benchmarks/sasrec_peer.py --data FOLDER --peer-python PEER/bin/python
+
+FOLDER holds `ml-latest-small.zip` or its contents. Some eight minutes on two idle cores. The peer's pins do not go with ours,
+therefore the environment of its own, outside the repository.
+
+Both libraries train on the last `max_length` + 1 items of every training part, so the (prefix, next item) pairs are the same,
+and so is the number of steps an epoch. Both give raw scores of the whole catalogue for the same histories; they are ranked by the
+same code. Each side runs in a process of its own, one after the other, with the same number of threads. Per side, the dropout is
+the one with the better validation NDCG@10. Items that stand in no training pair are unknown to the peer and cannot be hits there;
+we keep them in the softmax.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from machine import machine
+
+from llmrg.cli.tables import print_comparison, print_rows
+from llmrg.core.records import ReasoningGraph
+from llmrg.data import load_data
+from llmrg.data.dataset import Dataset
+from llmrg.evaluation.comparison import Comparison, compare
+from llmrg.evaluation.metrics import metric
+from llmrg.evaluation.protocol import ProtocolCard
+from llmrg.evaluation.ranking import Ranks, rank_held_out
+from llmrg.evaluation.statistics import Interval, paired_difference
+from llmrg.recommenders.protocol import Query
+
+MIN_INTERACTIONS = 5
+"""Users and items with fewer are left out, as in the SASRec paper."""
+SEEDS = (0, 1)
+DROPOUTS = (0.2, 0.5)
+"""Tried with the first seed; 0.2 is RecTools' default, 0.5 is ours."""
+JOB = {
+    "embedding_size": 64,
+    "blocks": 2,
+    "heads": 2,
+    "max_length": 50,
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "epochs": 60,
+    "patience": 10,
+    "threads": 2,
+}
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "sasrec_peer.json"
+OURS, PEER = "SASRec of LLMRG", "SASRec of RecTools"
+
+
+@dataclass
+class Side:
+    """One library: how it is started, and what it left behind."""
+
+    name: str
+    python: str
+    script: str
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    scores: list[np.ndarray] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def train(self, histories: Mapping[str, Any], runs: Sequence[Mapping[str, float]]) -> None:
+        """Train in a new process and read back curves and raw test scores.
+
+        Waiting threads sleep (OMP_WAIT_POLICY): CPU seconds spent on spinning would measure what else the machine does.
+        """
+        print(f"{self.name}:", ", ".join(f"dropout {run['dropout']}, seed {run['seed']}" for run in runs), flush=True)
+        environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(JOB["threads"])}
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "job.json").write_text(json.dumps({**JOB, "runs": runs}), encoding="utf-8")
+            (folder / "histories.json").write_text(json.dumps(histories), encoding="utf-8")
+            subprocess.run([self.python, str(HERE / self.script), str(folder)], check=True, env=environment)
+            told = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
+            self.scores += [np.load(folder / f"scores-{index}.npy") for index in range(len(runs))]
+        self.runs += told["runs"]
+        self.versions = told["versions"]
+
+    @property
+    def dropout(self) -> float:
+        """The one that did best on the validation items with the first seed."""
+        tried = [run for run in self.runs if run["seed"] == SEEDS[0]]
+        return float(max(tried, key=best_ndcg)["dropout"])
+
+    def chosen(self) -> list[int]:
+        """Numbers of the runs with the chosen dropout, one a seed."""
+        return [index for index, run in enumerate(self.runs) if run["dropout"] == self.dropout]
+
+
+class RawScores:
+    """A side's test scores as a recommender, so that both sides go through the same ranking."""
+
+    def __init__(self, name: str, dataset: Dataset, scores: np.ndarray) -> None:
+        self.name, self._scores = name, scores
+        self._row = {user: row for row, user in enumerate(dataset.histories)}
+
+    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None) -> None: ...
+
+    def scores(self, queries: Sequence[Query]) -> np.ndarray:
+        return self._scores[[self._row[query.history.user] for query in queries]]
+
+    def save(self, folder: Path) -> None: ...
+
+
+def best_ndcg(run: Mapping[str, Any]) -> float:
+    return max(epoch["ndcg"] for epoch in run["curve"])
+
+
+def epoch_reaching(run: Mapping[str, Any], level: float) -> int:
+    """The first epoch (1-based) with this validation NDCG@10 or more."""
+    return next(number for number, epoch in enumerate(run["curve"], start=1) if epoch["ndcg"] >= level)
+
+
+def costs(side: Side, other: Side) -> dict[str, float]:
+    """Means over the seeds. The shared level is, seed by seed, the lower of the two best validation NDCG@10."""
+    found: list[dict[str, float]] = []
+    for mine, theirs in zip(side.chosen(), other.chosen(), strict=True):
+        run = side.runs[mine]
+        best = best_ndcg(run)
+        level = min(best, best_ndcg(other.runs[theirs]))
+        at_best, at_level = epoch_reaching(run, best), epoch_reaching(run, level)
+        found.append(
+            {
+                "validation_ndcg": best,
+                "best_epoch": at_best,
+                "cpu_s_an_epoch": run["curve"][-1]["cpu_s"] / len(run["curve"]),
+                "cpu_s_to_best": run["curve"][at_best - 1]["cpu_s"],
+                "wall_s_to_best": run["curve"][at_best - 1]["wall_s"],
+                "shared_level": level,
+                "epochs_to_shared_level": at_level,
+                "cpu_s_to_shared_level": run["curve"][at_level - 1]["cpu_s"],
+                "wall_s_to_shared_level": run["curve"][at_level - 1]["wall_s"],
+                "cpu_s_to_stop": run["cpu_s"],
+                "wall_s_to_stop": run["wall_s"],
+            }
+        )
+    return {name: fmean(row[name] for row in found) for name in found[0]}
+
+
+def ranked(sides: Sequence[Side], dataset: Dataset) -> tuple[Comparison, Interval, float]:
+    """The table of both sides, and the paired difference of HR@10 (ours minus the peer's) with its p-value."""
+    ranks: dict[str, list[Ranks]] = {
+        side.name: [rank_held_out(RawScores(side.name, dataset, side.scores[index]), dataset) for index in side.chosen()]
+        for side in sides
+    }
+    hits = [np.mean([metric("HR@10", run.masked) for run in ranks[name]], axis=0) for name in (OURS, PEER)]
+    name = f"{dataset.name}, {MIN_INTERACTIONS}-core"
+    card = ProtocolCard(
+        name,
+        len(dataset.histories),
+        len(dataset.catalogue),
+        SEEDS,
+        query=f"the last {JOB['max_length']} items of history[:p], the same for both",
+        loss="full-softmax cross-entropy over the last 50 training positions of each user, the same pairs for both",
+        selection="early stopping and dropout on validation NDCG@10 in both; test is read once",
+    )
+    return compare(ranks, PEER, card, len(dataset.catalogue)), *paired_difference(*hits)
+
+
+COST_NAMES = {
+    "epochs to the best": "best_epoch",
+    "validation NDCG@10": "validation_ndcg",
+    "CPU s an epoch": "cpu_s_an_epoch",
+    "CPU s to the best": "cpu_s_to_best",
+    "wall s to the best": "wall_s_to_best",
+    "CPU s to the level both reach": "cpu_s_to_shared_level",
+    "wall s to it": "wall_s_to_shared_level",
+    "CPU s until stopped": "cpu_s_to_stop",
+}
+
+
+def cost_row(side: Side, cost: Mapping[str, float]) -> tuple[str, ...]:
+    cells = (f"{cost[name]:.3f}" if name == "validation_ndcg" else f"{cost[name]:.1f}" for name in COST_NAMES.values())
+    return (side.name, f"{side.dropout}", *cells)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data", required=True, type=Path, help="folder with ml-latest-small")
+    options.add_argument("--peer-python", required=True, help="Python of an environment with sasrec_peer_requirements.txt")
+    chosen = options.parse_args()
+    about = {**machine(), "load_before": round(os.getloadavg()[0], 1)}
+    archive = chosen.data / "ml-latest-small.zip"
+    dataset = load_data(archive if archive.exists() else chosen.data, min_interactions=MIN_INTERACTIONS)
+    told = {"histories": {u: h.items for u, h in dataset.histories.items()}, "catalogue": dataset.catalogue.ids}
+    sides = (Side(OURS, sys.executable, "sasrec_peer_ours.py"), Side(PEER, chosen.peer_python, "sasrec_peer_rectools.py"))
+    for side in sides:
+        side.train(told, [{"dropout": dropout, "seed": SEEDS[0]} for dropout in DROPOUTS])
+    for side in sides:
+        side.train(told, [{"dropout": side.dropout, "seed": seed} for seed in SEEDS[1:]])
+    ours, peer = sides
+    table, hits, p_value = ranked(sides, dataset)
+    cost = {OURS: costs(ours, peer), PEER: costs(peer, ours)}
+    print_comparison(table)
+    header, rows = ("", "dropout", *COST_NAMES), [cost_row(side, cost[side.name]) for side in sides]
+    print_rows("What it took (means over the seeds)", header, rows)
+    card, first = table.card, table.rows[0]
+    verdict = (
+        f"Ours minus the peer's, paired: HR@10 {hits} (p {p_value:.3f}), NDCG@10 {first.difference} (p {first.p_value:.3f}). "
+        f"{card.data}: {card.users} users, {card.items:,} items, {len(SEEDS)} seeds; {card.ranking}; {card.seen}; ties {card.ties}; "
+        f"{card.selection}."
+    )
+    accuracy = [(row.name, str(row.metrics["HR@10"]), str(row.metrics["NDCG@10"])) for row in table.rows]
+    note = (
+        f"RecTools {peer.versions['rectools']}; {JOB['threads']} threads each, one after the other. CPU seconds are those of the "
+        "training process; the level both reach is the lower of the two best validation NDCG@10."
+    )
+    accuracy_lines, cost_lines = markdown(("", "HR@10", "NDCG@10"), accuracy), markdown(header, rows)
+    print(f"\n{verdict}")
+    result = {
+        "machine": about,
+        "config": {**JOB, "dropouts": DROPOUTS, "seeds": SEEDS, "min_interactions": MIN_INTERACTIONS},
+        "versions": {side.name: side.versions for side in sides},
+        "dropout": {side.name: side.dropout for side in sides},
+        "table": table.to_json(),
+        "hr10_difference": {**asdict(hits), "p_value": p_value},
+        "cost": cost,
+        "runs": {side.name: side.runs for side in sides},
+        "markdown": [*accuracy_lines, "", verdict, "", *cost_lines, "", note],
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
