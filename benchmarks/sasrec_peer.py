@@ -34,7 +34,7 @@ from llmrg.cli.tables import print_comparison, print_rows
 from llmrg.core.records import ReasoningGraph
 from llmrg.data import load_data
 from llmrg.data.dataset import Dataset
-from llmrg.evaluation.comparison import Comparison, compare
+from llmrg.evaluation.comparison import HEADLINE, Comparison, compare
 from llmrg.evaluation.metrics import metric
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks, rank_held_out
@@ -117,7 +117,7 @@ class RawScores:
 
 
 def best_ndcg(run: Mapping[str, Any]) -> float:
-    return max(epoch["ndcg"] for epoch in run["curve"])
+    return float(max(epoch["ndcg"] for epoch in run["curve"]))
 
 
 def epoch_reaching(run: Mapping[str, Any], level: float) -> int:
@@ -188,6 +188,15 @@ def cost_row(side: Side, cost: Mapping[str, float]) -> tuple[str, ...]:
     return (side.name, f"{side.dropout}", *cells)
 
 
+def in_words(table: Comparison, hits: Interval, p_value: float) -> str:
+    card, first = table.card, table.rows[0]
+    return (
+        f"Ours minus the peer's, paired: HR@10 {hits} (p {p_value:.3f}), NDCG@10 {first.difference} (p {first.p_value:.3f}). "
+        f"{card.data}: {card.users} users, {card.items:,} items, {len(card.seeds)} seeds; {card.ranking}; {card.seen}; "
+        f"ties {card.ties}; {card.selection}."
+    )
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)]
 
@@ -210,21 +219,15 @@ def main() -> None:
     table, hits, p_value = ranked(sides, dataset)
     cost = {OURS: costs(ours, peer), PEER: costs(peer, ours)}
     print_comparison(table)
-    header, rows = ("", "dropout", *COST_NAMES), [cost_row(side, cost[side.name]) for side in sides]
-    print_rows("What it took (means over the seeds)", header, rows)
-    card, first = table.card, table.rows[0]
-    verdict = (
-        f"Ours minus the peer's, paired: HR@10 {hits} (p {p_value:.3f}), NDCG@10 {first.difference} (p {first.p_value:.3f}). "
-        f"{card.data}: {card.users} users, {card.items:,} items, {len(SEEDS)} seeds; {card.ranking}; {card.seen}; ties {card.ties}; "
-        f"{card.selection}."
-    )
-    accuracy = [(row.name, str(row.metrics["HR@10"]), str(row.metrics["NDCG@10"])) for row in table.rows]
+    cost_table = ("", "dropout", *COST_NAMES), [cost_row(side, cost[side.name]) for side in sides]
+    print_rows("What it took (means over the seeds)", *cost_table)
+    verdict = in_words(table, hits, p_value)
+    print(f"\n{verdict}")
+    accuracy = ("", *HEADLINE), [(row.name, *(str(row.metrics[name]) for name in HEADLINE)) for row in table.rows]
     note = (
         f"RecTools {peer.versions['rectools']}; {JOB['threads']} threads each, one after the other. CPU seconds are those of the "
         "training process; the level both reach is the lower of the two best validation NDCG@10."
     )
-    accuracy_lines, cost_lines = markdown(("", "HR@10", "NDCG@10"), accuracy), markdown(header, rows)
-    print(f"\n{verdict}")
     result = {
         "machine": about,
         "config": {**JOB, "dropouts": DROPOUTS, "seeds": SEEDS, "min_interactions": MIN_INTERACTIONS},
@@ -234,7 +237,7 @@ def main() -> None:
         "hr10_difference": {**asdict(hits), "p_value": p_value},
         "cost": cost,
         "runs": {side.name: side.runs for side in sides},
-        "markdown": [*accuracy_lines, "", verdict, "", *cost_lines, "", note],
+        "markdown": [*markdown(*accuracy), "", verdict, "", *markdown(*cost_table), "", note],
     }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

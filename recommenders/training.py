@@ -20,7 +20,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
 
     epochs: PositiveInt = 200
     """Passes over the users at most."""
-    batch_size: PositiveInt = 128
+    batch_size: PositiveInt = 64
     """Users a batch."""
     learning_rate: PositiveFloat = 2e-3
     weight_decay: NonNegativeFloat = 0.0

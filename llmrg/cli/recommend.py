@@ -15,7 +15,7 @@ from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err
 def recommend(
     user: Annotated[str | None, typer.Argument(help="A user of the data; or give --items.")] = None,
     items: Annotated[str | None, typer.Option(help="An unseen history: item ids, oldest first, joined by commas.")] = None,
-    k: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    k: Annotated[int, typer.Option("--count", "-k", help="How many.", min=1)] = 10,
     name: Annotated[str, typer.Option("--recommender", help="graph, sasrec, skip-markov or popularity.")] = "graph",
     data: Data = "demo",
     store: Store = None,

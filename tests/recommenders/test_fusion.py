@@ -95,7 +95,7 @@ def test_the_untrained_fusion_is_near_its_base_and_without_graphs_is_the_base(en
         plain = base.encode(items)
         torch.testing.assert_close(encode([None] * 4), plain)
         moved = encode(list(graphs.values())) - plain
-    assert 0 < moved.norm() < 0.2 * plain.norm()
+    assert 0 < moved.norm() < 0.5 * plain.norm()
 
 
 def test_users_without_a_graph_are_answered() -> None:
