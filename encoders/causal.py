@@ -54,9 +54,21 @@ class CausalGraphEncoder(nn.Module):
         """
         if not (arrays.kind == Kind.REASON).any():
             return item_vectors.new_zeros((*positions.shape, self.size))
-        batch = GraphBatch.of(arrays, item_vectors.device)
+        windows = Windows.of(arrays, positions, item_vectors.device)
+        keep = self._needed(arrays, windows)
+        batch = GraphBatch.of(arrays, item_vectors.device, keep)
         states = self.propagate(self.features(batch, item_vectors, text_vectors), batch)
-        return self.readout(states, Windows.of(arrays, positions, states.device))
+        where = torch.from_numpy(np.flatnonzero(keep)).to(states.device)
+        return self.readout(states.new_zeros((len(keep), self.size)).index_copy(0, where, states), windows)
+
+    def _needed(self, arrays: GraphArrays, windows: Windows) -> np.ndarray:
+        """(N,) bool: nodes that are read out, and those whose messages reach them in time; long histories have many others."""
+        keep = np.zeros(len(arrays.kind), dtype=bool)
+        keep[windows.nodes.cpu().numpy()] = True
+        keep[windows.last.cpu().numpy()] = True
+        for _ in range(self.config.steps):
+            keep[arrays.src[keep[arrays.dst]]] = True
+        return keep
 
     def propagate(self, states: Tensor, batch: GraphBatch) -> Tensor:
         """(N, D) -> (N, D): `steps` rounds of gated messages along the edges."""

@@ -29,11 +29,18 @@ class GraphBatch:
     """(E,) float32 score / out-degree of src."""
 
     @classmethod
-    def of(cls, arrays: GraphArrays, device: torch.device) -> GraphBatch:
+    def of(cls, arrays: GraphArrays, device: torch.device, keep: np.ndarray | None = None) -> GraphBatch:
+        """All nodes, or those of a (N,) bool mask, renumbered, with the edges among them; degrees are those of the whole."""
         size = len(arrays.kind)
         into = np.bincount(arrays.dst, minlength=size)[arrays.dst]
         out = np.bincount(arrays.src, minlength=size)[arrays.src]
-        parts = (arrays.kind, arrays.content, arrays.src, arrays.dst, arrays.score / into, arrays.score / out)
+        kind, content, src, dst = arrays.kind, arrays.content, arrays.src, arrays.dst
+        ins, outs = arrays.score / into, arrays.score / out
+        if keep is not None:
+            number, edge = np.cumsum(keep) - 1, keep[src] & keep[dst]
+            kind, content = kind[keep], content[keep]
+            src, dst, ins, outs = number[src[edge]], number[dst[edge]], ins[edge], outs[edge]
+        parts = (kind, content, src, dst, ins, outs)
         return cls(*(torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in parts[:4]), *_floats(parts[4:], device))
 
 

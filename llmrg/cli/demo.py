@@ -53,6 +53,9 @@ def demo(
         print_comparison(table)
         print_rows("Graphs against the planted truth", *quality_rows(quality, control))
         print_costs(report)
+        if report.skipped:
+            costs = project.store.run(dataset.name, report.run).costs
+            out.print(f"{report.skipped} readers were built by an earlier call; the whole run took {costs['seconds']:.0f} s")
         path = write_demo_report(project, table, (quality, control), report, PICTURED)
     out.print(f"\nreport: [bold]{path.resolve()}[/bold]", soft_wrap=True, highlight=False)
     _next(project, path, time.monotonic() - started)
