@@ -73,8 +73,13 @@ def demo(found: dict[str, Any]) -> list[str]:
         "",
         "The `attributes` mind reads the catalogue's themes, of which the planted reasons are made: it is the ceiling here.",
     ]
+    calls = sum(mind["calls"] for mind in cost["minds"].values())
+    kept = (
+        f"{calls:.0f} model calls, further answers from disk" if calls else "the model's answers were on disk from an earlier run"
+    )
     lines += [
-        f"Built in this run by the likelihood mind: {cost['built']} readers in {cost['seconds']:.0f} s. {machine_line(found)}"
+        f"Built by the likelihood mind in this run: {cost['built']} readers in {cost['seconds']:.0f} s ({kept}).",
+        machine_line(found),
     ]
     return lines
 
