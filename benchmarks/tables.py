@@ -89,12 +89,14 @@ def rate(value: dict[str, float]) -> str:
 
 
 def movielens(found: dict[str, Any]) -> list[str]:
-    lines = [f"### MovieLens latest-small, {found['users']} users, `{found['mind']}`", "", *comparison(found["table"]), ""]
+    lines = [f"### MovieLens latest-small, {found['users']} users, mind `{found['mind']}`", ""]
+    if found["table"]:
+        lines += [*comparison(found["table"]), ""]
     stages = sorted(found["cost_of_this_call"]["stage_seconds"].items(), key=lambda pair: -pair[1])[:3]
     shares = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages)
     lines += [
-        f"Graphs over the last {found['build']['l_tru']} items of each user: {found['seconds_a_user']:.1f} s a user ({shares}). "
-        + machine_line(found)
+        f"Graphs over the last {found['build']['l_tru']} items of each user: {found['seconds_a_user']:.2f} s a user ({shares}).",
+        machine_line(found),
     ]
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,9 +93,8 @@ def _introduce(project: Project) -> None:
 def _next(project: Project, path: Path, seconds: float) -> None:
     user = next(iter(project.dataset.histories))
     out.print(f"{seconds / 60:.1f} minutes. Next:", highlight=False)
-    for command in (
-        f"llmrg recommend {user}",
-        f"llmrg show {user}",
-        "llmrg export neo4j://127.0.0.1:7687   (after `make neo4j`)",
-    ):
-        out.print(f"  {command}", highlight=False, markup=False)
+    home = project.settings.home
+    where = "" if home == Path(".llmrg") else f" --home {home}"
+    for command in (f"recommend {user}", f"show {user}", "export neo4j://127.0.0.1:7687"):
+        out.print(f"  {sys.argv[0]} {command}{where}", highlight=False, markup=False)
+    out.print("the last one wants a server: `make neo4j` starts one", highlight=False)
