@@ -59,7 +59,7 @@ def demo(
             out.print(f"{report.skipped} readers were built by an earlier call; the whole run took {costs['seconds']:.0f} s")
         path = write_demo_report(project, table, (quality, control), report, PICTURED)
     out.print(f"\nreport: [bold]{path.resolve()}[/bold]", soft_wrap=True, highlight=False)
-    _next(project, path, time.monotonic() - started)
+    _next(project, time.monotonic() - started)
 
 
 def unverified(project: Project) -> dict[str, ReasoningGraph]:
@@ -90,7 +90,7 @@ def _introduce(project: Project) -> None:
         err.print("another one: --model smollm2-135m, or --mind attributes for none at all", highlight=False)
 
 
-def _next(project: Project, path: Path, seconds: float) -> None:
+def _next(project: Project, seconds: float) -> None:
     user = next(iter(project.dataset.histories))
     out.print(f"{seconds / 60:.1f} minutes. Next:", highlight=False)
     home = project.settings.home
