@@ -181,26 +181,26 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
     return time.monotonic() - start, value
 
 
-def measure(name: str, pairs: Sequence[Pair], number: int) -> dict[str, Any]:
+def measure(name: str, pairs: Sequence[Pair], number: int, known: dict[str, Any] | None) -> dict[str, Any]:
+    """Args: known: what was measured of this model before; its quality is taken over."""
     cache = load_settings().cache_dir.expanduser()
     with tempfile.TemporaryDirectory() as folder:
         convert, _ = timed(lambda: model_folder(name, Path(folder)))
     model_folder(name, cache)
     load, lm = timed(lambda: LocalLM.load(name, cache, dtype="float32"))
-    found: dict[str, Any] = {"seconds": {"first conversion": convert, "load": load}}
+    quality = known["quality"] if known else measure_quality(lm, pairs)
     threads = torch.get_num_threads()
-    found["speed"] = {f"float32, {threads} threads": measure_speed(lm, number)}
+    speed = {f"float32, {threads} threads": measure_speed(lm, number)}
     torch.set_num_threads(1)
-    found["speed"]["float32, 1 thread, processor time"] = measure_speed(lm, number // 4)
-    torch.set_num_threads(threads)
-    found["quality"] = measure_quality(lm, pairs)
+    speed["float32, 1 thread"] = measure_speed(lm, number // 4)
     del lm
-    found["speed"][f"bfloat16, {threads} threads"] = measure_speed(LocalLM.load(name, cache, dtype="bfloat16"), number // 16)
-    return found
+    speed["bfloat16, 1 thread"] = measure_speed(LocalLM.load(name, cache, dtype="bfloat16"), number // 16)
+    torch.set_num_threads(threads)
+    return {"seconds": {"first conversion": convert, "load": load}, "speed": speed, "quality": quality}
 
 
 # -- report --------------------------------------------------------------------------------------------------------------
-def markdown(models: dict[str, Any], pairs: int) -> list[str]:
+def markdown(models: dict[str, Any], pairs: int, load: float | None) -> list[str]:
     """The tables that the README and the guide show."""
     names = list(models)
     columns = " | ".join(f"{name}: AUC | first of {pairs}" for name in names)
@@ -214,13 +214,16 @@ def markdown(models: dict[str, Any], pairs: int) -> list[str]:
         f"{pairs} pairs of famous books and films, reasons written by hand; 95 % bootstrap intervals over the pairs.",
         "",
     ]
-    speeds = {name: models[name]["speed"] for name in names}
-    settings = [(name, setting) for name in names for setting in speeds[name]]
+    busy = load is not None and load > 1
+    settings = [(name, s) for name in names for s in models[name]["speed"] if s.endswith("1 thread") or not busy]
     lines += ["| a second | " + " | ".join(f"{name}, {setting}" for name, setting in settings) + " |"]
     lines += ["|---" * (1 + len(settings)) + "|"]
-    for row in next(iter(speeds[names[0]].values())):
-        cells = [_rate(speeds[name][setting][row], setting) for name, setting in settings]
+    for row in models[names[0]]["speed"][settings[0][1]]:
+        cells = [_rate(models[name]["speed"][setting][row], setting) for name, setting in settings]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    lines += ["", "One thread: a second of processor time. Several threads: a second of wall time."]
+    if busy:
+        lines[-1] += f" Other work ran (load {load:.0f}), so several threads are left out, and all figures are on the low side."
     for name in names:
         seconds, accepted = models[name]["seconds"], models[name]["quality"]["accepted at z >= 1.04 (tau 0.85)"]
         lines += [
@@ -232,7 +235,7 @@ def markdown(models: dict[str, Any], pairs: int) -> list[str]:
 
 
 def _rate(value: dict[str, float], setting: str) -> str:
-    return f"{value['per_processor_second' if 'processor' in setting else 'per_second']:.1f}"
+    return f"{value['per_processor_second' if setting.endswith('1 thread') else 'per_second']:.1f}"
 
 
 def _interval(value: dict[str, float]) -> str:
@@ -242,17 +245,21 @@ def _interval(value: dict[str, float]) -> str:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--models", nargs="+", default=list(NAMED_MODELS))
+    options.add_argument("--speed", action="store_true", help="measure speed only, and keep the quality of the result file")
     options.add_argument("--quick", action="store_true", help="a quarter of the items; nothing is written")
     chosen = options.parse_args()
     pairs = read_pairs()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # other work on the machine slows what is measured here
+    if chosen.quick:
+        pairs = pairs[::4]
+    known = json.loads(RESULT.read_text(encoding="utf-8"))["models"] if chosen.speed else {}
     models = {}
     for name in chosen.models:
         try:
-            models[name] = measure(name, pairs[::4] if chosen.quick else pairs, 24 if chosen.quick else 96)
+            models[name] = measure(name, pairs, 24 if chosen.quick else 96, known.get(name))
         except MissingPackageError as error:
             print(f"{name} is left out: {error}")
-    lines = markdown(models, len(pairs[::4] if chosen.quick else pairs))
+    lines = markdown(models, len(pairs), load)
     print("\n".join(lines))
     if not chosen.quick:
         result = {"machine": machine() | {"load_before": load}, "pairs": len(pairs), "models": models, "markdown": lines}
