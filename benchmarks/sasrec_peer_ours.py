@@ -31,7 +31,7 @@ def read_dataset(folder: Path) -> Dataset:
     return Dataset("peer", catalogue, histories, LoadReport(str(folder), interactions, len(histories), len(catalogue)))
 
 
-def train(dataset: Dataset, job: dict[str, Any], run: dict[str, Any], scores: Path) -> dict[str, Any]:
+def train(dataset: Dataset, job: dict[str, Any], seed: int, scores: Path) -> dict[str, Any]:
     """One training; the clock runs from before the data are prepared until training stops."""
     curve: list[dict[str, float]] = []
     cpu, wall = time.process_time(), time.perf_counter()
@@ -41,20 +41,20 @@ def train(dataset: Dataset, job: dict[str, Any], run: dict[str, Any], scores: Pa
 
     shape = {name: job[name] for name in ("embedding_size", "blocks", "heads", "max_length")}
     training = {name: job[name] for name in ("epochs", "patience", "batch_size", "learning_rate")}
-    config, options = SasRecConfig(dropout=run["dropout"], **shape), RunOptions(seed=run["seed"], progress=note)
+    config, options = SasRecConfig(dropout=job["dropout"], **shape), RunOptions(seed=seed, progress=note)
     model = SasRec(config, TrainingConfig(**training), options)
     model.fit(dataset)
     spent = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
     queries = [Query.at(history, len(history) - 1) for history in dataset.histories.values()]
     np.save(scores, model.scores(queries))
-    return {**run, **spent, "curve": curve, "items": len(dataset.catalogue)}
+    return {"seed": seed, **spent, "curve": curve, "items": len(dataset.catalogue)}
 
 
 def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     torch.set_num_threads(job["threads"])
     dataset = read_dataset(folder)
-    runs = [train(dataset, job, run, folder / f"scores-{index}.npy") for index, run in enumerate(job["runs"])]
+    runs = [train(dataset, job, seed, folder / f"scores-{seed}.npy") for seed in job["seeds"]]
     (folder / "runs.json").write_text(json.dumps({"runs": runs, "versions": {"torch": torch.__version__}}), encoding="utf-8")
 
 

@@ -93,9 +93,9 @@ class EarlyStopping(Callback):
         return float(np.mean(gains))
 
 
-def train(histories: Histories, catalogue: list[str], job: dict[str, Any], run: dict[str, Any], scores: Path) -> dict[str, Any]:
+def train(histories: Histories, catalogue: list[str], job: dict[str, Any], seed: int, scores: Path) -> dict[str, Any]:
     """One training; the clock runs from before the data are prepared until training stops."""
-    seed_everything(run["seed"])
+    seed_everything(seed)
     watch = EarlyStopping(histories, job["patience"])
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     model = SASRecModel(
@@ -103,7 +103,7 @@ def train(histories: Histories, catalogue: list[str], job: dict[str, Any], run: 
         n_blocks=job["blocks"],
         n_heads=job["heads"],
         session_max_len=job["max_length"],
-        dropout_rate=run["dropout"],
+        dropout_rate=job["dropout"],
         loss="softmax",
         lr=job["learning_rate"],
         batch_size=job["batch_size"],
@@ -118,7 +118,7 @@ def train(histories: Histories, catalogue: list[str], job: dict[str, Any], run: 
     columns = np.full((len(histories), len(catalogue)), -np.inf, dtype=np.float32)
     columns[:, known] = found[:, [row_of[catalogue[column]] for column in known]]
     np.save(scores, columns)
-    return {**run, **spent, "curve": watch.curve, "items": len(known)}
+    return {"seed": seed, **spent, "curve": watch.curve, "items": len(known)}
 
 
 def main(folder: Path) -> None:
@@ -126,10 +126,8 @@ def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     told = json.loads((folder / "histories.json").read_text(encoding="utf-8"))
     torch.set_num_threads(job["threads"])
-    runs = [
-        train(told["histories"], told["catalogue"], job, run, folder / f"scores-{index}.npy")
-        for index, run in enumerate(job["runs"])
-    ]
+    histories, catalogue = told["histories"], told["catalogue"]
+    runs = [train(histories, catalogue, job, seed, folder / f"scores-{seed}.npy") for seed in job["seeds"]]
     versions = {package: version(package) for package in PACKAGES}
     (folder / "runs.json").write_text(json.dumps({"runs": runs, "versions": versions}), encoding="utf-8")
 
