@@ -21,7 +21,7 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
 
-__all__ = ["BuildEvent", "Minds", "build", "build_sync"]
+__all__ = ["BuildEvent", "Minds", "build"]
 log = logging.getLogger(__name__)
 _PAGE = 200
 """Users looked at in one go before the work begins."""
@@ -88,11 +88,6 @@ async def build(
     async with _recorded(context, settings, fleet):
         await fleet.work()
     return fleet.report()
-
-
-def build_sync(*args: object, **options: object) -> BuildReport:
-    """`build`, waited for."""
-    return asyncio.run(build(*args, **options))  # type: ignore[arg-type]
 
 
 def _prepare(context: BuildContext, users: list[str]) -> list[str]:

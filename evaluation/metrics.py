@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmrg.core.errors import LlmrgError
+from llmrg.recommenders.ranking import ranks
 
 
 def target_ranks(scores: np.ndarray, targets: np.ndarray, hidden: np.ndarray | None = None) -> np.ndarray:
@@ -19,14 +20,11 @@ def target_ranks(scores: np.ndarray, targets: np.ndarray, hidden: np.ndarray | N
     """
     if np.isnan(scores).any():
         raise LlmrgError("a recommender returned NaN scores; its training diverged: lower the learning rate and train again")
-    rows = np.arange(len(targets))
-    own = scores[rows, targets][:, None]
-    rivals = scores >= own
-    rivals[rows, targets] = False
     if hidden is not None:
-        rivals &= ~hidden
-    result: np.ndarray = rivals.sum(axis=1).astype(np.int64) + 1
-    return result
+        rivals = hidden.copy()
+        rivals[np.arange(len(targets)), targets] = False
+        scores = np.where(rivals, -np.inf, scores)
+    return ranks(scores, targets + 1)
 
 
 def hit_rate(ranks: np.ndarray, k: int) -> np.ndarray:

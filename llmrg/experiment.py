@@ -38,7 +38,7 @@ def make_recommender(
     checkpoint: Path | None = None,
 ) -> Recommender:
     """An untrained recommender by name. Raises: ConfigError: unknown name."""
-    from llmrg.recommenders import GraphRecommender, Popularity, RunOptions, SasRec, SkipMarkov
+    from llmrg.recommenders import FusionConfig, GraphRecommender, Popularity, RunOptions, SasRec, SkipMarkov
 
     options = RunOptions(seed=seed, progress=progress, checkpoint=checkpoint)
     match name:
@@ -49,7 +49,8 @@ def make_recommender(
         case "sasrec":
             return SasRec(training=config, options=options)
         case "graph":
-            return GraphRecommender(text_vectors(settings), training=config, options=options)
+            fusion = FusionConfig(backend=settings.backend)
+            return GraphRecommender(text_vectors(settings), config=fusion, training=config, options=options)
     raise ConfigError(f"no recommender is named {name!r}; choose one of {', '.join(RECOMMENDERS)}")
 
 

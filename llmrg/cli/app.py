@@ -49,7 +49,7 @@ BadRows = Literal["error", "skip"]
 Data = Annotated[
     str,
     typer.Option(
-        "--data", "-d", envvar="LLMRG_DATA", show_default=True,
+        "--data", "-d", show_default=True,
         help="demo, a known data set (llmrg data list), or a file or folder.",
     ),
 ]  # fmt: skip

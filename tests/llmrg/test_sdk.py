@@ -116,3 +116,14 @@ def test_compare_has_every_control_row_and_its_card(built: Project) -> None:
     assert table.card.users == 60
     for row in table.rows:
         assert 0 <= row.metrics["HR@10"].low <= row.metrics["HR@10"].mean <= row.metrics["HR@10"].high <= 1
+
+
+@pytest.mark.parametrize("backend", ["torch", "auto"])
+def test_the_backend_setting_reaches_the_encoder(backend: str) -> None:
+    from llmrg.core.settings import load_settings
+    from llmrg.experiment import make_recommender
+    from llmrg.recommenders import GraphRecommender
+
+    made = make_recommender("graph", load_settings(backend=backend))
+    assert isinstance(made, GraphRecommender)
+    assert made.config.backend == backend
