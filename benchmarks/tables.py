@@ -92,13 +92,11 @@ def movielens(found: dict[str, Any]) -> list[str]:
     lines = [f"### MovieLens latest-small, {found['users']} users, mind `{found['mind']}`", ""]
     if found["table"]:
         about = found["training"]
-        short = f"Trainings of {about['epochs']} epochs at most, patience {about['patience']}: a short patience can stop a slow starter"
+        lines += [*comparison(found["table"]), ""]
         lines += [
-            *comparison(found["table"]),
-            "",
-            f"{short} on an early plateau, so read the order of the graph rows with care.",
-            "",
+            f"Trainings of {about['epochs']} epochs at most, patience {about['patience']}: a short patience can stop a slow"
         ]
+        lines += ["starter on an early plateau, so read the order of the graph rows with care.", ""]
     stages = sorted(found["cost_of_this_call"]["stage_seconds"].items(), key=lambda pair: -pair[1])[:3]
     shares = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages)
     lines += [
