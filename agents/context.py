@@ -42,6 +42,11 @@ class Minds:
         """Role -> version of its prompt, of the minds that have prompts."""
         return {role: version for mind in self._distinct() for role, version in getattr(mind, "prompt_versions", {}).items()}
 
+    def settings(self) -> dict[str, object]:
+        """Role -> what, besides its mind's name, changes its answers; a mind that fills several roles stands at the first."""
+        roles = {id(mind): role for role, mind in reversed(list(vars(self).items()))}
+        return {roles[id(mind)]: mind.settings for mind in self._distinct() if getattr(mind, "settings", None)}
+
     def _distinct(self) -> list[Any]:
         return list({id(mind): mind for mind in (self.reasoner, self.verifier, self.imaginer)}.values())
 

@@ -59,9 +59,9 @@ async def build(
 ) -> BuildReport:
     """Build reasoning graphs and publish them in the store.
 
-    A run is named by namespace, settings, minds and prompt versions, so the same call goes on with a run that was cut short:
-    users that are done are skipped (unless their history has grown: then only the new part is done), users half done go on after
-    their last block. A user whose graph another run has replaced since is built anew.
+    A run is named by namespace, settings, minds with theirs, and prompt versions, so the same call goes on with a run that was
+    cut short: users that are done are skipped (unless their history has grown: then only the new part is done), users half done
+    go on after their last block. A user whose graph another run has replaced since is built anew.
 
     Raises:
         UnknownUserError: a user of `users` is not in the data.
@@ -79,6 +79,8 @@ async def build(
         "verifier": minds.verifier.name,
         "imaginer": minds.imaginer.name,
     }
+    if own := minds.settings():
+        settings["minds"] = own
     if versions := minds.prompt_versions():
         settings["prompts"] = versions
     run = stable_key("run", dataset.name, sorted(settings.items(), key=str), "" if resume else time.time())[:12]

@@ -135,5 +135,8 @@ class Imaginer(Protocol):
 class Mind(Reasoner, Verifier, Imaginer, Protocol):
     """One object for all three roles."""
 
+    settings: Mapping[str, object]
+    """What changes its answers besides its name: configuration, weights. Values of JSON; part of a run's identity."""
+
     def usage(self) -> dict[str, float]:
         """Counters since it was made: `calls`, `tokens`, `seconds` at least."""

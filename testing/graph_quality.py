@@ -1,4 +1,4 @@
-"""How well reasoning graphs find the reasons of a planted world, with and without verification.
+"""How well reasoning graphs find the reasons of a planted world.
 
 A proposed step is **right** if the planted step at its position is a reason (or a root, while the proposed cause is a root too)
 and the reason texts are equal, case aside. It is right **with cause** if it also names the same earlier item as its cause.
@@ -44,12 +44,6 @@ class GraphQuality:
     recall: Rate
     """Planted steps of kind reason that some accepted step gets right."""
     recall_with_cause: Rate
-    unverified_precision: Rate
-    """The same without verification: at each position the best proposed step (accepted before rejected, then by score) counts
-    as accepted."""
-    unverified_precision_with_cause: Rate
-    unverified_recall: Rate
-    unverified_recall_with_cause: Rate
 
 
 def graph_quality(
@@ -76,7 +70,6 @@ def graph_quality(
     looked_at = {where: p for where, p in known.items() if (where in positions if positions is not None else where[0] in users)}
     proposed = [step for step in proposed if (step.user, step.position) in looked_at]
     accepted = [step for step in proposed if step.accepted]
-    best = _best(proposed)
 
     def rate(counts: Mapping[str, tuple[int, int]]) -> Rate:
         return _rate(counts, resamples, seed)
@@ -88,10 +81,6 @@ def graph_quality(
         precision_with_cause=rate(_precision(accepted, known, is_right_with_cause)),
         recall=rate(_recall(accepted, looked_at, is_right)),
         recall_with_cause=rate(_recall(accepted, looked_at, is_right_with_cause)),
-        unverified_precision=rate(_precision(best, known, is_right)),
-        unverified_precision_with_cause=rate(_precision(best, known, is_right_with_cause)),
-        unverified_recall=rate(_recall(best, looked_at, is_right)),
-        unverified_recall_with_cause=rate(_recall(best, looked_at, is_right_with_cause)),
     )
 
 
@@ -117,13 +106,6 @@ def _check(step: Step, known: Mapping[Where, PlantedStep]) -> None:
         raise CallerError(
             f"steps and truth are of different worlds: user {step.user!r}, position {step.position}, item {step.item!r}; {there}"
         )
-
-
-def _best(steps: Iterable[Step]) -> list[Step]:
-    best: dict[Where, Step] = {}
-    for step in sorted(steps, key=lambda s: (not s.accepted, -s.score, s.key)):
-        best.setdefault((step.user, step.position), step)
-    return list(best.values())
 
 
 def _precision(steps: Iterable[Step], known: Mapping[Where, PlantedStep], judge: Judge) -> dict[str, tuple[int, int]]:

@@ -48,7 +48,7 @@ class AttributesMind:
         for item, values in self._values.items():
             for value in values:
                 self._carriers.setdefault(value, []).append(item)
-        self.name = "attributes"
+        self.name, self.settings = "attributes", self.config.model_dump()
 
     def usage(self) -> dict[str, float]:
         """It calls no model."""

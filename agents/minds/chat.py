@@ -69,6 +69,8 @@ class ChatMind:
         self._reasons = _known_reasons(dataset)
         named = (getattr(model, attribute, None) for attribute in ("model_name", "model", "model_id"))
         self.name = f"chat/{next((name for name in named if isinstance(name, str) and name), model._llm_type)}"
+        # Prompts enter by their versions, wherever their files are.
+        self.settings = self.config.model_dump(exclude={"timeout_s", "prompts"})
 
     @property
     def prompt_versions(self) -> dict[str, str]:

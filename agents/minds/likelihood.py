@@ -57,6 +57,7 @@ class LikelihoodMind:
     def __init__(self, dataset: Dataset, lm: LocalLM, cache_dir: Path, config: LikelihoodConfig | None = None) -> None:
         self.config = config or LikelihoodConfig()
         self.name = f"likelihood/{lm.name}"
+        self.settings = {**self.config.model_dump(mode="json"), "weights": lm.weights}
         self.default_tau = 0.85
         self._catalogue, self._lm = dataset.catalogue, lm
         self.bank = reason_bank(dataset, self.config.bank)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from llmrg.agents.minds.local_models import model_folder
+from llmrg.agents.minds.local_models import model_folder, weights_key
 from llmrg.agents.minds.token_tree import TreeRow, plant
 from llmrg.core.errors import CallerError, MissingPackageError, ModelFileError
 
@@ -47,9 +47,11 @@ class LocalLM:
     successor is asked for, with log-sum-exp in float32.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, name: str, weights: str = "") -> None:
         """Use `load`; this takes a transformers causal model in eval mode and a `tokenizers.Tokenizer`."""
         self.name = name
+        self.weights = weights or name
+        """Says which files the model was read from, whatever their name."""
         self.usage = Usage()
         self._model = model
         self._tokenizer = tokenizer
@@ -101,7 +103,7 @@ class LocalLM:
         finally:
             if bars:
                 hf_logging.enable_progress_bar()
-        return cls(model.to(device).eval(), tokenizer, str(name_or_path))
+        return cls(model.to(device).eval(), tokenizer, str(name_or_path), weights_key(folder))
 
     def count_tokens(self, text: str) -> int:
         return len(self._encode(text))

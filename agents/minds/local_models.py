@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _FORMAT = 1
 """Counted up when the conversion changes; folders of an older format are made anew."""
+_READ = ("config.json", "tokenizer.json")
+"""Files that a model needs besides its safetensors."""
 _STALE_S = 3600.0
 """Age from which a temporary folder is taken for the remains of a killed conversion."""
 
@@ -91,6 +93,14 @@ def model_folder(name_or_path: str | Path, cache_dir: Path, say: Callable[[str],
     )
 
 
+def weights_key(folder: Path) -> str:
+    """A hash of the files that `model_folder` gave: equal for equal models, wherever they lie."""
+    note = folder / "llmrg.json"
+    hashes = json.loads(note.read_text())["files"] if note.is_file() else _hashes(folder)
+    told = sorted((name, hashes[name]) for name in hashes if name in _READ or name.endswith(".safetensors"))
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+
 def package_files(model: NamedModel) -> list[Path]:
     """The parts of a packaged model's file, found without importing the package (its import may need more packages).
 
@@ -111,7 +121,7 @@ def package_files(model: NamedModel) -> list[Path]:
 
 
 def _checked_folder(folder: Path) -> Path:
-    lacking = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    lacking = [name for name in _READ if not (folder / name).is_file()]
     if not any(folder.glob("*.safetensors")):
         lacking.append("*.safetensors")
     if lacking:

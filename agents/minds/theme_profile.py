@@ -46,7 +46,7 @@ class ThemeProfile:
         ids = sorted(catalogue.ids)
         self.sample = generator.sample(ids, min(contrast, len(ids)))
         example = question(catalogue[ids[0]])
-        mark = stable_key("profile", lm.name, self.bank, example, self.sample)
+        mark = stable_key("profile", lm.weights, self.bank, example, self.sample)
         self._file = cache_dir / "profiles" / f"{mark}.npz"
         self._rows: dict[str, np.ndarray] = self._read()
         self._mean = self._deviation = np.zeros(0)

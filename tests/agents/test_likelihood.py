@@ -37,7 +37,7 @@ PEACE = "War and Peace"
 class KnowingLM:
     """A stand-in for a language model: it knows the theme of every title, and likes some words better than others anywhere."""
 
-    name = "knowing"
+    name = weights = "knowing"
 
     def __init__(self, themes: dict[str, str]) -> None:
         self.themes = themes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,8 +42,8 @@ def tokenizer() -> Any:
     return made
 
 
-def tiny_model(kind: str) -> Any:
-    torch.manual_seed(5)
+def tiny_model(kind: str, seed: int = 5) -> Any:
+    torch.manual_seed(seed)
     sizes = {
         "vocab_size": len(TEXT) + 2,
         "hidden_size": 32,
@@ -195,6 +196,16 @@ def test_a_gguf_file_scores_as_the_model_it_was_made_from(gguf_file: Path, tmp_p
     said.clear()
     model_folder(gguf_file, tmp_path, said.append)
     assert said == []
+
+
+def test_the_weights_key_follows_the_files_and_not_the_name(gguf_file: Path, tmp_path: Path) -> None:
+    converted = model_folder(gguf_file, tmp_path)
+    copied = Path(shutil.copytree(converted, tmp_path / "copy"))
+    (copied / "llmrg.json").unlink()
+    key = LocalLM.load(copied, tmp_path).weights
+    assert key == LocalLM.load(gguf_file, tmp_path).weights
+    tiny_model("llama", seed=1).save_pretrained(copied)
+    assert LocalLM.load(copied, tmp_path).weights != key
 
 
 def test_a_killed_conversion_leaves_nothing_half(gguf_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,8 +47,6 @@ def test_counts_by_hand() -> None:
     assert (quality.precision_with_cause.right, quality.precision_with_cause.total) == (2, 4)
     assert (quality.recall.right, quality.recall.total) == (2, 3)
     assert (quality.recall_with_cause.right, quality.recall_with_cause.total) == (1, 3)
-    assert (quality.unverified_precision.right, quality.unverified_precision.total) == (3, 5)
-    assert (quality.unverified_recall.right, quality.unverified_recall.total) == (2, 3)
 
 
 def test_a_planted_root_wants_a_root() -> None:
