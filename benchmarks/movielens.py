@@ -1,6 +1,6 @@
 """MovieLens latest-small, all users: the table, and what the graphs cost.
 
-    python benchmarks/movielens.py --data FOLDER [--last 20] [--home FOLDER]
+    python benchmarks/movielens.py --data FOLDER [--last 10] [--seeds 1] [--home FOLDER]
 
 FOLDER holds `ml-latest-small.zip` or its contents. An interrupted build goes on where it stopped.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from machine import machine
@@ -16,6 +17,7 @@ from machine import machine
 from llmrg.agents.config import BuildConfig
 from llmrg.cli.progress import building, steps
 from llmrg.cli.tables import print_comparison, print_costs
+from llmrg.core.records import ReasoningGraph
 from llmrg.recommenders.training import TrainingConfig
 from llmrg.sdk import Project
 
@@ -25,11 +27,18 @@ TRAINING = TrainingConfig(epochs=40)
 RESULT = Path(__file__).parent / "results" / "movielens.json"
 
 
+def without_model(project: Project, users: list[str], config: BuildConfig) -> Mapping[str, ReasoningGraph]:
+    """Graphs of the attributes mind over the same items: the control that shows what the language model adds."""
+    with Project(project.dataset, home=project.settings.home / "attributes", mind="attributes") as control:
+        with building("attributes mind: users") as show:
+            control.build(users=users, config=config, progress=show)
+        return control.graphs()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", required=True, help="folder with ml-latest-small")
-    options.add_argument("--last", type=int, default=20, help="items reasoned over per user")
-    options.add_argument("--mind", default="likelihood")
+    options.add_argument("--last", type=int, default=10, help="items reasoned over per user")
     options.add_argument("--users", type=int, help="only the first so many")
     options.add_argument("--seeds", type=int, default=len(SEEDS))
     options.add_argument("--build-only", action="store_true", help="measure the build, train nothing")
@@ -37,7 +46,7 @@ def main() -> None:
     options.add_argument("--result", type=Path, default=RESULT)
     chosen = options.parse_args()
     config = BuildConfig(l_tru=chosen.last, live_chains=2)
-    with Project("ml-latest-small", home=chosen.home, data_dir=chosen.data, mind=chosen.mind) as project:
+    with Project("ml-latest-small", home=chosen.home, data_dir=chosen.data, mind="likelihood") as project:
         users = list(project.dataset.histories)[: chosen.users]
         with building("MovieLens latest-small: users") as show:
             report = project.build(users=users, config=config, progress=show)
@@ -45,12 +54,14 @@ def main() -> None:
         print_costs(report)
         table = None
         if not chosen.build_only:
+            control = {"attributes-mind graph": without_model(project, users, config)}
             seeds = SEEDS[: chosen.seeds]
-            with steps("train and rank", 2 + 4 * len(seeds)) as say:
-                table = project.compare(seeds, say, config=TRAINING)
+            with steps("train and rank", 2 + 5 * len(seeds)) as say:
+                table = project.compare(seeds, say, config=TRAINING, more=control)
             print_comparison(table)
     # a call that only trains keeps what the call that built has measured
     earlier = {} if report.built or not chosen.result.exists() else json.loads(chosen.result.read_text(encoding="utf-8"))
+    cost = earlier.get("cost_of_this_call", report.to_json())
     result = {
         "machine": machine(),
         "mind": run.settings["reasoner"],
@@ -58,8 +69,8 @@ def main() -> None:
         "users": len(users),
         "training": TRAINING.model_dump(),
         "cost_of_the_run": run.costs,
-        "seconds_a_user": run.costs["seconds"] / len(users),
-        "cost_of_this_call": earlier.get("cost_of_this_call", report.to_json()),
+        "seconds_a_user": cost["seconds"] / max(cost["built"], 1),
+        "cost_of_this_call": cost,
         "table": table.to_json() if table else None,
     }
     chosen.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

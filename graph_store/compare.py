@@ -143,7 +143,7 @@ def _all_knowledge(store: GraphStore, namespace: str) -> dict[str, Knowledge]:
     return {entry.key: entry for page in _pages_of_knowledge(store, namespace) for entry in page}
 
 
-def _contents(graphs: dict[str, ReasoningGraph]) -> dict[str, tuple[object, ...]]:
+def _contents(graphs: Mapping[str, ReasoningGraph]) -> dict[str, tuple[object, ...]]:
     return {user: (graph.run, graph.steps) for user, graph in graphs.items()}
 
 

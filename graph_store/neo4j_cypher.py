@@ -143,17 +143,20 @@ MATCH (s:Reason {key: row.step})
 CREATE (r)-[:MADE]->(s)
 """
 
-GRAPHS: Final = """
+PUT_PACKED_GRAPH: Final = """
+MERGE (g:PackedGraph {key: $row.key})
+SET g = $row
+"""
+
+PACKED_GRAPHS: Final = """
 UNWIND $keys AS key
-MATCH (u:User {key: key}) WHERE u.version > 0
-CALL (u) {
-  MATCH (u)-[:HAS|REJECTED]->(s:Reason|RejectedReason)
-  WITH s ORDER BY s.rank
-  RETURN collect([s.position, s.kind, s.cause_kind, s.cause, s.cause_position, s.reason, s.item, s.score, s.chain, s.seen,
-                  s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps,
-         collect(DISTINCT s.version) AS versions
-}
-RETURN u.id AS user, u.run AS run, u.version AS version, u.sizes AS sizes, steps, versions
+MATCH (g:PackedGraph {key: key})
+RETURN g.data AS data
+"""
+
+DELETE_PACKED_GRAPH: Final = """
+MATCH (g:PackedGraph {key: $key})
+DELETE g
 """
 
 # -- drafts ---------------------------------------------------------------------------------------------------------------
@@ -208,6 +211,23 @@ MATCH (s:UserStatus {run_key: $run_key})
 RETURN s.user AS user, s.status AS status, s.cause AS cause
 """
 
+# -- migrations ----------------------------------------------------------------------------------------------------------
+USERS_WITH_GRAPHS: Final = """
+MATCH (u:User) WHERE u.key > $after AND u.version > 0
+RETURN u.key AS key, u.namespace AS namespace ORDER BY u.key LIMIT $limit
+"""
+
+STEPS_OF_NODES: Final = """
+MATCH (u:User {key: $key})
+CALL (u) {
+  MATCH (u)-[:HAS|REJECTED]->(s:Reason|RejectedReason)
+  WITH s ORDER BY s.rank
+  RETURN collect([s.position, s.kind, s.cause_kind, s.cause, s.cause_position, s.reason, s.item, s.score, s.chain, s.seen,
+                  s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps
+}
+RETURN u.id AS user, u.run AS run, u.version AS version, steps
+"""
+
 # -- the store itself -----------------------------------------------------------------------------------------------------
 COUNTS: Final = """
 RETURN COUNT { MATCH (i:Item {space: $space}) } AS items,
@@ -244,6 +264,7 @@ SET s.version = $version
 
 FOREIGN_LABEL: Final = """
 MATCH (n) WHERE n:User OR n:Item OR n:Attribute OR n:Reason OR n:RejectedReason OR n:Knowledge OR n:Run OR n:UserStatus OR n:Draft
+  OR n:PackedGraph
 RETURN labels(n)[0] AS label LIMIT 1
 """
 

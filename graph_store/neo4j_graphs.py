@@ -3,18 +3,18 @@
 Whoever writes a user's graph or draft takes the user's lock first, so writers of one user come one after the other; writers of
 different users meet only at items, whose relations are made in order of key.
 
-A reader takes no lock, and Neo4j shows it what is committed at each moment, so it may meet steps of the old graph beside the new
-version number. Every step therefore carries the version it was written with, and the user's node how many there are: a graph
-whose steps do not fit is read again, and under the lock if writers never pause.
+The nodes of the steps are there to be looked at and walked along. Programs read a graph from one property, the packed graph,
+which is written in the same transaction: one look-up, flat arrays, never half old and half new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace as replace_in_record
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from llmrg.core.errors import VersionConflictError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store import neo4j_rows
@@ -22,13 +22,10 @@ from llmrg.graph_store.checks import items_of
 from llmrg.graph_store.neo4j_catalogue import check_items, unknown_user, write_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_rows import Row, node_key
+from llmrg.graph_store.packed_graph import unpack
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
-
-
-READS: Final = 4
-"""Times that a graph is read without a lock."""
 
 
 def replace(tx: ManagedTransaction, namespace: str, graph: ReasoningGraph, expected_version: int | None) -> int:
@@ -40,12 +37,14 @@ def replace(tx: ManagedTransaction, namespace: str, graph: ReasoningGraph, expec
     if version is None:
         raise unknown_user(tx, namespace, graph.user)
     check_items(tx, namespace, items_of(graph.steps))
+    graph = replace_in_record(graph, version=version + 1)
     tx.run(cypher.DELETE_STEPS, key=user).consume()
-    _create_steps(tx, namespace, user, replace_in_record(graph, version=version + 1))
+    _create_steps(tx, namespace, user, graph)
+    tx.run(cypher.PUT_PACKED_GRAPH, row=neo4j_rows.packed_row(namespace, graph)).consume()
     sizes = [len(graph.reasoned()), len(graph.rejected()), len(graph.imagined())]
-    tx.run(cypher.SET_GRAPH_STATE, key=user, version=version + 1, sizes=sizes, run=graph.run).consume()
+    tx.run(cypher.SET_GRAPH_STATE, key=user, version=graph.version, sizes=sizes, run=graph.run).consume()
     tx.run(cypher.DELETE_DRAFT, key=node_key(Label.DRAFT, namespace, graph.run, graph.user)).consume()
-    return version + 1
+    return graph.version
 
 
 def delete(tx: ManagedTransaction, namespace: str, user: str) -> bool:
@@ -53,34 +52,16 @@ def delete(tx: ManagedTransaction, namespace: str, user: str) -> bool:
     if not _lock_and_read_version(tx, namespace, key):
         return False
     tx.run(cypher.DELETE_STEPS, key=key).consume()
+    tx.run(cypher.DELETE_PACKED_GRAPH, key=node_key(Label.PACKED_GRAPH, namespace, user)).consume()
     tx.run(cypher.SET_GRAPH_STATE, key=key, version=0, sizes=[0, 0, 0], run=None).consume()
     return True
 
 
-def read(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> tuple[dict[str, ReasoningGraph], list[str]]:
-    """(graphs of those users who have one, users whose graph was being replaced each time it was read)."""
-    found: dict[str, ReasoningGraph] = {}
-    left = list(dict.fromkeys(users))
-    for _ in range(READS):
-        torn = []
-        for batch in neo4j_rows.batches(left):
-            for record in tx.run(cypher.GRAPHS, keys=[node_key(Label.USER, namespace, user) for user in batch]):
-                row = record.data()
-                if neo4j_rows.is_whole(row):
-                    found[row["user"]] = neo4j_rows.graph_from(row)
-                else:
-                    torn.append(row["user"])
-        left = torn
-        if not left:
-            break
-    return found, left
-
-
-def read_locked(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
-    """Graphs that nobody replaces while they are read."""
-    for key in sorted(node_key(Label.USER, namespace, user) for user in users):
-        tx.run(cypher.LOCK_USER, key=key, space=neo4j_rows.space_of(namespace)).consume()
-    return read(tx, namespace, users)[0]
+def read(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> GraphTable:
+    """Graphs of those users who have one."""
+    keys = [node_key(Label.PACKED_GRAPH, namespace, user) for user in dict.fromkeys(users)]
+    found = [data for batch in neo4j_rows.batches(keys) for (data,) in tx.run(cypher.PACKED_GRAPHS, keys=batch).values()]
+    return unpack(found)
 
 
 def append_draft(tx: ManagedTransaction, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:

@@ -17,6 +17,7 @@ class Label(StrEnum):
     RUN = "Run"
     USER_STATUS = "UserStatus"
     DRAFT = "Draft"
+    PACKED_GRAPH = "PackedGraph"
     VECTOR_SPACE = "VectorSpace"
     SCHEMA = "LlmrgSchema"
 

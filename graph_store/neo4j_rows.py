@@ -17,6 +17,7 @@ import numpy as np
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
 from llmrg.graph_store.checks import to_json
 from llmrg.graph_store.neo4j_labels import Label
+from llmrg.graph_store.packed_graph import pack
 
 Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -29,9 +30,6 @@ CAPTION: Final = 40
 """Characters of a caption."""
 INDEXED: Final = 500
 """Characters of an id that the index on users holds; what comes after is compared outside the index."""
-
-_CAUSE_KIND: Final = 2
-"""Place of the kind of cause among the fields of a step that is read; only without an item as cause is one of them empty."""
 
 
 def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
@@ -147,7 +145,7 @@ def step_rows(namespace: str, graph: ReasoningGraph) -> list[Row]:
         label = Label.REASON if step.accepted else Label.REJECTED_REASON
         node = _node(label, namespace, step.reason, step.key, seen[step.key])
         seen[step.key] += 1
-        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run, "version": graph.version})
+        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run})
     return rows
 
 
@@ -164,19 +162,8 @@ def step_values(step: Step) -> Row:
     }
 
 
-def is_whole(record: Row) -> bool:
-    """Whether these are all steps of the version that the user's node names, each with all its fields."""
-    steps, sizes, version = record["steps"], record["sizes"], record["version"]
-    return (
-        len(steps) == sum(sizes)
-        and all(stamp == version for stamp in record["versions"])
-        and all(values.count(None) == (values[_CAUSE_KIND] != "item") for values in steps)
-    )
-
-
-def graph_from(record: Row) -> ReasoningGraph:
-    user = record["user"]
-    return ReasoningGraph(user, tuple(Step(user, *values) for values in record["steps"]), record["run"], record["version"])
+def packed_row(namespace: str, graph: ReasoningGraph) -> Row:
+    return _node(Label.PACKED_GRAPH, namespace, graph.user, graph.user) | {"user": graph.user, "data": pack(graph)}
 
 
 def attribute_row(namespace: str, attribute: str) -> Row:

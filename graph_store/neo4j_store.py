@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from llmrg.core.errors import GraphNotFoundError, StoreError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
 from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows, neo4j_schema
 from llmrg.graph_store import neo4j_cypher as cypher
@@ -44,10 +45,18 @@ class Neo4jStore:
     def open(self) -> None:
         self._link.open()
         try:
-            neo4j_schema.bring_forward(self._link)
+            neo4j_schema.make_or_check(self._link)
         except BaseException:
             self._link.close()
             raise
+
+    def migrate(self, dry_run: bool = False) -> list[str]:
+        self._link.open()
+        try:
+            todo = neo4j_schema.pending(self._link) if dry_run else neo4j_schema.migrate(self._link)
+            return [f"version {migration.version}: {migration.does}" for migration in todo]
+        finally:
+            self._link.close()
 
     def close(self) -> None:
         self._link.close()
@@ -111,12 +120,9 @@ class Neo4jStore:
             raise GraphNotFoundError(user)
         return found[user]
 
-    def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
+    def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
         checks.check_users(namespace, users)
-        found, torn = self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users))
-        if torn:
-            found |= self._link.write(lambda tx: neo4j_graphs.read_locked(tx, namespace, torn))
-        return found
+        return self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users))
 
     def delete_graph(self, namespace: str, user: str) -> bool:
         checks.check_users(namespace, [user])

@@ -35,6 +35,19 @@ def open_store(
     return store
 
 
+def migrate_store(
+    url: str,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    database: str | None = None,
+    timeout_s: float = 30.0,
+    dry_run: bool = False,
+) -> list[str]:
+    """Bring a store that older code made forward; arguments as for `open_store`. See `GraphStore.migrate`."""
+    return _store(url, user, password, database, timeout_s).migrate(dry_run)
+
+
 def _store(url: str, user: str | None, password: str | None, database: str | None, timeout_s: float) -> GraphStore:
     scheme, separator, rest = url.partition("://")
     if scheme == "sqlite" and separator:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
 
 
@@ -56,7 +57,16 @@ class GraphStore(Protocol):
     url: str
 
     def open(self) -> None:
-        """Connect, check or make the schema. Raises: NotAStoreError, StoreVersionError, StoreUnreachableError."""
+        """Connect; make the schema in an empty place, else check it.
+
+        Raises: NotAStoreError, StoreUnreachableError, StoreVersionError: newer or older code made it (see `migrate`).
+        """
+
+    def migrate(self, dry_run: bool = False) -> list[str]:
+        """On a store that is not open: bring an older schema forward. Returns what was done, or would be, a line each.
+
+        An interrupted migration is finished by calling it again. Raises: as `open`, but for an older schema.
+        """
 
     def close(self) -> None: ...
 
@@ -104,8 +114,8 @@ class GraphStore(Protocol):
     def graph(self, namespace: str, user: str) -> ReasoningGraph:
         """Raises: GraphNotFoundError."""
 
-    def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
-        """Graphs of many users in one call; users without one are left out."""
+    def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
+        """Graphs of many users in one call, as flat arrays; users without one are left out."""
 
     def delete_graph(self, namespace: str, user: str) -> bool:
         """True if there was one."""

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from llmrg.core.graph_table import STEP_FIELDS, GraphTable
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step
 from llmrg.graph_store.checks import to_json
 
 Row: TypeAlias = tuple[Any, ...]
-
-_STEP_FIELDS = tuple(field.name for field in fields(Step) if field.name != "user")
-"""In the order of the columns, which is that of the record."""
-_SET = {field.name: getattr(Step, field.name).__set__ for field in fields(Step)}
 
 
 def item_row(namespace: str, item: Item) -> Row:
@@ -52,17 +47,10 @@ def step_row(graph_id: int, ordinal: int, step: Step) -> Row:
     )
 
 
-def steps_from(user: str, rows: Sequence[Row]) -> tuple[Step, ...]:
-    """The steps of many rows, column by column.
-
-    What is read was checked by `Step` before it was written, and running its checks again would take most of the time of a read;
-    so the fields are set directly.
-    """
-    steps = tuple(object.__new__(Step) for _ in rows)
-    for name, column in zip(_STEP_FIELDS, zip(*rows, strict=True), strict=bool(rows)):
-        deque(map(_SET[name], steps, map(bool, column) if name == "accepted" else column), maxlen=0)
-    deque(map(_SET["user"], steps, repeat(user)), maxlen=0)
-    return steps
+def graphs_from(heads: Sequence[tuple[str, str, int, int]], rows: Sequence[Row]) -> GraphTable:
+    """Args: heads: (user, run, version, number of steps) of each graph; rows: the steps of all, one graph after the other."""
+    columns = zip(*rows, strict=True) if rows else repeat(())
+    return GraphTable.from_columns(heads, dict(zip(STEP_FIELDS, columns, strict=bool(rows))))
 
 
 def step_text(step: Step) -> str:
@@ -70,8 +58,9 @@ def step_text(step: Step) -> str:
     return _text(step_row(0, 0, step)[2:])
 
 
-def steps_from_texts(user: str, texts: Iterable[str]) -> tuple[Step, ...]:
-    return steps_from(user, [json.loads(text) for text in texts])
+def step_from_text(user: str, text: str) -> Step:
+    values = dict(zip(STEP_FIELDS, json.loads(text), strict=True))
+    return Step(user, **values | {"accepted": bool(values["accepted"])})
 
 
 def knowledge_row(namespace: str, entry: Knowledge) -> Row:

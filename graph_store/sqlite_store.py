@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from llmrg.core.errors import GraphNotFoundError, StoreError, UnknownItemError, UnknownUserError, VersionConflictError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
 from llmrg.graph_store import checks, sqlite_knowledge, sqlite_rows
 from llmrg.graph_store import sqlite_schema as sql
@@ -34,6 +35,12 @@ class SqliteStore:
 
     def open(self) -> None:
         self._connections.open()
+
+    def migrate(self, dry_run: bool = False) -> list[str]:
+        """There has been one schema only, so there is nothing to do but to look at it."""
+        self.open()
+        self.close()
+        return []
 
     def close(self) -> None:
         self._connections.close()
@@ -115,17 +122,19 @@ class SqliteStore:
             raise GraphNotFoundError(user)
         return found[user]
 
-    def graphs(self, namespace: str, users: Sequence[str]) -> dict[str, ReasoningGraph]:
+    def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
         checks.check_users(namespace, users)
-        found: dict[str, ReasoningGraph] = {}
+        heads: list[tuple[str, str, int, int]] = []
+        rows: list[sqlite_rows.Row] = []
         with self._connections.reading() as db:
-            for user in users:
+            for user in dict.fromkeys(users):
                 row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
                 if row is not None:
                     number, run, version = row
-                    rows = db.execute(sql.STEPS, (number,)).fetchall()
-                    found[user] = ReasoningGraph(user, sqlite_rows.steps_from(user, rows), run, version)
-        return found
+                    steps = db.execute(sql.STEPS, (number,)).fetchall()
+                    heads.append((user, run, version, len(steps)))
+                    rows += steps
+        return sqlite_rows.graphs_from(heads, rows)
 
     def delete_graph(self, namespace: str, user: str) -> bool:
         checks.check_users(namespace, [user])
@@ -152,7 +161,7 @@ class SqliteStore:
         with self._connections.reading() as db:
             row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
             texts = [] if row is None else db.execute(sql.DRAFT_STEPS, row[:1]).fetchall()
-            return sqlite_rows.steps_from_texts(user, (text for (text,) in texts)), 0 if row is None else row[1]
+            return tuple(sqlite_rows.step_from_text(user, text) for (text,) in texts), 0 if row is None else row[1]
 
     # -- knowledge base ----------------------------------------------------------------------------------------------
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from llmrg.agents.config import BuildConfig
     from llmrg.agents.fleet import BuildEvent
     from llmrg.agents.usage import BuildReport
+    from llmrg.core.graph_table import GraphTable
     from llmrg.evaluation.comparison import Comparison
     from llmrg.explanations.explain import Explanation
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.recommenders.protocol import Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
 
-PAGE = 200
+PAGE = 1000
 """Graphs read from the store in one call."""
 
 
@@ -173,11 +174,13 @@ class Project:
         self.dataset.history(user)
         return self.store.graph(self.dataset.name, user)
 
-    def graphs(self) -> dict[str, ReasoningGraph]:
-        """Graphs of all users of the data set that have one."""
+    def graphs(self) -> GraphTable:
+        """Graphs of all users of the data set that have one: a mapping from user to graph, held as flat arrays."""
+        from llmrg.core.graph_table import GraphTable
+
         users = list(self.dataset.histories)
-        pages = (self.store.graphs(self.dataset.name, users[i : i + PAGE]) for i in range(0, len(users), PAGE))
-        return {user: graph for page in pages for user, graph in page.items()}
+        pages = [self.store.graphs(self.dataset.name, users[i : i + PAGE]) for i in range(0, len(users), PAGE)]
+        return GraphTable.joined(pages)
 
     # -- recommenders ------------------------------------------------------------------------------------------------
     def train(
@@ -195,7 +198,7 @@ class Project:
         """
         from llmrg.experiment import make_recommender, one_thread
 
-        graphs = self.graphs() if name == "graph" else {}
+        graphs: Mapping[str, ReasoningGraph] = self.graphs() if name == "graph" else {}
         if name == "graph" and not graphs:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
         checkpoint = self._model_folder(name).with_suffix(".training")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,7 +63,7 @@ def demo(
     _next(project, time.monotonic() - started)
 
 
-def unverified(project: Project) -> dict[str, ReasoningGraph]:
+def unverified(project: Project) -> Mapping[str, ReasoningGraph]:
     """The same reasoner's graphs with verification off, in a store of their own; the model has answered all of it already."""
     from llmrg.cli.progress import building
     from llmrg.demo_config import DEMO_BUILD

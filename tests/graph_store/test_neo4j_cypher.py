@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_rows, neo4j_schema
+from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_migrations, neo4j_rows
 from llmrg.graph_store.neo4j_labels import Label, Relation
 
 MODULES = (neo4j_cypher, neo4j_cypher_knowledge)
 TEXTS = {name: text for module in MODULES for name, text in vars(module).items() if name.isupper()}
-SCHEMA = [statement for migration in neo4j_schema.MIGRATIONS for statement in migration.statements]
+SCHEMA = [statement for migration in neo4j_migrations.MIGRATIONS for statement in migration.statements]
 ROOM = Path(neo4j_cypher.__file__).resolve().parent
 
 
@@ -52,7 +52,7 @@ def test_every_label_has_a_key_constraint() -> None:
 
 
 def test_the_graph_text_returns_the_fields_of_a_step_in_order() -> None:
-    columns = re.search(r"collect\(\[(.*?)\]\)", neo4j_cypher.GRAPHS, re.DOTALL)
+    columns = re.search(r"collect\(\[(.*?)\]\)", neo4j_cypher.STEPS_OF_NODES, re.DOTALL)
     assert columns
     fields = list(neo4j_rows.Step.__dataclass_fields__)
     assert ["user", *re.findall(r"s\.(\w+)", columns[1])] == fields

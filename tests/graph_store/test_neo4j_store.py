@@ -18,7 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError, UnknownItemError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step
-from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_rows, neo4j_schema
+from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_migrations, neo4j_rows
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.protocol import GraphStore, StoreCounts
 from llmrg.testing.neo4j_fixture import Neo4jServer
@@ -226,24 +226,31 @@ def test_many_clients_may_open_an_empty_database_at_once(neo4j_server: Neo4jServ
             return store.health().schema_version
 
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(opened, range(4))) == {neo4j_schema.CURRENT_VERSION}
+        assert set(pool.map(opened, range(4))) == {neo4j_migrations.CURRENT_VERSION}
     indexes = driver.execute_query("SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'llmrg_'").records
-    assert len(indexes) == len(neo4j_schema.MIGRATIONS[0].statements)
+    assert len(indexes) == sum(len(migration.statements) for migration in neo4j_migrations.MIGRATIONS)
     assert {row["state"] for row in indexes} == {"ONLINE"}
 
 
-def test_an_older_schema_is_brought_forward(store: Neo4jStore, driver: neo4j.Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_store_is_refused_and_brought_forward_on_demand(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    """Version 1 had no packed graphs: steps were read from their nodes."""
     fill(store)
-    newer = neo4j_schema.Migration(2, ("CREATE INDEX llmrg_test IF NOT EXISTS FOR (n:Run) ON (n.status)",))
-    monkeypatch.setattr(neo4j_schema, "MIGRATIONS", (*neo4j_schema.MIGRATIONS, newer))
-    monkeypatch.setattr(neo4j_schema, "CURRENT_VERSION", 2)
+    fill(store, "films")
+    before = {space: store.graph(space, "ann") for space in ("books", "films")}
     store.close()
-    store.open()
-    assert store.health().schema_version == 2
-    assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'llmrg_test'").records
-    assert store.graph("books", "ann").steps
+    driver.execute_query("MATCH (g:PackedGraph) DELETE g")
+    driver.execute_query("DROP CONSTRAINT llmrg_packed_graph_key")
     driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = 1")
-    driver.execute_query("DROP INDEX llmrg_test")
+    with pytest.raises(StoreVersionError, match=r"version 1.*llmrg store migrate --store .*--dry-run"):
+        store.open()
+    told = store.migrate(dry_run=True)
+    assert [line.partition(":")[0] for line in told] == ["version 2"]
+    assert not driver.execute_query("MATCH (g:PackedGraph) RETURN g").records, "a dry run does nothing"
+    assert store.migrate() == told
+    assert store.migrate() == []
+    store.open()
+    assert {space: store.graph(space, "ann") for space in ("books", "films")} == before
+    assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'llmrg_packed_graph_key'").records
 
 
 def test_a_newer_schema_is_refused(store: Neo4jStore, driver: neo4j.Driver) -> None:
@@ -253,7 +260,7 @@ def test_a_newer_schema_is_refused(store: Neo4jStore, driver: neo4j.Driver) -> N
         with pytest.raises(StoreVersionError, match=r"99.*upgrade llmrg"):
             store.open()
     finally:
-        driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = $v", v=neo4j_schema.CURRENT_VERSION)
+        driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = $v", v=neo4j_migrations.CURRENT_VERSION)
     with pytest.raises(StoreError, match="not open"):
         store.health()
 
@@ -333,7 +340,7 @@ def test_health_names_the_server(store: Neo4jStore, neo4j_server: Neo4jServer, n
     health = store.health()
     assert health.product == f"Neo4j {neo4j_version} community"
     assert health.url == neo4j_server.url
-    assert health.schema_version == neo4j_schema.CURRENT_VERSION
+    assert health.schema_version == neo4j_migrations.CURRENT_VERSION
 
 
 def test_a_killed_server_loses_nothing_and_a_read_only_one_says_so(tmp_path: Path, neo4j_version: str) -> None:

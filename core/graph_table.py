@@ -1,0 +1,121 @@
+"""Reasoning graphs of many users as flat arrays: what a store reads in one call, and what training walks over."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from itertools import repeat
+from typing import Any, Final, Self
+
+import numpy as np
+
+from llmrg.core.errors import CallerError
+from llmrg.core.records import ReasoningGraph, Step
+
+STEP: Final = np.dtype(
+    [(name, "<i8") for name in ("position", "cause_position", "chain", "seen")]
+    + [(name, "<f8") for name in ("score", "grounding")]
+    + [(name, "<u4") for name in ("kind", "cause_kind", "cause", "reason", "item", "why_rejected", "origin")]
+    + [("accepted", "?")]
+)
+"""One step. `cause_position` is -1 where there is none; text fields hold rows of `GraphTable.texts`."""
+TEXT_FIELDS: Final = tuple(name for name in STEP.names or () if STEP[name] == np.dtype("<u4"))
+STEP_FIELDS: Final = tuple(field.name for field in fields(Step) if field.name != "user")
+
+_SET: Final = {field.name: getattr(Step, field.name).__set__ for field in fields(Step)}
+
+
+class GraphTable(Mapping[str, ReasoningGraph]):
+    """U graphs with N steps in all. A mapping from user to graph, whose records are made when they are asked for."""
+
+    def __init__(
+        self,
+        users: Sequence[str],
+        runs: Sequence[str],
+        versions: Sequence[int],
+        offsets: np.ndarray,
+        steps: np.ndarray,
+        texts: Sequence[str],
+    ) -> None:
+        """Args: offsets: (U + 1,) int64, graph g has steps[offsets[g] : offsets[g + 1]]; steps: (N,) of `STEP`."""
+        self.users, self.runs, self.versions = users, runs, versions
+        self.offsets, self.steps, self.texts = offsets, steps, texts
+        self._number = {user: number for number, user in enumerate(users)}
+
+    @classmethod
+    def of(cls, graphs: Iterable[ReasoningGraph]) -> Self:
+        """Raises: CallerError: a whole number of a step has more than 64 bits."""
+        known = list(graphs)
+        steps = [step for graph in known for step in graph.steps]
+        columns = {name: [getattr(step, name) for step in steps] for name in STEP_FIELDS}
+        heads = [(graph.user, graph.run, graph.version, len(graph.steps)) for graph in known]
+        return cls.from_columns(heads, columns)
+
+    @classmethod
+    def from_columns(cls, heads: Sequence[tuple[str, str, int, int]], columns: Mapping[str, Sequence[Any]]) -> Self:
+        """Args: heads: (user, run, version, number of steps) of each graph; columns: the fields of all steps by name."""
+        users, runs, versions, counts = zip(*heads, strict=True) if heads else ((), (), (), ())
+        rows: dict[str, int] = {}
+        steps = np.empty(len(columns["position"]), STEP)
+        for name in STEP_FIELDS:
+            values = columns[name]
+            if name in TEXT_FIELDS:
+                values = [rows.setdefault(text, len(rows)) for text in values]
+            elif name == "cause_position":
+                values = [-1 if position is None else position for position in values]
+            try:
+                steps[name] = values
+            except OverflowError as error:
+                raise CallerError(f"a step's {name} must have 64 bits at most: {error}") from error
+        return cls(users, runs, versions, offsets_of(counts), steps, tuple(rows))
+
+    @classmethod
+    def joined(cls, tables: Sequence[GraphTable]) -> Self:
+        """The graphs of all tables, one after the other."""
+        counts = [len(table.steps) for table in tables]
+        steps = np.concatenate([table.steps for table in tables]) if tables else np.empty(0, STEP)
+        shift = np.repeat(offsets_of([len(table.texts) for table in tables])[:-1], counts).astype(np.uint32)
+        for name in TEXT_FIELDS:
+            steps[name] += shift
+        return cls(
+            [user for table in tables for user in table.users],
+            [run for table in tables for run in table.runs],
+            [version for table in tables for version in table.versions],
+            offsets_of([size for table in tables for size in np.diff(table.offsets)]),
+            steps,
+            [text for table in tables for text in table.texts],
+        )
+
+    def __getitem__(self, user: str) -> ReasoningGraph:
+        number = self._number[user]
+        part = self.steps[self.offsets[number] : self.offsets[number + 1]]
+        return ReasoningGraph(user, _records(user, part, self.texts), self.runs[number], self.versions[number])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.users)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __repr__(self) -> str:
+        return f"GraphTable({len(self.users)} users, {len(self.steps)} steps)"
+
+
+def offsets_of(counts: Sequence[int] | np.ndarray) -> np.ndarray:
+    """(n + 1,) int64: where each of n parts of these sizes begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+
+
+def _records(user: str, part: np.ndarray, texts: Sequence[str]) -> tuple[Step, ...]:
+    """Steps, field by field. What is in the table was checked by `Step` before; doing it again would take most of the time."""
+    steps = tuple(object.__new__(Step) for _ in range(len(part)))
+    for name in STEP_FIELDS:
+        values: list[Any] = part[name].tolist()
+        if name in TEXT_FIELDS:
+            values = [texts[row] for row in values]
+        elif name == "cause_position":
+            values = [None if position < 0 else position for position in values]
+        deque(map(_SET[name], steps, values), maxlen=0)
+    deque(map(_SET["user"], steps, repeat(user)), maxlen=0)
+    return steps

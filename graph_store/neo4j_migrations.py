@@ -1,0 +1,98 @@
+"""What leads from each version of the Neo4j store's schema to the next.
+
+Every statement says IF NOT EXISTS and every filling may be done twice, so an interrupted migration is simply begun again.
+
+There is no vector index, on purpose. Tier 2 of the recall asks for the entries that lead to one item; an approximate index finds
+the nearest of all items and filters afterwards, so that it may return none of the few that fit. The entries of one item are few,
+found by the index on `target`, and compared exactly. Their dimension is kept in a (:VectorSpace) node and checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, LiteralString
+
+from llmrg.core.records import ReasoningGraph, Step
+from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store import neo4j_rows
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+    from llmrg.graph_store.neo4j_link import Neo4jLink
+
+AT_ONCE: Final = 100
+"""Users of one transaction."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What leads to schema `version` from the one before."""
+
+    version: int
+    does: str
+    """One line for people."""
+    statements: tuple[LiteralString, ...]
+    fill: Callable[[Neo4jLink], None] | None = None
+    """What is done to the data after the statements."""
+
+
+def _pack_graphs(link: Neo4jLink) -> None:
+    page = _users_after(link, "")
+    while page:
+        link.write(partial(_pack_page, page=page))
+        page = _users_after(link, page[-1][0])
+
+
+def _users_after(link: Neo4jLink, key: str) -> list[list[str]]:
+    return link.read(lambda tx: tx.run(cypher.USERS_WITH_GRAPHS, after=key, limit=AT_ONCE).values())
+
+
+def _pack_page(tx: ManagedTransaction, page: Sequence[Sequence[str]]) -> None:
+    for key, namespace in page:
+        tx.run(cypher.LOCK_USER, key=key, space=neo4j_rows.space_of(namespace)).consume()
+        user, run, version, steps = tx.run(cypher.STEPS_OF_NODES, key=key).single(strict=True).values()
+        graph = ReasoningGraph(user, tuple(Step(user, *values) for values in steps), run, version)
+        tx.run(cypher.PUT_PACKED_GRAPH, row=neo4j_rows.packed_row(namespace, graph)).consume()
+
+
+MIGRATIONS: Final = (
+    Migration(
+        1,
+        "constraints and indexes",
+        (
+            "CREATE CONSTRAINT llmrg_schema_key IF NOT EXISTS FOR (n:LlmrgSchema) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_user_key IF NOT EXISTS FOR (n:User) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_item_key IF NOT EXISTS FOR (n:Item) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_attribute_key IF NOT EXISTS FOR (n:Attribute) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_reason_key IF NOT EXISTS FOR (n:Reason) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_rejected_reason_key IF NOT EXISTS FOR (n:RejectedReason) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_knowledge_key IF NOT EXISTS FOR (n:Knowledge) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_run_key IF NOT EXISTS FOR (n:Run) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_user_status_key IF NOT EXISTS FOR (n:UserStatus) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_draft_key IF NOT EXISTS FOR (n:Draft) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_vector_space_key IF NOT EXISTS FOR (n:VectorSpace) REQUIRE n.key IS UNIQUE",
+            "CREATE INDEX llmrg_item_space IF NOT EXISTS FOR (n:Item) ON (n.space)",
+            "CREATE INDEX llmrg_item_name IF NOT EXISTS FOR (n:Item) ON (n.name)",
+            "CREATE INDEX llmrg_user_page IF NOT EXISTS FOR (n:User) ON (n.space, n.sort)",
+            "CREATE INDEX llmrg_user_space IF NOT EXISTS FOR (n:User) ON (n.space)",
+            "CREATE INDEX llmrg_user_name IF NOT EXISTS FOR (n:User) ON (n.name)",
+            "CREATE INDEX llmrg_knowledge_pair IF NOT EXISTS FOR (n:Knowledge) ON (n.pair)",
+            "CREATE INDEX llmrg_knowledge_target IF NOT EXISTS FOR (n:Knowledge) ON (n.target)",
+            "CREATE INDEX llmrg_knowledge_uses IF NOT EXISTS FOR (n:Knowledge) ON (n.space, n.uses)",
+            "CREATE INDEX llmrg_knowledge_page IF NOT EXISTS FOR (n:Knowledge) ON (n.space, n.id)",
+            "CREATE INDEX llmrg_run_space IF NOT EXISTS FOR (n:Run) ON (n.space)",
+            "CREATE INDEX llmrg_user_status_run IF NOT EXISTS FOR (n:UserStatus) ON (n.run_key)",
+        ),
+    ),
+    Migration(
+        2,
+        "a packed copy of every graph, so that programs read a graph by one look-up",
+        ("CREATE CONSTRAINT llmrg_packed_graph_key IF NOT EXISTS FOR (n:PackedGraph) REQUIRE n.key IS UNIQUE",),
+        _pack_graphs,
+    ),
+)
+
+CURRENT_VERSION: Final = MIGRATIONS[-1].version
