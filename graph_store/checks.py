@@ -151,6 +151,14 @@ def check_vector(vector: np.ndarray, what: str) -> None:
         raise CallerError(f"{what} must be finite numbers that are not all zero, not {_short(vector.tolist())}")
 
 
+def check_pruning(max_uses: int, max_score: float) -> None:
+    """A count and a score; NaN is neither."""
+    if max_uses < 0:
+        raise CallerError(f"max_uses must be 0 or more, not {max_uses!r}")
+    if not 0.0 <= max_score <= 1.0:
+        raise CallerError(f"max_score must be in [0, 1], not {max_score!r}")
+
+
 def check_uses(uses: Mapping[str, int]) -> None:
     """Whole numbers, 0 or more."""
     for key, count in uses.items():

@@ -75,6 +75,18 @@ RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.sco
        k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
 """
 
+PRUNABLE: Final = """
+MATCH (k:Knowledge) WHERE k.space = $space AND k.uses <= $max_uses AND k.score <= $max_score
+RETURN count(k) AS found
+"""
+
+PRUNE: Final = """
+MATCH (k:Knowledge) WHERE k.space = $space AND k.uses <= $max_uses AND k.score <= $max_score
+WITH k ORDER BY k.key LIMIT $limit
+DETACH DELETE k
+RETURN count(*) AS found
+"""
+
 LOCK_KNOWLEDGE: Final = """
 UNWIND $rows AS row
 MATCH (k:Knowledge {key: row.key})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from llmrg.graph_store.neo4j_rows import Row, node_key, space_of
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
+
+PRUNED_AT_ONCE: Final = 5000
+"""Entries that one transaction deletes: a server of 1 GB undoes one of some hundred thousand."""
 
 
 def check(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
@@ -81,6 +84,18 @@ def top(tx: ManagedTransaction, namespace: str, limit: int) -> list[Knowledge]:
     """Most used first, then score, then key."""
     found = tx.run(cypher.TOP_KNOWLEDGE, space=space_of(namespace), limit=limit)
     return [neo4j_rows.knowledge_from(record) for record in found.data()]
+
+
+def prunable(tx: ManagedTransaction, namespace: str, max_uses: int, max_score: float) -> int:
+    """How many entries `prune` would delete in all."""
+    bounds: Row = {"space": space_of(namespace), "max_uses": max_uses, "max_score": max_score}
+    return int(tx.run(cypher.PRUNABLE, **bounds).single(strict=True)["found"])
+
+
+def prune(tx: ManagedTransaction, namespace: str, max_uses: int, max_score: float) -> int:
+    """Delete some thousand entries at most; returns how many."""
+    bounds: Row = {"space": space_of(namespace), "max_uses": max_uses, "max_score": max_score, "limit": PRUNED_AT_ONCE}
+    return int(tx.run(cypher.PRUNE, **bounds).single(strict=True)["found"])
 
 
 def _keep_dimension(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:

@@ -24,7 +24,8 @@ class Neo4jStore:
     """A `GraphStore` on a Neo4j server, for any number of threads, processes and machines.
 
     A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most. Only a
-    call that puts more than 20,000 rows takes several: it is checked as a whole first; repeat it after a crash in between.
+    call that puts more than 20,000 rows takes several: it is checked as a whole first; repeat it after a crash in between. So
+    does one that prunes more than 5,000 entries.
 
     Args:
         url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
@@ -174,6 +175,16 @@ class Neo4jStore:
     def top_knowledge(self, namespace: str, limit: int = 20) -> list[Knowledge]:
         checks.check_page(namespace, "", limit)
         return self._link.read(lambda tx: neo4j_knowledge.top(tx, namespace, limit))
+
+    def prune_knowledge(self, namespace: str, *, max_uses: int = 0, max_score: float = 1.0, dry_run: bool = False) -> int:
+        checks.check_id(namespace, "namespace")
+        checks.check_pruning(max_uses, max_score)
+        if dry_run:
+            return self._link.read(lambda tx: neo4j_knowledge.prunable(tx, namespace, max_uses, max_score))
+        found = 0
+        while pruned := self._link.write(lambda tx: neo4j_knowledge.prune(tx, namespace, max_uses, max_score)):
+            found += pruned
+        return found
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def put_run(self, namespace: str, run: Run) -> None:

@@ -157,6 +157,12 @@ class GraphStore(Protocol):
     def top_knowledge(self, namespace: str, limit: int = 20) -> list[Knowledge]:
         """Most used first, then best score."""
 
+    def prune_knowledge(self, namespace: str, *, max_uses: int = 0, max_score: float = 1.0, dry_run: bool = False) -> int:
+        """Delete entries with at most `max_uses` uses and a score of at most `max_score`; graphs keep the steps made from them.
+
+        Returns how many there were. A dry run deletes none.
+        """
+
     # -- runs --------------------------------------------------------------------------------------------------------
     def put_run(self, namespace: str, run: Run) -> None:
         """Insert or replace by id."""

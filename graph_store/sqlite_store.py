@@ -201,6 +201,16 @@ class SqliteStore:
         with self._connections.reading() as db:
             return [sqlite_rows.knowledge_from(row) for row in db.execute(sql.TOP_KNOWLEDGE, (namespace, limit))]
 
+    def prune_knowledge(self, namespace: str, *, max_uses: int = 0, max_score: float = 1.0, dry_run: bool = False) -> int:
+        checks.check_id(namespace, "namespace")
+        checks.check_pruning(max_uses, max_score)
+        which = (namespace, max_uses, max_score)
+        if dry_run:
+            with self._connections.reading() as db:
+                return int(db.execute(sql.PRUNABLE, which).fetchone()[0])
+        with self._connections.writing() as db:
+            return db.execute(sql.PRUNE, which).rowcount
+
     # -- runs --------------------------------------------------------------------------------------------------------
     def put_run(self, namespace: str, run: Run) -> None:
         checks.check_id(namespace, "namespace")

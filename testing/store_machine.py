@@ -119,6 +119,14 @@ def make_store_machine(open_empty_store: Callable[[], GraphStore]) -> type[RuleB
             for key in uses.keys() & known.keys():
                 known[key] = replace(known[key], uses=known[key].uses + uses[key])
 
+        @rule(namespace=_namespaces, uses=st.integers(0, 2), score=st.floats(0, 1), dry_run=st.booleans())
+        def prune_knowledge(self, namespace: str, uses: int, score: float, dry_run: bool) -> None:
+            known = self.models[namespace].knowledge
+            weak = [key for key, entry in known.items() if entry.uses <= uses and entry.score <= score]
+            assert self.store.prune_knowledge(namespace, max_uses=uses, max_score=score, dry_run=dry_run) == len(weak)
+            for key in [] if dry_run else weak:
+                del known[key]
+
         @rule(namespace=_namespaces)
         def compare(self, namespace: str) -> None:
             store, model = self.store, self.models[namespace]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from llmrg.core.errors import StoreError, UnknownItemError
-from llmrg.core.records import Knowledge
+from llmrg.core.errors import CallerError, StoreError, UnknownItemError
+from llmrg.core.records import Knowledge, ReasoningGraph
 from llmrg.graph_store.protocol import GraphStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_knowledge
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_knowledge, make_step
 
 
 def by_key(entries: list[Knowledge]) -> dict[str, Knowledge]:
@@ -143,3 +144,39 @@ class KnowledgeContract:
         store.put_knowledge(NAMESPACE, entries[::-1])
         assert store.top_knowledge(NAMESPACE) == entries
         assert store.top_knowledge(NAMESPACE, limit=2) == entries[:2]
+
+    def test_pruning_takes_what_is_little_used_and_weak(self, store: GraphStore) -> None:
+        fill(store)
+        fill(store, OTHER)
+        entries = [
+            make_knowledge(0, 1, score=0.2, uses=0),
+            make_knowledge(0, 2, score=0.5, uses=0),
+            make_knowledge(0, 3, score=0.2, uses=2),
+            make_knowledge(0, 4, score=1.0, uses=0),
+        ]
+        store.put_knowledge(NAMESPACE, entries)
+        store.put_knowledge(OTHER, entries)
+        assert store.prune_knowledge(NAMESPACE, max_score=0.5, dry_run=True) == 2
+        assert len(store.knowledge(NAMESPACE)) == 4, "a dry run deletes none"
+        assert store.prune_knowledge(NAMESPACE, max_score=0.5) == 2
+        assert by_key(store.knowledge(NAMESPACE)) == by_key(entries[2:])
+        assert store.prune_knowledge(NAMESPACE) == 1
+        assert store.prune_knowledge(NAMESPACE, max_uses=2, dry_run=True) == store.prune_knowledge(NAMESPACE, max_uses=2) == 1
+        assert store.knowledge(NAMESPACE) == []
+        assert by_key(store.knowledge(OTHER)) == by_key(entries)
+
+    def test_a_step_keeps_what_it_took_from_pruned_knowledge(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_knowledge(NAMESPACE, [make_knowledge()])
+        graph = ReasoningGraph("ann", (make_step(cause=ITEMS[0], item=ITEMS[1], reason="same author", origin="knowledge"),))
+        store.replace_graph(NAMESPACE, graph)
+        assert store.prune_knowledge(NAMESPACE) == 1
+        assert store.graph(NAMESPACE, "ann").steps == graph.steps
+
+    @pytest.mark.parametrize("bounds", [{"max_uses": -1}, {"max_score": 1.1}, {"max_score": float("nan")}])
+    def test_senseless_bounds_of_pruning_are_refused(self, store: GraphStore, bounds: dict[str, Any]) -> None:
+        fill(store)
+        store.put_knowledge(NAMESPACE, [make_knowledge()])
+        with pytest.raises(CallerError, match=next(iter(bounds))):
+            store.prune_knowledge(NAMESPACE, **bounds)
+        assert len(store.knowledge(NAMESPACE)) == 1
