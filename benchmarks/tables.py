@@ -94,9 +94,9 @@ def movielens(found: dict[str, Any]) -> list[str]:
         about = found["training"]
         lines += [*comparison(found["table"]), ""]
         lines += [
-            f"Trainings of {about['epochs']} epochs at most, patience {about['patience']}: a short patience can stop a slow"
+            f"Trainings of {about['epochs']} epochs at most, patience {about['patience']}. {MOVIELENS_CAVEAT}",
+            "",
         ]
-        lines += ["starter on an early plateau, so read the order of the graph rows with care.", ""]
     stages = sorted(found["cost_of_this_call"]["stage_seconds"].items(), key=lambda pair: -pair[1])[:3]
     shares = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages)
     lines += [
@@ -105,6 +105,11 @@ def movielens(found: dict[str, Any]) -> list[str]:
     ]
     return lines
 
+
+MOVIELENS_CAVEAT = (
+    "An earlier table, of shorter trainings, had printed test figures of this data; steps and patience are now the defaults, and "
+    "the limit of epochs was set for time alone."
+)
 
 PEER_CAVEAT = (
     "Patience and dropout were set after earlier runs had printed test figures, so for this table it does not hold that test "

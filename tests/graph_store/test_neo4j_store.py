@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError, UnknownItemError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step
 from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_migrations, neo4j_rows
+from llmrg.graph_store.browser_pack import SavedQuery, saved_queries
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.protocol import GraphStore, StoreCounts
 from llmrg.testing.neo4j_fixture import Neo4jServer
@@ -30,7 +31,6 @@ from llmrg.testing.store_suite import GraphStoreContract
 
 pytestmark = pytest.mark.neo4j
 
-GUIDE = Path(__file__).parents[2] / "docs" / "graph_store.md"
 TEXTS = vars(neo4j_cypher) | vars(neo4j_cypher_knowledge)
 SECRET = "hush-hush-7731"
 
@@ -140,24 +140,15 @@ def test_leads_to_walks_accepted_steps_only(store: Neo4jStore, driver: neo4j.Dri
     assert {row["reason"] for row in rows} == {"doubts about what is real", "strange zones", "first contact"}
 
 
-def guide_queries() -> list[str]:
-    section = GUIDE.read_text(encoding="utf-8").partition("\n## Neo4j\n")[2].partition("\n## ")[0]
-    return re.findall(r"```cypher\n(.*?)```", section, re.DOTALL)
-
-
-def test_the_guide_has_its_queries() -> None:
-    assert len(guide_queries()) >= 6
-    assert all("LIMIT" in query for query in guide_queries())
-
-
-@pytest.mark.parametrize("query", guide_queries())
-def test_queries_of_the_guide_find_something(store: Neo4jStore, driver: neo4j.Driver, query: str) -> None:
+@pytest.mark.parametrize("query", saved_queries(), ids=lambda query: query.name)
+def test_saved_queries_find_something(store: Neo4jStore, driver: neo4j.Driver, query: SavedQuery) -> None:
     fill(store)
-    for wanted in re.findall(r"\$(\w+)", query):
-        assert wanted in {"user", "item"}
-    rows, summary, _ = driver.execute_query(query, user="ann", item="Roadside Picnic" if "KNOWN_FOR" in query else "Blindsight")
+    item = "Roadside Picnic" if "KNOWN_FOR" in query.text else "Blindsight"
+    named = {"namespace": "books", "user": "ann", "other": "bob", "item": item}
+    rows, summary, _ = driver.execute_query(query.text, named)  # type: ignore[arg-type]
     assert rows
     assert not deprecations(summary)
+    assert not driver.execute_query(query.text, named | {"namespace": "films"}).records  # type: ignore[arg-type]
 
 
 # -- one Cypher for all versions --------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ def test_train_recommend_explain_show(home: Path) -> None:
         ["export"],
         ["doctor"],
         ["demo"],
+        ["graph", "queries"],
     ],
 )
 def test_help_says_what_and_how(command: list[str], tmp_path: Path) -> None:
@@ -120,6 +121,13 @@ def test_machine_as_mermaid(tmp_path: Path) -> None:
     text = llmrg("graph", "machine", cwd=tmp_path).stdout
     for node in ("plan", "recall", "reason", "verify", "commit", "diverge", "ground", "publish"):
         assert node in text
+
+
+def test_queries_for_neo4j_browser(tmp_path: Path) -> None:
+    assert "// 3 Why this item" in llmrg("graph", "queries", cwd=tmp_path).stdout
+    written = llmrg("graph", "queries", "--write", "pack", cwd=tmp_path).stdout.split()
+    assert [(tmp_path / path).suffix for path in written] == [".zip", ".grass"]
+    assert all((tmp_path / path).stat().st_size > 1000 for path in written)
 
 
 def test_export_copies_everything(home: Path) -> None:
