@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace as replace_in_record
 from typing import TYPE_CHECKING
 
-from llmrg.core.errors import VersionConflictError
+from llmrg.core.errors import UnknownItemError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.graph_store import neo4j_cypher as cypher
@@ -62,6 +62,22 @@ def read(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> GraphT
     keys = [node_key(Label.PACKED_GRAPH, namespace, user) for user in dict.fromkeys(users)]
     found = [data for batch in neo4j_rows.batches(keys) for (data,) in tx.run(cypher.PACKED_GRAPHS, keys=batch).values()]
     return unpack(found)
+
+
+def write_nodes_again(tx: ManagedTransaction, namespace: str, user: str) -> None:
+    """Make the nodes of the user's steps from the packed graph; a graph with an item that is missing is deleted."""
+    key = node_key(Label.USER, namespace, user)
+    _lock_and_read_version(tx, namespace, key)
+    graph = read(tx, namespace, [user]).get(user)
+    try:
+        check_items(tx, namespace, items_of(graph.steps if graph else ()))
+    except UnknownItemError:
+        graph = None
+    if graph is None:
+        delete(tx, namespace, user)
+    else:
+        tx.run(cypher.DELETE_STEPS, key=key).consume()
+        _create_steps(tx, namespace, key, graph)
 
 
 def append_draft(tx: ManagedTransaction, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:

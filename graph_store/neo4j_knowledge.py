@@ -39,6 +39,11 @@ def put(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) ->
     write_rows(tx, cypher.RAISE_SCORES, ({"key": row["key"], "score": row["score"]} for row in rows))
     filled = ({"key": row["key"], "vector": row["vector"]} for row in rows if row["vector"] is not None)
     write_rows(tx, cypher.FILL_VECTORS, filled)
+    link(tx, namespace, rows)
+
+
+def link(tx: ManagedTransaction, namespace: str, rows: Sequence[Row]) -> None:
+    """Tie entries to their two items, as far as these are there. Args: rows: with `key`, `from_item` and `to_item`."""
     write_rows(tx, cypher.LINK_ITEM_TO_KNOWLEDGE, _links(namespace, rows, "from_item"))
     write_rows(tx, cypher.LINK_KNOWLEDGE_TO_ITEM, _links(namespace, rows, "to_item"))
 

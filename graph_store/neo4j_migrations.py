@@ -42,7 +42,7 @@ class Migration:
 def _pack_graphs(link: Neo4jLink) -> None:
     page = _users_after(link, "")
     while page:
-        link.write(partial(_pack_page, page=page))
+        link.write(partial(pack_users, users=page))
         page = _users_after(link, page[-1][0])
 
 
@@ -50,8 +50,9 @@ def _users_after(link: Neo4jLink, key: str) -> list[list[str]]:
     return link.read(lambda tx: tx.run(cypher.USERS_WITH_GRAPHS, after=key, limit=AT_ONCE).values())
 
 
-def _pack_page(tx: ManagedTransaction, page: Sequence[Sequence[str]]) -> None:
-    for key, namespace in page:
+def pack_users(tx: ManagedTransaction, users: Sequence[Sequence[str]]) -> None:
+    """Pack the graphs of these users, given as (key, namespace), from the nodes of their steps."""
+    for key, namespace in users:
         tx.run(cypher.LOCK_USER, key=key, space=neo4j_rows.space_of(namespace)).consume()
         user, run, version, steps = tx.run(cypher.STEPS_OF_NODES, key=key).single(strict=True).values()
         graph = ReasoningGraph(user, tuple(Step(user, *values) for values in steps), run, version)

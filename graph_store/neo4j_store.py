@@ -13,11 +13,11 @@ import numpy as np
 from llmrg.core.errors import GraphNotFoundError, StoreError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
-from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows, neo4j_schema
+from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_integrity, neo4j_knowledge, neo4j_rows, neo4j_schema
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import Neo4jLink
-from llmrg.graph_store.protocol import StoreCounts, StoreHealth
+from llmrg.graph_store.protocol import Problem, StoreCounts, StoreHealth
 
 
 class Neo4jStore:
@@ -72,6 +72,12 @@ class Neo4jStore:
     def health(self) -> StoreHealth:
         version = neo4j_schema.stored_version(self._link)
         return StoreHealth(self.url, self._link.product, version, vector_index=False)
+
+    def problems(self) -> list[Problem]:
+        return neo4j_integrity.problems(self._link)
+
+    def repair(self) -> None:
+        neo4j_integrity.repair(self._link)
 
     def counts(self, namespace: str) -> StoreCounts:
         checks.check_id(namespace, "namespace")

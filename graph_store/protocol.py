@@ -46,6 +46,20 @@ class StoreCounts:
     runs: int
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong inside a store, as it happens when other programs write there or a disk fails."""
+
+    what: str
+    count: int
+    examples: tuple[str, ...]
+    """A few of the ids."""
+    how: str
+    """What `repair` does about it, or what the reader can do."""
+    mendable: bool
+    """Whether `repair` mends it."""
+
+
 class GraphStore(Protocol):
     """Items, users, graphs, drafts, knowledge and runs of any number of namespaces.
 
@@ -75,6 +89,12 @@ class GraphStore(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def health(self) -> StoreHealth: ...
+
+    def problems(self) -> list[Problem]:
+        """Look through all namespaces: orphans, missing items, users marked done without a graph, missing indexes, damage."""
+
+    def repair(self) -> None:
+        """Mend every problem that is `mendable`. Stop builders first: what they are about to write may look like an orphan."""
 
     def counts(self, namespace: str) -> StoreCounts: ...
 

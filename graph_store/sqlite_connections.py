@@ -128,8 +128,8 @@ class SqliteConnections:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if _is_new(connection, self.path):
-                for table in schema.TABLES:
-                    connection.execute(table)
+                for statement in (*schema.TABLES, *schema.INDEXES.values()):
+                    connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
                 connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             connection.execute("COMMIT")

@@ -38,8 +38,6 @@ TABLES = (
         to_item TEXT NOT NULL, score REAL NOT NULL, uses INTEGER NOT NULL, source_user TEXT NOT NULL,
         source_position INTEGER NOT NULL, vector BLOB,
         UNIQUE (namespace, key))""",
-    "CREATE INDEX knowledge_by_pair ON knowledge (namespace, to_item, from_item)",
-    "CREATE INDEX knowledge_by_use ON knowledge (namespace, uses DESC, score DESC, key)",
     """CREATE TABLE vector_sizes (namespace TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE runs (
         namespace TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, settings TEXT NOT NULL, costs TEXT NOT NULL,
@@ -49,6 +47,10 @@ TABLES = (
         namespace TEXT NOT NULL, run TEXT NOT NULL, user TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL,
         PRIMARY KEY (namespace, run, user)) WITHOUT ROWID""",
 )
+INDEXES = {
+    "knowledge_by_pair": "CREATE INDEX IF NOT EXISTS knowledge_by_pair ON knowledge (namespace, to_item, from_item)",
+    "knowledge_by_use": "CREATE INDEX IF NOT EXISTS knowledge_by_use ON knowledge (namespace, uses DESC, score DESC, key)",
+}
 TABLE_NAMES = frozenset(
     ("items", "users", "graphs", "steps", "drafts", "draft_steps", "knowledge", "vector_sizes", "runs", "user_statuses")
 )

@@ -12,9 +12,9 @@ import numpy as np
 from llmrg.core.errors import GraphNotFoundError, StoreError, UnknownItemError, UnknownUserError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
-from llmrg.graph_store import checks, sqlite_knowledge, sqlite_rows
+from llmrg.graph_store import checks, sqlite_integrity, sqlite_knowledge, sqlite_rows
 from llmrg.graph_store import sqlite_schema as sql
-from llmrg.graph_store.protocol import StoreCounts, StoreHealth
+from llmrg.graph_store.protocol import Problem, StoreCounts, StoreHealth
 from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
 
 
@@ -56,6 +56,14 @@ class SqliteStore:
         with self._connections.reading() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
         return StoreHealth(self.url, f"SQLite {sqlite3.sqlite_version}", version, vector_index=False)
+
+    def problems(self) -> list[Problem]:
+        with self._connections.reading() as db:
+            return sqlite_integrity.problems(db)
+
+    def repair(self) -> None:
+        with self._connections.writing() as db:
+            sqlite_integrity.repair(db)
 
     def counts(self, namespace: str) -> StoreCounts:
         checks.check_id(namespace, "namespace")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmrg.cli.app import AsJson, Home, Store, app, err, print_json
+
+if TYPE_CHECKING:
+    from llmrg.graph_store.protocol import Problem
 
 PACKAGES = {
     "torch": ("trains recommenders", "pip install llmrg"),
@@ -28,21 +32,24 @@ def doctor(
     store: Store = None,
     home: Home = None,
     model: Annotated[str | None, typer.Option(help="Local model to try.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what is wrong inside the store; stop builders first.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What is installed, which store and which model answer, and what to do about what is missing.
 
-    Ends with exit code 1 if something that the default way needs is missing.
+    Ends with exit code 1 if something that the default way needs is missing. What is wrong inside the store is listed with what
+    --repair would do about it; nothing is changed without it.
 
     \b
     Examples:
       llmrg doctor
       llmrg doctor --store neo4j://127.0.0.1:7687
+      llmrg doctor --store sqlite:///graphs.db --repair
     """
     from llmrg.core.settings import load_settings
 
     settings = load_settings(store=store, home=home, model=model)
-    checks = [*_packages(), _store(settings), _model(settings)]
+    checks = [*_packages(), *_store(settings, repair), _model(settings)]
     if as_json:
         print_json([{"what": what, "state": state, "found": found, "next": mend} for what, state, found, mend in checks])
     else:
@@ -52,7 +59,7 @@ def doctor(
 
 
 Check = tuple[str, str, str, str]
-"""(what, ok | optional | missing, what was found, what to do)"""
+"""(what, ok | optional | missing | wrong, what was found, what to do)"""
 
 
 def _packages() -> list[Check]:
@@ -65,16 +72,26 @@ def _packages() -> list[Check]:
     return checks
 
 
-def _store(settings: Any) -> Check:
+def _store(settings: Any, repair: bool) -> list[Check]:
     from llmrg.core.errors import LlmrgError
     from llmrg.sdk import Project
 
     try:
         with Project(store=settings.store_url, home=settings.home) as project:
-            health = project.store.health()
-        return "store", "ok", f"{health.product}, schema {health.schema_version}, {health.url}", ""
+            health, problems = project.store.health(), project.store.problems()
+            if repair and problems:
+                project.store.repair()
+                left = {problem.what for problem in project.store.problems()}
+                problems = [replace(p, how="mended") if p.what not in left else p for p in problems]
     except LlmrgError as error:
-        return "store", "missing", type(error).__name__, str(error)
+        return [("store", "missing", type(error).__name__, str(error))]
+    found = [("store", "ok", f"{health.product}, schema {health.schema_version}, {health.url}", "")]
+    return found + [_inside(problem) for problem in problems]
+
+
+def _inside(problem: Problem) -> Check:
+    how = f"--repair: {problem.how}" if problem.mendable and problem.how != "mended" else problem.how
+    return "in the store", "wrong", f"{problem.count:,} {problem.what}, as {', '.join(problem.examples)}", how
 
 
 def _model(settings: Any) -> Check:
@@ -104,4 +121,4 @@ def _say(line: str) -> None:
 def _print(checks: list[Check]) -> None:
     from llmrg.cli.tables import print_rows
 
-    print_rows("doctor", ("what", "state", "found", "what to do"), [tuple(check) for check in checks])
+    print_rows("doctor", ("what", "state", "found", "what to do"), [tuple(check) for check in checks], figures=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from llmrg.cli.app import out
 
@@ -68,12 +68,14 @@ def seconds_by_stage(report: BuildReport) -> str:
     return ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in longest[:4])
 
 
-def print_rows(title: str, header: Sequence[str], rows: Rows) -> None:
+def print_rows(title: str, header: Sequence[str], rows: Rows, figures: bool = True) -> None:
+    """Args: figures: the columns after the first hold numbers, which stand to the right."""
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(header))
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 or not any(header) else "right", no_wrap=index == 0 and any(header))
+        right = figures and index > 0 and any(header)
+        table.add_column(name, justify="right" if right else "left", no_wrap=index == 0 and any(header))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     out.print(table)
 
 
@@ -91,7 +93,7 @@ def print_costs(report: BuildReport) -> None:
 
 def print_sets(sets: Sequence[SetStatus]) -> None:
     rows = [(s.name, s.what, s.here or "no", s.licence) for s in sets]
-    print_rows("Data sets", ("name", "what", "here", "terms"), rows)
+    print_rows("Data sets", ("name", "what", "here", "terms"), rows, figures=False)
     out.print("fetch one with `llmrg data get NAME`; a file or folder of your own needs no name", highlight=False)
 
 
@@ -112,6 +114,6 @@ def print_summary(summary: DatasetSummary, report: LoadReport) -> None:
         rows.append((f"{a.name} ({a.of}{role})", f"{a.values:,} values on {a.carriers:,} {a.of}: {common}"))
     for user, titles in summary.examples[:2]:
         rows.append((f"user {user}, last", "; ".join(titles)))
-    print_rows(report.source, ("", ""), [tuple(escape(cell) for cell in row) for row in rows])
+    print_rows(report.source, ("", ""), rows)
     for note in (*report.notes, *report.bad_rows[:20]):
         out.print(f"  {note}", highlight=False, markup=False)

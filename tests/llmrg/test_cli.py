@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -55,6 +57,8 @@ def test_train_recommend_explain_show(home: Path) -> None:
         ["data", "inspect"],
         ["export"],
         ["doctor"],
+        ["store", "migrate"],
+        ["store", "prune"],
         ["demo"],
         ["graph", "queries"],
     ],
@@ -87,6 +91,41 @@ def test_bad_input_ends_with_one_clear_line_and_its_code(home: Path, arguments: 
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr
+
+
+def test_knowledge_is_pruned_after_a_dry_run(home: Path, tmp_path: Path) -> None:
+    store = shutil.copy(home / ".llmrg" / "graphs.db", tmp_path)
+    weak = ["store", "prune", "--max-uses", "99", "--store", f"sqlite:///{store}"]
+    tried = llmrg(*weak, "--dry-run", cwd=tmp_path).stderr
+    found = int(tried.split()[0].replace(",", ""))
+    assert found > 0
+    assert f"{found:,} are there now" in tried
+    assert f"{found:,} entries were deleted; 0 are there now" in llmrg(*weak, cwd=tmp_path).stderr
+
+
+def test_a_store_of_this_release_needs_no_migration(home: Path) -> None:
+    done = llmrg("store", "migrate", "--dry-run", cwd=home)
+    assert (done.returncode, "nothing to do" in done.stderr) == (0, True)
+
+
+def test_doctor_says_what_is_wrong_in_the_store_and_mends_it_on_demand(home: Path, tmp_path: Path) -> None:
+    store = shutil.copy(home / ".llmrg" / "graphs.db", tmp_path)
+    with sqlite3.connect(store) as db:
+        db.execute("DELETE FROM graphs WHERE user = 'reader-001'")
+    db.close()
+    look = ["doctor", "--store", f"sqlite:///{store}", "--json"]
+
+    def wrong(*more: str) -> dict[str, str]:
+        rows = json.loads(llmrg(*look, *more, cwd=tmp_path).stdout)
+        return {row["found"]: row["next"] for row in rows if row["state"] == "wrong"}
+
+    first = wrong()
+    assert len(first) == 2
+    assert any("users marked done without a graph, as reader-001" in found for found in first)
+    assert all(mend.startswith("--repair: ") for mend in first.values())
+    assert wrong() == first
+    assert set(wrong("--repair").values()) == {"mended"}
+    assert wrong() == {}
 
 
 def test_inspect_counts_bad_rows_when_asked(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""What can be wrong in a Neo4j store, where people and other programs may write too, and how each is mended.
+
+The packed graphs are what programs read, so they are the truth, and the nodes beside them are made from them again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
+
+from llmrg.graph_store import neo4j_cypher_integrity as cypher
+from llmrg.graph_store import neo4j_graphs, neo4j_knowledge, neo4j_rows
+from llmrg.graph_store.neo4j_catalogue import write_rows
+from llmrg.graph_store.neo4j_labels import Label
+from llmrg.graph_store.neo4j_migrations import MIGRATIONS, pack_users
+from llmrg.graph_store.neo4j_rows import Row, node_key
+from llmrg.graph_store.protocol import Problem
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction
+
+    from llmrg.graph_store.neo4j_link import Neo4jLink
+
+Mend: TypeAlias = "Callable[[ManagedTransaction, Sequence[Row]], None]"
+
+AT_ONCE: Final = 1000
+"""Rows of one repairing transaction."""
+
+
+@dataclass(frozen=True)
+class _Check:
+    what: str
+    find: Callable[[Neo4jLink], list[Row]]
+    """Rows with `key` and `example`."""
+    how: str
+    mend: Mend | None = None
+
+
+def problems(link: Neo4jLink) -> list[Problem]:
+    found = []
+    for check in CHECKS:
+        rows = check.find(link)
+        examples = tuple(str(row["example"]) for row in rows[:3])
+        found.append(Problem(check.what, len(rows), examples, check.how, check.mend is not None))
+    lost = _lost_indexes(link)
+    found.append(Problem("indexes or constraints missing or failed", len(lost), tuple(lost[:3]), "make them again", True))
+    return [problem for problem in found if problem.count]
+
+
+def repair(link: Neo4jLink) -> None:
+    """Mend all that can be mended; some rows a transaction, so an interrupted repair is simply begun again."""
+    if _lost_indexes(link):
+        for migration in MIGRATIONS:
+            for statement in migration.statements:
+                link.change_schema(statement)
+    for check in CHECKS:
+        if check.mend:
+            for batch in neo4j_rows.batches(check.find(link), AT_ONCE):
+                link.write(partial(_mend, check.mend, batch))
+
+
+def _mend(mend: Mend, rows: Sequence[Row], tx: ManagedTransaction) -> None:
+    mend(tx, rows)
+
+
+def _lost_indexes(link: Neo4jLink) -> list[str]:
+    there = {name for name, state in link.read(lambda tx: tx.run(cypher.INDEXES).values()) if state == "ONLINE"}
+    wanted = [text for migration in MIGRATIONS for text in migration.statements]
+    return sorted({name[0] for text in wanted if (name := re.search(r"llmrg_\w+", text))} - there)
+
+
+# -- find -----------------------------------------------------------------------------------------------------------------
+def _rows(statement: LiteralString, **fixed: Any) -> Callable[[Neo4jLink], list[Row]]:
+    return lambda link: link.read(lambda tx: tx.run(statement, **fixed).data())
+
+
+def _lacking(owners: LiteralString, label: Label, statement: LiteralString, **fixed: Any) -> Callable[[Neo4jLink], list[Row]]:
+    """Rows of `owners` whose user has no node of this label."""
+
+    def find(link: Neo4jLink) -> list[Row]:
+        rows = _rows(owners, **fixed)(link)
+        wanted = [row | {"wanted": node_key(label, row["namespace"], row["user"])} for row in rows]
+        found = [_rows(statement, rows=batch)(link) for batch in neo4j_rows.batches(wanted)]
+        names = {row["key"]: row["namespace"] for row in rows}
+        return [row | {"namespace": names[row["key"]]} for batch in found for row in batch]
+
+    return find
+
+
+# -- mend -----------------------------------------------------------------------------------------------------------------
+def _run(statement: LiteralString, **fixed: Any) -> Callable[[ManagedTransaction, Iterable[Row]], None]:
+    return lambda tx, rows: write_rows(tx, statement, ({"key": row["key"]} for row in rows), **fixed)
+
+
+def _pack(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+    pack_users(tx, [(row["key"], row["namespace"]) for row in rows])
+
+
+def _write_nodes_again(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+    for row in rows:
+        neo4j_graphs.write_nodes_again(tx, row["namespace"], row["example"])
+
+
+def _link_or_delete(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+    for namespace in {row["namespace"] for row in rows}:
+        neo4j_knowledge.link(tx, namespace, [row for row in rows if row["namespace"] == namespace])
+    still = {record["key"] for record in tx.run(cypher.UNLINKED_KNOWLEDGE).data()}
+    write_rows(tx, cypher.DELETE_KNOWLEDGE, ({"key": row["key"]} for row in rows if row["key"] in still))
+
+
+_NO_GRAPH: Final = (Label.PACKED_GRAPH, cypher.LACKING_GRAPH)
+_NO_USER: Final = (Label.USER, cypher.LACKING_USER)
+
+CHECKS: Final = (
+    _Check("steps without a user", _rows(cypher.STRAY_STEPS), "delete them", _run(cypher.DELETE_STEPS_OF_KEYS)),
+    _Check("graphs whose user is missing", _lacking(cypher.PACKED_OWNERS, *_NO_USER), "delete them", _run(cypher.DELETE_PACKED)),
+    _Check(
+        "graphs without their packed copy",
+        _lacking(cypher.USERS_WITH_A_GRAPH, *_NO_GRAPH),
+        "pack the nodes of their steps",
+        _pack,
+    ),
+    _Check(
+        "graphs whose nodes are not all there",
+        _rows(cypher.USERS_OF_TORN_GRAPHS),
+        "make the nodes from the packed copy; where an item is missing, delete the graph, so that the next build makes it anew",
+        _write_nodes_again,
+    ),
+    _Check(
+        "users marked done without a graph",
+        _lacking(cypher.DONE_OWNERS, *_NO_GRAPH, done="done"),
+        "mark them pending, so that the next build makes their graphs",
+        _run(cypher.MARK_PENDING, pending="pending"),
+    ),
+    _Check("statuses of a run that is missing", _rows(cypher.STRAY_STATUSES), "delete them", _run(cypher.DELETE_STATUSES)),
+    _Check("drafts whose user is missing", _lacking(cypher.DRAFT_OWNERS, *_NO_USER), "delete them", _run(cypher.DELETE_DRAFTS)),
+    _Check(
+        "knowledge without its items",
+        _rows(cypher.UNLINKED_KNOWLEDGE),
+        "link it again; delete it where an item is missing",
+        _link_or_delete,
+    ),
+    _Check(
+        "knowledge without provenance",
+        _rows(cypher.KNOWLEDGE_WITHOUT_SOURCE, nobody=""),
+        "nothing: it is used as if known from the start; say where it is from (`source_user`) when you put it",
+    ),
+)

@@ -1,0 +1,141 @@
+"""What can be wrong inside a SQLite store, and how each is mended."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+from llmrg.graph_store import sqlite_schema as sql
+from llmrg.graph_store.protocol import Problem
+
+_BROKEN_GRAPHS: Final = """SELECT DISTINCT graphs.id FROM graphs JOIN steps ON steps.graph = graphs.id
+    WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = steps.item)
+    OR (steps.cause_kind = 'item'
+        AND NOT EXISTS (SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = steps.cause))"""
+_OWNERLESS_GRAPHS: Final = """SELECT id FROM graphs WHERE NOT EXISTS (
+    SELECT 1 FROM users WHERE users.namespace = graphs.namespace AND users.user = graphs.user)"""
+_STRAY_DRAFTS: Final = """SELECT id FROM drafts WHERE NOT EXISTS (
+    SELECT 1 FROM users WHERE users.namespace = drafts.namespace AND users.user = drafts.user)"""
+_SIZES: Final = """(SELECT count(*) FILTER (WHERE accepted AND kind = 'reasoned') FROM steps WHERE graph = graphs.id),
+    (SELECT count(*) FILTER (WHERE NOT accepted) FROM steps WHERE graph = graphs.id),
+    (SELECT count(*) FILTER (WHERE accepted AND kind = 'imagined') FROM steps WHERE graph = graphs.id)"""
+
+
+@dataclass(frozen=True)
+class _Check:
+    what: str
+    find: str
+    """Selects one row for each case; its first column is an example."""
+    mend: tuple[str, ...] = ()
+    how: str = ""
+
+
+CHECKS: Final = (
+    _Check(
+        "steps without a graph",
+        "SELECT item FROM steps WHERE graph NOT IN (SELECT id FROM graphs)",
+        ("DELETE FROM steps WHERE graph NOT IN (SELECT id FROM graphs)",),
+        "delete them",
+    ),
+    _Check(
+        "graphs whose user is missing",
+        f"SELECT user FROM graphs WHERE id IN ({_OWNERLESS_GRAPHS})",
+        (f"DELETE FROM steps WHERE graph IN ({_OWNERLESS_GRAPHS})", f"DELETE FROM graphs WHERE id IN ({_OWNERLESS_GRAPHS})"),
+        "delete them",
+    ),
+    _Check(
+        "graphs with a step whose item is missing",
+        f"SELECT user FROM graphs WHERE id IN ({_BROKEN_GRAPHS})",
+        (f"DELETE FROM graphs WHERE id IN ({_BROKEN_GRAPHS})", "DELETE FROM steps WHERE graph NOT IN (SELECT id FROM graphs)"),
+        "delete them, so that the next build makes them anew",
+    ),
+    _Check(
+        "graphs whose counts differ from their steps",
+        f"SELECT user FROM graphs WHERE (accepted, rejected, imagined) IS NOT ({_SIZES})",
+        (f"UPDATE graphs SET (accepted, rejected, imagined) = (SELECT {_SIZES})",),
+        "count again",
+    ),
+    _Check(
+        "users marked done without a graph",
+        """SELECT user FROM user_statuses AS s WHERE status = 'done' AND NOT EXISTS (
+            SELECT 1 FROM graphs WHERE graphs.namespace = s.namespace AND graphs.user = s.user)""",
+        (
+            """UPDATE user_statuses SET status = 'pending' WHERE status = 'done' AND NOT EXISTS (
+            SELECT 1 FROM graphs WHERE graphs.namespace = user_statuses.namespace AND graphs.user = user_statuses.user)""",
+        ),
+        "mark them pending, so that the next build makes their graphs",
+    ),
+    _Check(
+        "statuses of a run that is missing",
+        """SELECT run FROM user_statuses AS s WHERE NOT EXISTS (
+            SELECT 1 FROM runs WHERE runs.namespace = s.namespace AND runs.id = s.run)""",
+        (
+            """DELETE FROM user_statuses WHERE NOT EXISTS (
+            SELECT 1 FROM runs WHERE runs.namespace = user_statuses.namespace AND runs.id = user_statuses.run)""",
+        ),
+        "delete them",
+    ),
+    _Check(
+        "drafts whose user is missing",
+        f"SELECT user FROM drafts WHERE id IN ({_STRAY_DRAFTS})",
+        (f"DELETE FROM draft_steps WHERE draft IN ({_STRAY_DRAFTS})", f"DELETE FROM drafts WHERE id IN ({_STRAY_DRAFTS})"),
+        "delete them",
+    ),
+    _Check(
+        "draft steps without a draft",
+        "SELECT draft FROM draft_steps WHERE draft NOT IN (SELECT id FROM drafts)",
+        ("DELETE FROM draft_steps WHERE draft NOT IN (SELECT id FROM drafts)",),
+        "delete them",
+    ),
+    _Check(
+        "histories that name a missing item",
+        """SELECT DISTINCT user FROM users, json_each(users.items) AS taken WHERE NOT EXISTS (
+            SELECT 1 FROM items WHERE items.namespace = users.namespace AND items.id = taken.value)""",
+        how="run `llmrg build`, which puts the catalogue again",
+    ),
+    _Check(
+        "knowledge whose items are missing",
+        """SELECT key FROM knowledge AS k WHERE NOT EXISTS (
+            SELECT 1 FROM items WHERE items.namespace = k.namespace AND items.id = k.from_item) OR NOT EXISTS (
+            SELECT 1 FROM items WHERE items.namespace = k.namespace AND items.id = k.to_item)""",
+        (
+            """DELETE FROM knowledge WHERE NOT EXISTS (
+            SELECT 1 FROM items WHERE items.namespace = knowledge.namespace AND items.id = knowledge.from_item) OR NOT EXISTS (
+            SELECT 1 FROM items WHERE items.namespace = knowledge.namespace AND items.id = knowledge.to_item)""",
+        ),
+        "delete it",
+    ),
+    _Check(
+        "knowledge without provenance",
+        "SELECT key FROM knowledge WHERE source_user = ''",
+        how="nothing: it is used as if known from the start; say where it is from (`source_user`) when you put it",
+    ),
+)
+
+
+def problems(db: sqlite3.Connection) -> list[Problem]:
+    """Inside the caller's transaction."""
+    damage = [text for (text,) in db.execute("PRAGMA quick_check(5)") if text != "ok"]
+    if damage:
+        return [Problem("damaged pages", len(damage), tuple(damage), "put a backup in the file's place", False)]
+    found = [_problem(db, check) for check in CHECKS]
+    lost = [name for name in sql.INDEXES if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone()]
+    if lost:
+        found.append(Problem("missing indexes", len(lost), tuple(lost), "make them again", True))
+    return [problem for problem in found if problem.count]
+
+
+def repair(db: sqlite3.Connection) -> None:
+    """Mend all that can be mended, inside the caller's transaction. In this order: deleting a graph leaves a user marked done."""
+    for check in CHECKS:
+        for statement in check.mend:
+            db.execute(statement)
+    for statement in sql.INDEXES.values():
+        db.execute(statement)
+
+
+def _problem(db: sqlite3.Connection, check: _Check) -> Problem:
+    (count,) = db.execute(f"SELECT count(*) FROM ({check.find})").fetchone()
+    examples = [str(row[0]) for row in db.execute(f"{check.find} LIMIT 3")] if count else []
+    return Problem(check.what, count, tuple(examples), check.how, bool(check.mend))

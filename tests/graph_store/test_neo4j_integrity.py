@@ -1,0 +1,108 @@
+"""What people and other programs may do to a Neo4j store: found, named, and mended where that loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import LiteralString
+
+import neo4j
+import pytest
+
+from llmrg.graph_store.neo4j_store import Neo4jStore
+from llmrg.testing.neo4j_fixture import Neo4jServer
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_knowledge, make_run
+
+pytestmark = pytest.mark.neo4j
+
+STEP_ITEM = make_graph("ann").steps[0].item
+FAULTS: dict[str, LiteralString] = {
+    "steps without a user": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
+    "graphs whose user is missing": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
+    "graphs without their packed copy": "MATCH (g:PackedGraph {user: 'bob', namespace: 'shop'}) DELETE g",
+    "graphs whose nodes are not all there": "MATCH (s:Reason {namespace: 'shop'}) WITH s LIMIT 2 DETACH DELETE s",
+    "users marked done without a graph": "MATCH (s:UserStatus {user: 'bob', namespace: 'shop'}) SET s.user = 'cleo'",
+    "statuses of a run that is missing": "MATCH (r:Run {namespace: 'shop'}) DETACH DELETE r",
+    "drafts whose user is missing": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
+    "knowledge without its items": "MATCH (k:Knowledge {namespace: 'shop'})-[r]-() DELETE r",
+    "knowledge without provenance": "MATCH (k:Knowledge {namespace: 'shop'}) SET k.source_user = ''",
+    "indexes or constraints missing or failed": "DROP INDEX llmrg_knowledge_pair",
+}
+
+
+@pytest.fixture
+def driver(neo4j_server: Neo4jServer) -> Iterator[neo4j.Driver]:
+    with neo4j.GraphDatabase.driver(neo4j_server.url, auth=neo4j_server.auth) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(neo4j_server: Neo4jServer, driver: neo4j.Driver) -> Iterator[Neo4jStore]:
+    driver.execute_query("MATCH (n) WHERE NOT n:LlmrgSchema DETACH DELETE n")
+    with Neo4jStore(neo4j_server.url, neo4j_server.auth) as opened:
+        for namespace in (NAMESPACE, OTHER):
+            fill(opened, namespace)
+            opened.put_run(namespace, make_run())
+            opened.put_knowledge(namespace, [make_knowledge(10, 11, source_user="ann")])
+            for user in ("ann", "bob"):
+                opened.append_draft(namespace, "run 2", user, make_graph(user).steps, 8)
+                opened.replace_graph(namespace, make_graph(user))
+                opened.set_user_status(namespace, "run 1", user, "done")
+        yield opened
+
+
+def nodes_of_steps(driver: neo4j.Driver) -> set[tuple[str, ...]]:
+    """What Neo4j Browser shows of the steps of both namespaces."""
+    rows, _, _ = driver.execute_query(
+        "MATCH (u:User)-[h:HAS|REJECTED]->(s)-[l:LEADS_TO|ABOUT]->(i:Item) OPTIONAL MATCH (c)-[:LEADS_TO]->(s) "
+        "RETURN u.namespace AS space, u.id AS user, s.key AS step, i.id AS item, coalesce(c.id, '') AS cause, labels(s)[0] AS s"
+    )
+    return {tuple(row.values()) for row in rows}
+
+
+def test_a_whole_store_has_no_problems_and_repair_changes_nothing(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    before = {space: (store.graphs(space, ["ann", "bob"]), store.counts(space)) for space in (NAMESPACE, OTHER)}
+    nodes = nodes_of_steps(driver)
+    assert store.problems() == []
+    store.repair()
+    assert {space: (store.graphs(space, ["ann", "bob"]), store.counts(space)) for space in (NAMESPACE, OTHER)} == before
+    assert nodes_of_steps(driver) == nodes
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_each_fault_is_found_and_mended(store: Neo4jStore, driver: neo4j.Driver, what: str) -> None:
+    other = store.graphs(OTHER, ["ann", "bob"])
+    driver.execute_query(FAULTS[what])
+    found = {problem.what: problem for problem in store.problems()}
+    assert what in found
+    assert found[what].examples
+    assert found[what].mendable == (what != "knowledge without provenance")
+    assert found[what].how
+    assert store.problems() == list(found.values()), "looking changes nothing"
+    store.repair()
+    assert {problem.what for problem in store.problems()} <= {"knowledge without provenance"}
+    assert store.graphs(OTHER, ["ann", "bob"]) == other
+
+
+@pytest.mark.parametrize("what", ["graphs without their packed copy", "graphs whose nodes are not all there"])
+def test_repair_loses_no_step(store: Neo4jStore, driver: neo4j.Driver, what: str) -> None:
+    graphs, nodes = store.graphs(NAMESPACE, ["ann", "bob"]), nodes_of_steps(driver)
+    driver.execute_query(FAULTS[what])
+    store.repair()
+    assert store.graphs(NAMESPACE, ["ann", "bob"]) == graphs
+    assert nodes_of_steps(driver) == nodes
+
+
+def test_a_graph_that_lost_an_item_is_built_anew(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    driver.execute_query("MATCH (i:Item {namespace: 'shop', id: $item}) DETACH DELETE i", item=STEP_ITEM)
+    assert "graphs whose nodes are not all there" in {problem.what for problem in store.problems()}
+    store.repair()
+    assert store.graphs(NAMESPACE, ["ann", "bob"]) == {}
+    assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("pending", ""), "bob": ("pending", "")}
+    assert {problem.what for problem in store.problems()} == set()
+
+
+def test_knowledge_that_lost_an_item_is_deleted(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    driver.execute_query("MATCH (i:Item {namespace: 'shop', id: $item}) DETACH DELETE i", item=ITEMS[11])
+    store.repair()
+    assert store.knowledge(NAMESPACE) == []
+    assert len(store.knowledge(OTHER)) == 1
