@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmrg.core.records import Item
-from llmrg.graph_store import GraphStore, compare, open_store
+from llmrg.graph_store import GraphStore, contents, open_store
 from llmrg.graph_store.compare import CopyReport, copy_store, differences
 from llmrg.testing.store_examples import (
     ITEMS,
@@ -28,7 +28,7 @@ USERS = tuple(f"user {n}" for n in range(7))
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "_PAGE", 2)
+    monkeypatch.setattr(contents, "PAGE", 2)
 
 
 @pytest.fixture
@@ -53,10 +53,11 @@ def target(tmp_path: Path) -> Iterator[GraphStore]:
 
 
 def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
-    told: list[tuple[int, int]] = []
-    report = copy_store(source, target, NAMESPACE, lambda done, total: told.append((done, total)))
+    told: list[tuple[str, int, int]] = []
+    report = copy_store(source, target, NAMESPACE, lambda *news: told.append(news))
     assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
-    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    users, knowledge = [2, 4, 6, 7], [2, 4, 5]
+    assert told == [*(("users", done, 7) for done in users), *(("knowledge", done, 5) for done in knowledge)]
     assert list(differences(source, target, NAMESPACE)) == []
     assert target.graph(NAMESPACE, USERS[3]) == source.graph(NAMESPACE, USERS[3])
     assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)
@@ -72,8 +73,8 @@ def test_copying_again_writes_nothing(source: GraphStore, target: GraphStore) ->
 
 
 def test_an_interrupted_copy_goes_on(source: GraphStore, target: GraphStore) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 4:
+    def stop(what: str, done: int, total: int) -> None:
+        if (what, done) == ("users", 4):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
