@@ -15,7 +15,7 @@ from llmrg.testing.store_examples import (
     ITEMS,
     NAMESPACE,
     OTHER,
-    fill,
+    fill_everything,
     make_graph,
     make_history,
     make_item,
@@ -35,14 +35,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 def source(tmp_path: Path) -> Iterator[GraphStore]:
     """Seven users, six graphs, five entries, two runs."""
     with open_store(f"sqlite:///{tmp_path}/source.db") as store:
-        fill(store, users=USERS)
-        for user in USERS[1:]:
-            store.replace_graph(NAMESPACE, make_graph(user))
-        store.put_knowledge(NAMESPACE, [make_knowledge(0, n, uses=n, vector=(1.0, n / 8)) for n in range(1, 6)])
-        for run in ("run 1", "run 2"):
-            store.put_run(NAMESPACE, make_run(run))
-            store.set_user_status(NAMESPACE, run, USERS[1], "done")
-        store.set_user_status(NAMESPACE, "run 1", USERS[0], "failed", "no reply")
+        fill_everything(store, users=USERS)
         yield store
 
 
