@@ -1,21 +1,17 @@
 """One namespace of two stores: copy it over, or say where the two differ.
 
-Only the protocol is used, so any two stores will do: `llmrg export` moves an embedded store into Neo4j with it.
+Only the protocol is used, so any two stores will do: `llmrg export` moves an embedded store into Neo4j with it, and
+`llmrg import` fills a store from a folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmrg.core.records import Knowledge, ReasoningGraph
+from llmrg.graph_store.contents import PAGE, Contents, Progress, StoreContents, UserContents, followed, pages_of_users
 from llmrg.graph_store.protocol import GraphStore
-
-_PAGE = 500
-"""Users or knowledge entries a call."""
-
-Progress = Callable[[int, int], None]
-"""(users done, users in all)."""
 
 
 @dataclass(frozen=True)
@@ -32,33 +28,35 @@ class CopyReport:
 
 
 def copy_store(source: GraphStore, target: GraphStore, namespace: str, progress: Progress | None = None) -> CopyReport:
-    """Copy items, histories, graphs, knowledge and runs; drafts are left behind, since their runs go on where they began.
+    """Copy a namespace of one store into another: see `copy_contents`."""
+    return copy_contents(StoreContents(source, namespace), target, namespace, progress)
+
+
+def copy_contents(contents: Contents, target: GraphStore, namespace: str, progress: Progress | None = None) -> CopyReport:
+    """Copy items, histories, graphs, knowledge and runs into `namespace` of the target.
 
     Repeating it after an interruption goes on where it stopped: what is equal is skipped. Where the two differ the source wins,
     except that knowledge keeps its source and the larger use count and score; what only the target has stays. Versions are the
     target's own.
 
-    Raises: StoreError: either store failed; what was copied by then stays.
+    Raises: StoreError: the source cannot be read or the target not written; what was copied by then stays.
     """
-    items = _copy_items(source, target, namespace)
-    histories = graphs = equal = done = 0
-    total = source.counts(namespace).users
-    for users in _pages_of_users(source, namespace):
-        new_histories, new_graphs, same = _copy_users(source, target, namespace, users)
-        histories, graphs, equal, done = histories + new_histories, graphs + new_graphs, equal + same, done + len(users)
-        if progress:
-            progress(done, max(done, total))
-    knowledge = _copy_knowledge(source, target, namespace)
-    return CopyReport(items, histories, graphs, knowledge, _copy_runs(source, target, namespace), equal)
+    items = _copy_items(contents, target, namespace)
+    histories = graphs = equal = 0
+    for users in followed(contents.users(), "users", contents, progress):
+        new_histories, new_graphs, same = _copy_users(users, target, namespace)
+        histories, graphs, equal = histories + new_histories, graphs + new_graphs, equal + same
+    pages = followed(contents.knowledge(), "knowledge", contents, progress)
+    knowledge = sum(_copy_knowledge(page, target, namespace) for page in pages)
+    return CopyReport(items, histories, graphs, knowledge, _copy_runs(contents, target, namespace), equal)
 
 
 def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[str]:
     """What is in one store and not, or not equal, in the other; drafts and versions do not count."""
     yield from _differing("item", {i.id: i for i in one.items(namespace)}, {i.id: i for i in other.items(namespace)})
-    here, there = set(_all_users(one, namespace)), set(_all_users(other, namespace))
-    users = sorted(here | there)
-    for start in range(0, len(users), _PAGE):
-        page = users[start : start + _PAGE]
+    users = sorted(_all_users(one, namespace) | _all_users(other, namespace))
+    for start in range(0, len(users), PAGE):
+        page = users[start : start + PAGE]
         yield from _differing("history", one.histories(namespace, page), other.histories(namespace, page))
         yield from _differing("graph", _contents(one.graphs(namespace, page)), _contents(other.graphs(namespace, page)))
     yield from _differing("knowledge", _all_knowledge(one, namespace), _all_knowledge(other, namespace))
@@ -68,79 +66,63 @@ def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[
         yield from _differing(f"status in run {run!r} of user", statuses, others)
 
 
-def _copy_items(source: GraphStore, target: GraphStore, namespace: str) -> int:
+def _copy_items(contents: Contents, target: GraphStore, namespace: str) -> int:
     there = {item.id: item for item in target.items(namespace)}
-    new = [item for item in source.items(namespace) if there.get(item.id) != item]
+    new = [item for item in contents.items() if there.get(item.id) != item]
     if new:
         target.put_items(namespace, new)
     return len(new)
 
 
-def _copy_users(source: GraphStore, target: GraphStore, namespace: str, users: list[str]) -> tuple[int, int, int]:
-    histories, there = source.histories(namespace, users), target.histories(namespace, users)
-    new_histories = [history for user, history in histories.items() if there.get(user) != history]
+def _copy_users(page: Sequence[UserContents], target: GraphStore, namespace: str) -> tuple[int, int, int]:
+    users = [history.user for history, _ in page]
+    there, known = target.histories(namespace, users), _contents(target.graphs(namespace, users))
+    new_histories = [history for history, _ in page if there.get(history.user) != history]
     if new_histories:
         target.put_histories(namespace, new_histories)
-    graphs, known = source.graphs(namespace, users), _contents(target.graphs(namespace, users))
-    new_graphs = [graph for user, graph in graphs.items() if known.get(user) != (graph.run, graph.steps)]
+    new_graphs = [graph for _, graph in page if graph and known.get(graph.user) != (graph.run, graph.steps)]
     for graph in new_graphs:
         target.replace_graph(namespace, graph)
     changed = {history.user for history in new_histories} | {graph.user for graph in new_graphs}
     return len(new_histories), len(new_graphs), len(users) - len(changed)
 
 
-def _copy_knowledge(source: GraphStore, target: GraphStore, namespace: str) -> int:
-    written = 0
-    there = _all_knowledge(target, namespace)
-    for page in _pages_of_knowledge(source, namespace):
-        new = [entry for entry in page if _adds(entry, there.get(entry.key))]
-        if new:
-            target.put_knowledge(namespace, new)
-        used = {e.key: e.uses - there[e.key].uses for e in page if e.key in there and e.uses > there[e.key].uses}
-        if used:
-            target.count_uses(namespace, used)
-        written += len({entry.key for entry in new} | used.keys())
-    return written
+def _copy_knowledge(page: Sequence[Knowledge], target: GraphStore, namespace: str) -> int:
+    pairs = [(entry.from_item, entry.to_item) for entry in page]
+    there = {entry.key: entry for entry in target.knowledge_for(namespace, pairs)}
+    new = [entry for entry in page if _adds(entry, there.get(entry.key))]
+    if new:
+        target.put_knowledge(namespace, new)
+    used = {e.key: e.uses - there[e.key].uses for e in page if e.key in there and e.uses > there[e.key].uses}
+    if used:
+        target.count_uses(namespace, used)
+    return len({entry.key for entry in new} | used.keys())
 
 
 def _adds(entry: Knowledge, known: Knowledge | None) -> bool:
     return known is None or entry.score > known.score or (bool(entry.vector) and not known.vector)
 
 
-def _copy_runs(source: GraphStore, target: GraphStore, namespace: str) -> int:
+def _copy_runs(contents: Contents, target: GraphStore, namespace: str) -> int:
     there = {run.id: run for run in target.runs(namespace)}
-    new = [run for run in source.runs(namespace) if there.get(run.id) != run]
-    for run in new:
-        target.put_run(namespace, run)
-    for run in source.runs(namespace):
+    written = 0
+    for run, statuses in contents.runs():
+        if there.get(run.id) != run:
+            target.put_run(namespace, run)
+            written += 1
         known = target.user_statuses(namespace, run.id)
-        for user, (status, cause) in source.user_statuses(namespace, run.id).items():
+        for user, (status, cause) in statuses.items():
             if known.get(user) != (status, cause):
                 target.set_user_status(namespace, run.id, user, status, cause)
-    return len(new)
+    return written
 
 
-def _pages_of_users(store: GraphStore, namespace: str) -> Iterator[list[str]]:
-    page = store.users(namespace, limit=_PAGE)
-    while page:
-        yield page
-        page = store.users(namespace, after=page[-1], limit=_PAGE)
-
-
-def _all_users(store: GraphStore, namespace: str) -> Iterator[str]:
-    for page in _pages_of_users(store, namespace):
-        yield from page
-
-
-def _pages_of_knowledge(store: GraphStore, namespace: str) -> Iterator[list[Knowledge]]:
-    page = store.knowledge(namespace, limit=_PAGE)
-    while page:
-        yield page
-        page = store.knowledge(namespace, after=page[-1].key, limit=_PAGE)
+def _all_users(store: GraphStore, namespace: str) -> set[str]:
+    return {user for page in pages_of_users(store, namespace) for user in page}
 
 
 def _all_knowledge(store: GraphStore, namespace: str) -> dict[str, Knowledge]:
-    return {entry.key: entry for page in _pages_of_knowledge(store, namespace) for entry in page}
+    return {entry.key: entry for page in StoreContents(store, namespace).knowledge() for entry in page}
 
 
 def _contents(graphs: Mapping[str, ReasoningGraph]) -> dict[str, tuple[object, ...]]:

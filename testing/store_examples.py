@@ -98,6 +98,18 @@ def make_run(run: str = "run 1", started_at: float = 1.7e9, **changes: Any) -> R
     return Run(run, **at | changes, started_at=started_at)
 
 
+def fill_everything(store: GraphStore, namespace: str = NAMESPACE, users: tuple[str, ...] = ("ann", "bob")) -> None:
+    """One of each: the first user has no graph; knowledge with vectors, counted; two runs, a failed user."""
+    fill(store, namespace, users)
+    for user in users[1:]:
+        store.replace_graph(namespace, make_graph(user))
+    store.put_knowledge(namespace, [make_knowledge(0, n, uses=n, vector=(1.0, n / 8)) for n in range(1, 6)])
+    for run in ("run 1", "run 2"):
+        store.put_run(namespace, make_run(run))
+        store.set_user_status(namespace, run, users[1], "done")
+    store.set_user_status(namespace, "run 1", users[0], "failed", "no reply")
+
+
 # -- for property tests ---------------------------------------------------------------------------------------------------
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 

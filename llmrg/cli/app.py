@@ -55,6 +55,9 @@ Data = Annotated[
 ]  # fmt: skip
 Store = Annotated[str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")]
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of store, trained recommenders, pictures [default: .llmrg].")]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", help="Name in the store, for data that is only there [default: that of --data].")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Columns = Annotated[
     str | None,

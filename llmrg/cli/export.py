@@ -1,42 +1,101 @@
-"""`llmrg export`: from one store to another, for instance an embedded file into Neo4j."""
+"""`llmrg export`: a data set's graphs into another store, a folder of open files, or a file for graph tools."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llmrg.cli.app import Data, Home, Store, app, err, project
+from llmrg.cli.app import Data, Home, Namespace, Store, app, err, project
+
+if TYPE_CHECKING:
+    from llmrg.graph_store.protocol import GraphStore
+
+NAMES_OF_FILES = (".db", ".sqlite", ".sqlite3", ".parquet", ".jsonl", ".json", ".csv", ".cypher", ".gexf", ".gml", ".zip")
 
 
 @app.command()
 def export(
-    target: Annotated[str, typer.Argument(help="Where to: sqlite:///file or neo4j://host:port.")],
+    target: Annotated[str, typer.Argument(help="sqlite:///file, neo4j://host:port, a new folder, or a file name.graphml.")],
     data: Data = "demo",
+    namespace: Namespace = None,
+    user: Annotated[str | None, typer.Option("--user", help="Only this user's graph (.graphml).")] = None,
+    files: Annotated[Literal["parquet", "jsonl"] | None, typer.Option("--format", help="Of a folder [default: parquet].")] = None,
     store: Store = None,
     home: Home = None,
 ) -> None:
-    """Copy a data set's items, histories, graphs, knowledge and runs into another store.
+    """Copy a data set's items, histories, graphs, knowledge and runs into another store or into a folder of open files.
 
-    Repeating it goes on where it stopped: what is equal already is skipped.
+    Into a store, repeating it goes on where it stopped: what is equal already is skipped. A folder that was cut short is begun
+    anew. `llmrg import` reads either back. GraphML is for Gephi, yEd and networkx, and is not read back.
 
     \b
-    Example: llmrg export neo4j://127.0.0.1:7687
+    Examples:
+      llmrg export neo4j://127.0.0.1:7687
+      llmrg export backup --format jsonl
+      llmrg export ann.graphml --user ann
     """
-    from llmrg.cli.progress import bars
-    from llmrg.graph_store.compare import copy_store
-    from llmrg.graph_store.open_store import open_store
-
+    _check(target, user, files)
     with project(data, store, home) as opened:
-        s = opened.settings
-        password = s.store_password.get_secret_value() or None
-        other = open_store(target, user=s.store_user, password=password, database=s.store_database, timeout_s=s.store_timeout_s)
-        with other, bars() as progress:
-            task = progress.add_task("users", total=None, note="")
+        name = namespace or opened.dataset.name
+        if "://" in target:
+            _to_store(opened.store, name, target, home)
+        elif target.endswith(".graphml"):
+            _to_graphml(opened.store, name, Path(target), user)
+        else:
+            _to_folder(opened.store, name, Path(target), files or "parquet")
 
-            def tell(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
 
-            copy_store(opened.store, other, opened.dataset.name, tell)
-            counts = other.counts(opened.dataset.name)
-    err.print(f"{target} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries")
+def _check(target: str, user: str | None, files: str | None) -> None:
+    from llmrg.core.errors import ConfigError
+
+    graphml, url = target.endswith(".graphml"), "://" in target
+    if user is not None and not graphml:
+        raise ConfigError(f"--user is for GraphML, but {target!r} is not such a file; write name.graphml, or leave --user out")
+    if files and (graphml or url):
+        raise ConfigError(f"--format is for a folder, and {target!r} is none; leave one of the two out")
+    if not url and target.endswith(NAMES_OF_FILES):
+        raise ConfigError(
+            f"cannot export into {target!r}: name a new folder (Parquet, or JSONL with --format jsonl), a file name.graphml, "
+            "or a store: sqlite:///file.db, neo4j://host:port"
+        )
+
+
+def _to_store(source: GraphStore, namespace: str, url: str, home: Path | None) -> None:
+    from llmrg.cli.progress import moving
+    from llmrg.graph_store.compare import copy_contents
+    from llmrg.graph_store.contents import filled
+
+    contents = filled(source, namespace)
+    with project("demo", url, home) as other, moving() as tell:
+        copy_contents(contents, other.store, namespace, tell)
+        counts = other.store.counts(namespace)
+    err.print(
+        f"{url} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries",
+        markup=False,
+    )
+
+
+def _to_folder(source: GraphStore, namespace: str, folder: Path, files: Literal["parquet", "jsonl"]) -> None:
+    from llmrg.cli.progress import moving
+    from llmrg.graph_store.contents import filled
+    from llmrg.graph_store.folder import export_folder
+
+    contents = filled(source, namespace)
+    with moving() as tell:
+        rows = export_folder(contents, folder, files, tell).rows
+    err.print(
+        f"{folder} holds {rows['users']} users, {rows['steps']} steps, {rows['knowledge']} knowledge entries",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _to_graphml(source: GraphStore, namespace: str, path: Path, user: str | None) -> None:
+    from llmrg.cli.progress import moving
+    from llmrg.graph_store.graphml import export_graphml
+
+    with moving() as tell:
+        nodes, edges = export_graphml(source, namespace, path, user, tell)
+    err.print(f"{path} holds {nodes} nodes and {edges} edges", markup=False, soft_wrap=True)

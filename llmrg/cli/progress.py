@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from llmrg.cli.app import err
 
 if TYPE_CHECKING:
     from llmrg.agents.fleet import BuildEvent
+    from llmrg.graph_store.contents import Counted
     from llmrg.recommenders.training import Epoch
 
 
@@ -49,6 +50,20 @@ def training(title: str) -> Iterator[Callable[[Epoch], None]]:
         def show(epoch: Epoch) -> None:
             found = "" if epoch.ndcg is None else f"validation NDCG@10 {epoch.ndcg:.3f}"
             progress.update(task, completed=epoch.number, total=epoch.of, note=found)
+
+        yield show
+
+
+@contextmanager
+def moving() -> Iterator[Callable[[Counted, int, int], None]]:
+    """A bar for each kind of thing that is copied, fed by a move."""
+    with bars() as progress:
+        tasks: dict[Counted, TaskID] = {}
+
+        def show(what: Counted, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=None, note="")
+            progress.update(tasks[what], completed=done, total=total)
 
         yield show
 

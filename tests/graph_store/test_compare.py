@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from llmrg.core.records import Item
-from llmrg.graph_store import GraphStore, compare, open_store
+from llmrg.graph_store import GraphStore, contents, open_store
 from llmrg.graph_store.compare import CopyReport, copy_store, differences
 from llmrg.testing.store_examples import (
     ITEMS,
     NAMESPACE,
     OTHER,
-    fill,
+    fill_everything,
     make_graph,
     make_history,
     make_item,
@@ -28,21 +28,14 @@ USERS = tuple(f"user {n}" for n in range(7))
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "_PAGE", 2)
+    monkeypatch.setattr(contents, "PAGE", 2)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[GraphStore]:
     """Seven users, six graphs, five entries, two runs."""
     with open_store(f"sqlite:///{tmp_path}/source.db") as store:
-        fill(store, users=USERS)
-        for user in USERS[1:]:
-            store.replace_graph(NAMESPACE, make_graph(user))
-        store.put_knowledge(NAMESPACE, [make_knowledge(0, n, uses=n, vector=(1.0, n / 8)) for n in range(1, 6)])
-        for run in ("run 1", "run 2"):
-            store.put_run(NAMESPACE, make_run(run))
-            store.set_user_status(NAMESPACE, run, USERS[1], "done")
-        store.set_user_status(NAMESPACE, "run 1", USERS[0], "failed", "no reply")
+        fill_everything(store, users=USERS)
         yield store
 
 
@@ -53,10 +46,11 @@ def target(tmp_path: Path) -> Iterator[GraphStore]:
 
 
 def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
-    told: list[tuple[int, int]] = []
-    report = copy_store(source, target, NAMESPACE, lambda done, total: told.append((done, total)))
+    told: list[tuple[str, int, int]] = []
+    report = copy_store(source, target, NAMESPACE, lambda *news: told.append(news))
     assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
-    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    users, knowledge = [2, 4, 6, 7], [2, 4, 5]
+    assert told == [*(("users", done, 7) for done in users), *(("knowledge", done, 5) for done in knowledge)]
     assert list(differences(source, target, NAMESPACE)) == []
     assert target.graph(NAMESPACE, USERS[3]) == source.graph(NAMESPACE, USERS[3])
     assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)
@@ -72,8 +66,8 @@ def test_copying_again_writes_nothing(source: GraphStore, target: GraphStore) ->
 
 
 def test_an_interrupted_copy_goes_on(source: GraphStore, target: GraphStore) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 4:
+    def stop(what: str, done: int, total: int) -> None:
+        if (what, done) == ("users", 4):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

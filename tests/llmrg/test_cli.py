@@ -56,6 +56,7 @@ def test_train_recommend_explain_show(home: Path) -> None:
         ["show"],
         ["data", "inspect"],
         ["export"],
+        ["import"],
         ["doctor"],
         ["store", "migrate"],
         ["store", "prune"],
@@ -82,6 +83,13 @@ def test_help_says_what_and_how(command: list[str], tmp_path: Path) -> None:
         (["build", "--columns", "user", "--data", "x.csv"], 2, ["name=column"]),
         (["show", "reader-001", "--store", "sqlite:///empty.csv"], 3, ["llmrg build"]),
         (["show", "reader-001", "--store", "postgres://x"], 2, ["sqlite:///"]),
+        (["export", "copy.db"], 2, ["copy.db", "sqlite:///file.db"]),
+        (["export", "folder", "--format", "xml"], 2, ["xml", "parquet"]),
+        (["export", "sqlite:///copy.db", "--format", "jsonl"], 2, ["--format is for a folder"]),
+        (["export", "folder", "--user", "reader-001"], 2, ["name.graphml"]),
+        (["export", "folder", "--namespace", "nothing"], 3, ["holds nothing of 'nothing'"]),
+        (["import", "nowhere"], 3, ["nowhere", "llmrg export"]),
+        (["import", "sqlite:///copy.db"], 2, ["--namespace NAME"]),
     ],
 )
 def test_bad_input_ends_with_one_clear_line_and_its_code(home: Path, arguments: list[str], code: int, words: list[str]) -> None:
@@ -173,3 +181,32 @@ def test_export_copies_everything(home: Path) -> None:
     done = llmrg("export", "sqlite:///copy.db", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "12 graphs" in done.stderr
+
+
+@pytest.mark.parametrize("files", ["parquet", "jsonl"])
+def test_export_to_a_folder_and_import(home: Path, files: str) -> None:
+    from llmrg.graph_store import open_store
+    from llmrg.graph_store.compare import differences
+
+    folder, url = f"backup-{files}", f"sqlite:///{files}.db"
+    assert llmrg("export", folder, "--format", files, cwd=home).returncode == 0
+    assert (home / folder / f"steps.{files}").exists()
+    done = llmrg("import", folder, "--store", url, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "12 graphs" in done.stderr
+    with open_store(f"sqlite:///{home}/.llmrg/graphs.db") as one, open_store(f"sqlite:///{home}/{files}.db") as other:
+        assert not list(differences(one, other, "demo"))
+    assert llmrg("import", url, "--namespace", "demo", "--as", "demo-2", "--store", url, cwd=home).returncode == 0
+    assert "12 users were there already" in llmrg("import", folder, "--store", url, "--as", "demo-2", cwd=home).stderr
+    assert "12 graphs" in llmrg("export", "sqlite:///third.db", "--store", url, "--namespace", "demo-2", cwd=home).stderr
+    assert "--as" in llmrg("import", folder, "--namespace", "other", cwd=home).stderr
+
+
+def test_export_for_graph_tools(home: Path) -> None:
+    import networkx
+
+    done = llmrg("export", "one.graphml", "--user", "reader-001", cwd=home)
+    assert done.returncode == 0, done.stderr
+    graph = networkx.read_graphml(home / "one.graphml")
+    assert f"{graph.number_of_nodes()} nodes and {graph.number_of_edges()} edges" in done.stderr
+    assert "reader-001" in {label for _, label in graph.nodes(data="label")}

@@ -1,0 +1,99 @@
+"""What one namespace holds, read from front to back in pages: where every move starts, be it from a store or from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, Protocol, TypeVar
+
+from llmrg.core.errors import StoreError
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, UserStatus
+from llmrg.graph_store.protocol import GraphStore
+
+PAGE = 500
+"""Users or knowledge entries a call: what a move holds in memory at once, beside the catalogue."""
+
+Counted = Literal["users", "knowledge"]
+Progress = Callable[[Counted, int, int], None]
+"""(what, how many are done, how many in all)."""
+UserContents = tuple[History, ReasoningGraph | None]
+RunContents = tuple[Run, dict[str, tuple[UserStatus, str]]]
+"""A run, and user -> (status, cause of a failure)."""
+T = TypeVar("T")
+
+
+class Contents(Protocol):
+    """Each method may be called again and then starts anew. Drafts are no part: their runs go on where they began."""
+
+    namespace: str
+
+    def total(self, what: Counted) -> int: ...
+
+    def items(self) -> Iterable[Item]: ...
+
+    def users(self) -> Iterator[Sequence[UserContents]]:
+        """Pages, in ascending order of user."""
+
+    def knowledge(self) -> Iterator[Sequence[Knowledge]]:
+        """Pages, in ascending order of key."""
+
+    def runs(self) -> Iterator[RunContents]: ...
+
+
+class StoreContents:
+    """`Contents` of a namespace of any store."""
+
+    def __init__(self, store: GraphStore, namespace: str) -> None:
+        self.store, self.namespace = store, namespace
+
+    def total(self, what: Counted) -> int:
+        counts = self.store.counts(self.namespace)
+        return counts.users if what == "users" else counts.knowledge
+
+    def items(self) -> Iterable[Item]:
+        return self.store.items(self.namespace)
+
+    def users(self) -> Iterator[Sequence[UserContents]]:
+        for users in pages_of_users(self.store, self.namespace):
+            histories, graphs = self.store.histories(self.namespace, users), self.store.graphs(self.namespace, users)
+            yield [(histories[user], graphs.get(user)) for user in users]
+
+    def knowledge(self) -> Iterator[Sequence[Knowledge]]:
+        page = self.store.knowledge(self.namespace, limit=PAGE)
+        while page:
+            yield page
+            page = self.store.knowledge(self.namespace, after=page[-1].key, limit=PAGE)
+
+    def runs(self) -> Iterator[RunContents]:
+        for run in self.store.runs(self.namespace):
+            yield run, self.store.user_statuses(self.namespace, run.id)
+
+
+def filled(store: GraphStore, namespace: str) -> StoreContents:
+    """The contents of a namespace that holds something.
+
+    Raises: StoreError: it holds nothing, which is mostly a misspelt name.
+    """
+    counts = store.counts(namespace)
+    if not (counts.items or counts.runs):
+        raise StoreError(
+            f"{store.url} holds nothing of {namespace!r}; build graphs first, or give the store with --store "
+            "and the name of the data set in it with --namespace"
+        )
+    return StoreContents(store, namespace)
+
+
+def pages_of_users(store: GraphStore, namespace: str) -> Iterator[list[str]]:
+    page = store.users(namespace, limit=PAGE)
+    while page:
+        yield page
+        page = store.users(namespace, after=page[-1], limit=PAGE)
+
+
+def followed(pages: Iterator[Sequence[T]], what: Counted, contents: Contents, progress: Progress | None) -> Iterator[Sequence[T]]:
+    """The same pages; `progress` is told after each has been dealt with."""
+    done, total = 0, contents.total(what) if progress else 0
+    for page in pages:
+        yield page
+        done += len(page)
+        if progress:
+            progress(what, done, max(done, total))

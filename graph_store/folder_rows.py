@@ -1,0 +1,137 @@
+"""The tables of an export folder: their columns, records to rows, and rows back to records.
+
+A row is a dict of plain values, the same in Parquet and in JSONL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+
+from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+from llmrg.graph_store.checks import to_json
+
+Row: TypeAlias = dict[str, Any]
+Table = Literal["items", "users", "steps", "knowledge", "runs", "statuses"]
+
+_TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
+_PAIRS = pa.list_(pa.struct([("name", _TEXT), ("value", _TEXT)]))
+
+
+def _columns(may_be_missing: tuple[str, ...] = (), **types: Any) -> Any:
+    return pa.schema([pa.field(name, kind, nullable=name in may_be_missing) for name, kind in types.items()])
+
+
+COLUMNS: Mapping[Table, Any] = {
+    "items": _columns(id=_TEXT, title=_TEXT, attributes=_PAIRS),
+    "users": _columns(
+        ("graph_run", "graph_steps"), id=_TEXT, items=pa.list_(_TEXT), at=pa.list_(_REAL), attributes=_PAIRS,
+        graph_run=_TEXT, graph_steps=_WHOLE,
+    ),
+    "steps": _columns(
+        ("cause_position",), user=_TEXT, position=_WHOLE, kind=_TEXT, cause_kind=_TEXT, cause=_TEXT, cause_position=_WHOLE,
+        reason=_TEXT, item=_TEXT, score=_REAL, chain=_WHOLE, seen=_WHOLE, accepted=pa.bool_(), why_rejected=_TEXT, origin=_TEXT,
+        grounding=_REAL,
+    ),
+    "knowledge": _columns(
+        from_item=_TEXT, reason=_TEXT, to_item=_TEXT, score=_REAL, uses=_WHOLE, source_user=_TEXT, source_position=_WHOLE,
+        vector=pa.list_(pa.float32()),
+    ),
+    "runs": _columns(
+        ("ended_at",), id=_TEXT, status=_TEXT, settings=_TEXT, costs=_TEXT, started_at=_REAL, ended_at=_REAL, user_statuses=_WHOLE
+    ),
+    "statuses": _columns(run=_TEXT, user=_TEXT, status=_TEXT, cause=_TEXT),
+}  # fmt: skip
+"""Table -> its Arrow schema.
+
+`users` and `runs` say how many rows of `steps` and `statuses` are theirs; these stand in the same order. A user without a graph
+has no `graph_run`; `settings` and `costs` are JSON.
+"""
+
+
+def item_row(item: Item) -> Row:
+    return {"id": item.id, "title": item.title, "attributes": _pairs(item.attributes)}
+
+
+def user_row(history: History, graph: ReasoningGraph | None) -> Row:
+    return {
+        "id": history.user,
+        "items": list(history.items),
+        "at": list(history.at),
+        "attributes": _pairs(history.attributes),
+        "graph_run": graph and graph.run,
+        "graph_steps": graph and len(graph.steps),
+    }
+
+
+def step_row(step: Step) -> Row:
+    return _fields("steps", step)
+
+
+def knowledge_row(entry: Knowledge) -> Row:
+    return _fields("knowledge", entry) | {"vector": list(entry.vector)}
+
+
+def run_row(run: Run, statuses: int) -> Row:
+    return {
+        "id": run.id,
+        "status": run.status,
+        "settings": to_json(run.settings, "settings"),
+        "costs": to_json(run.costs, "costs"),
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "user_statuses": statuses,
+    }
+
+
+def status_row(run: Run, user: str, status: UserStatus, cause: str) -> Row:
+    return {"run": run.id, "user": user, "status": status, "cause": cause}
+
+
+def item_from(row: Row) -> Item:
+    return Item(row["id"], row["title"], _attributes(row["attributes"]))
+
+
+def user_from(row: Row, steps: Iterator[Step]) -> tuple[History, ReasoningGraph | None]:
+    """Takes the user's steps from `steps`. Raises: ValueError: those are another user's."""
+    history = History(row["id"], tuple(row["items"]), tuple(row["at"]), _attributes(row["attributes"]))
+    if row["graph_run"] is None:
+        return history, None
+    own = tuple(islice(steps, row["graph_steps"]))
+    if len(own) != row["graph_steps"] or any(step.user != history.user for step in own):
+        raise ValueError(f"the {row['graph_steps']} steps of user {history.user!r} are not next among the steps")
+    return history, ReasoningGraph(history.user, own, row["graph_run"])
+
+
+def step_from(row: Row) -> Step:
+    return Step(**row)
+
+
+def knowledge_from(row: Row) -> Knowledge:
+    return Knowledge(**row | {"vector": tuple(row["vector"])})
+
+
+def run_from(row: Row, statuses: Iterator[Row]) -> tuple[Run, dict[str, tuple[UserStatus, str]]]:
+    """Takes the statuses of the run from `statuses`. Raises: ValueError: those are another run's."""
+    settings, costs = json.loads(row["settings"]), json.loads(row["costs"])
+    run = Run(row["id"], row["status"], settings, costs, row["started_at"], row["ended_at"])
+    own = list(islice(statuses, row["user_statuses"]))
+    if len(own) != row["user_statuses"] or any(status["run"] != run.id for status in own):
+        raise ValueError(f"the {row['user_statuses']} user statuses of run {run.id!r} are not next among the statuses")
+    return run, {status["user"]: (status["status"], status["cause"]) for status in own}
+
+
+def _fields(table: Table, record: Step | Knowledge) -> Row:
+    return {name: getattr(record, name) for name in COLUMNS[table].names}
+
+
+def _pairs(attributes: Attributes) -> list[Row]:
+    return [{"name": name, "value": value} for name, value in attributes]
+
+
+def _attributes(pairs: Iterable[Row]) -> Attributes:
+    return tuple((pair["name"], pair["value"]) for pair in pairs)
