@@ -24,6 +24,7 @@ from llmrg.core.errors import LlmrgError
 def main() -> None:
     """Entry point. Exit codes: 0 done, 2 caller, 3 store, 4 model, 5 saved recommender, 6 budget spent, 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("neo4j").setLevel(logging.ERROR)  # it warns of each retry that helps; one that does not becomes our error
     try:
         app()
     except LlmrgError as error:
