@@ -93,13 +93,9 @@ class Project:
     @cached_property
     def store(self) -> GraphStore:
         """The opened graph store."""
-        from llmrg.graph_store.open_store import open_store
+        from llmrg.graph_store.open_store import open_configured_store
 
-        s = self.settings
-        password = s.store_password.get_secret_value() or None
-        return open_store(
-            s.store_url, user=s.store_user, password=password, database=s.store_database, timeout_s=s.store_timeout_s
-        )
+        return open_configured_store(self.settings)
 
     @cached_property
     def mind(self) -> Any:

@@ -25,18 +25,14 @@ def export(
     """
     from llmrg.cli.progress import bars
     from llmrg.graph_store.compare import copy_store
-    from llmrg.graph_store.open_store import open_store
+    from llmrg.graph_store.open_store import open_configured_store
 
-    with project(data, store, home) as opened:
-        s = opened.settings
-        password = s.store_password.get_secret_value() or None
-        other = open_store(target, user=s.store_user, password=password, database=s.store_database, timeout_s=s.store_timeout_s)
-        with other, bars() as progress:
-            task = progress.add_task("users", total=None, note="")
+    with project(data, store, home) as opened, open_configured_store(opened.settings, target) as other, bars() as progress:
+        task = progress.add_task("users", total=None, note="")
 
-            def tell(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
+        def tell(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
 
-            copy_store(opened.store, other, opened.dataset.name, tell)
-            counts = other.counts(opened.dataset.name)
+        copy_store(opened.store, other, opened.dataset.name, tell)
+        counts = other.counts(opened.dataset.name)
     err.print(f"{target} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries")
