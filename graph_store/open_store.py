@@ -37,15 +37,12 @@ def open_store(
         MissingPackageError: a Neo4j URL without the package `neo4j`.
         StoreError: as `GraphStore.open`.
     """
-    scheme, path = url.partition("://")[0], sqlite_path(url)
-    store: GraphStore
-    if path is not None:
-        store = _sqlite_store(path, timeout_s, synchronous, allow_network_disk)
-    elif scheme in NEO4J_SCHEMES:
+    path = sqlite_path(url)
+    if path is None:
         _check_server(url)
         store = _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s)
     else:
-        raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
+        store = _sqlite_store(path, timeout_s, synchronous, allow_network_disk)
     try:
         store.open()
     except BaseException:
@@ -68,12 +65,14 @@ def open_configured_store(settings: Settings, url: str | None = None) -> GraphSt
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL; None for a URL of another store. Raises: ConfigError: a path, or slashes are missing."""
+    """The file of a SQLite URL; None for a Neo4j URL. Raises: ConfigError: neither, or slashes are missing."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise ConfigError(f"{url!r} is a path, not a store URL; write sqlite:///{url}")
-    if scheme != "sqlite":
+    if scheme in NEO4J_SCHEMES:
         return None
+    if scheme != "sqlite":
+        raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
     path = rest.removeprefix("/")
     if rest == path:
         raise ConfigError(

@@ -22,7 +22,7 @@ def in_our_words(path: Path, timeout_s: float) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, sqlite3.Warning) as error:
-        raise _translated(error, path, timeout_s) from error
+        raise translated(error, path, timeout_s) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise not_a_store(path, str(error)) from error
     except (UnicodeEncodeError, OverflowError) as error:
@@ -35,7 +35,7 @@ def not_a_store(path: Path, why: str) -> NotAStoreError:
     )
 
 
-def _translated(error: Exception, path: Path, timeout_s: float) -> StoreError:
+def translated(error: Exception, path: Path, timeout_s: float) -> StoreError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     primary = code & 0xFF
     if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _no_space(path)):

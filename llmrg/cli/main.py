@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from llmrg.cli import build, data, demo, doctor, export, graph, recommend, train  # noqa: F401  (they register commands)
+from llmrg.cli import build, data, demo, doctor, export, graph, recommend, store, train  # noqa: F401  (they register commands)
 from llmrg.cli.app import EXIT_CODES, INTERRUPTED, app, err
 from llmrg.core.errors import LlmrgError
 

@@ -54,6 +54,8 @@ def test_train_recommend_explain_show(home: Path) -> None:
         ["show"],
         ["data", "inspect"],
         ["export"],
+        ["store", "backup"],
+        ["store", "compact"],
         ["doctor"],
         ["demo"],
     ],
