@@ -128,6 +128,7 @@ class SqliteConnections:
         connection = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._synchronous == 'full' else 'NORMAL'}")
+            self._log.prepare(connection)
         except BaseException:
             connection.close()
             raise

@@ -25,12 +25,17 @@ class WriteAheadLog:
         self._limit = LIMIT_BYTES
         """Size at which to truncate; grows while a long reader does not let us, so that few writers wait in vain."""
 
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Have SQLite cut a log that a long reader let grow, when it starts it anew."""
+        connection.execute(f"PRAGMA journal_size_limit = {LIMIT_BYTES}")
+
     def keep_small(self, connection: sqlite3.Connection) -> None:
         """Empty the log if it is too long; called after a commit, so it raises nothing: what was written stands."""
         size = self._size()
-        if size <= self._limit:
-            return
-        self._limit = LIMIT_BYTES if self._truncate(connection) else size + LIMIT_BYTES
+        if size > self._limit:
+            self._limit = LIMIT_BYTES if self._truncate(connection) else size + LIMIT_BYTES
+        elif size <= LIMIT_BYTES:
+            self._limit = LIMIT_BYTES
 
     def _truncate(self, connection: sqlite3.Connection) -> bool:
         connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
