@@ -14,7 +14,7 @@ from typing import Literal
 from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError
 from llmrg.graph_store import sqlite_schema as schema
 from llmrg.graph_store.network_disk import refuse_network_disk
-from llmrg.graph_store.sqlite_errors import in_our_words, not_a_store
+from llmrg.graph_store.sqlite_errors import in_our_words, not_a_store, rows_in_our_words
 from llmrg.graph_store.sqlite_wal import WriteAheadLog
 
 Synchronous = Literal["normal", "full"]
@@ -73,7 +73,7 @@ class SqliteConnections:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the store for all statements of the block."""
-        with self._transaction("BEGIN", threading.current_thread()) as connection:
+        with self._transaction("BEGIN", threading.current_thread()) as connection, rows_in_our_words(self.path):
             yield connection
 
     @contextmanager
@@ -83,7 +83,7 @@ class SqliteConnections:
         SQLite counts for a connection the commits of all others; this one never writes, so none is missed.
         """
         connection = self._mine(None)
-        with self._watching, self._transaction("BEGIN", None):
+        with self._watching, self._transaction("BEGIN", None), rows_in_our_words(self.path):
             (commits,) = connection.execute("PRAGMA data_version").fetchone()
             yield connection, (connection, commits)
 

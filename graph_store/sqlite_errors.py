@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrg.core.errors import CallerError, NotAStoreError, StoreError, StoreFullError, StoreUnreachableError
+from llmrg.core.errors import CallerError, LlmrgError, NotAStoreError, StoreError, StoreFullError, StoreUnreachableError
 
 _LITTLE_SPACE_BYTES = 2**20
 _SIGNS_OF_DAMAGE = ("Could not decode to UTF-8", "no such column", "no such table", "malformed")
@@ -27,6 +27,17 @@ def in_our_words(path: Path, timeout_s: float) -> Iterator[None]:
         raise not_a_store(path, str(error)) from error
     except (UnicodeEncodeError, OverflowError) as error:
         raise CallerError(f"a value cannot be kept in SQLite: {error}") from error
+
+
+@contextmanager
+def rows_in_our_words(path: Path) -> Iterator[None]:
+    """Rows that do not read as records are damage: what was written had been checked. For blocks that only read."""
+    try:
+        yield
+    except (LlmrgError, UnicodeEncodeError):
+        raise
+    except (TypeError, ValueError) as error:
+        raise not_a_store(path, f"a row does not read as it was written: {error}") from error
 
 
 def not_a_store(path: Path, why: str) -> NotAStoreError:

@@ -68,6 +68,8 @@ def nearest(
 def _read(db: sqlite3.Connection, namespace: str, to_item: str, size: int) -> TargetVectors:
     rows = sorted(db.execute(sql.VECTORS_TO, (namespace, to_item)))
     stored = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), size)
+    if not np.isfinite(stored).all():
+        raise ValueError(f"a vector that leads to {to_item!r} holds a value that is no number")
     return TargetVectors(tuple(key for key, _ in rows), _unit(stored.T.astype(np.float32, order="C")))
 
 
