@@ -54,6 +54,11 @@ def translated(error: Exception, path: Path, timeout_s: float) -> StoreError:
             f"no space left for the store {path}; nothing of this call was written and what was there before is whole: "
             "free some space and call again"
         )
+    if code == sqlite3.SQLITE_IOERR_WRITE:
+        return StoreFullError(
+            f"the disk took no more for the store {path} (a quota, a limit on file sizes, or a fault); nothing of this call was "
+            "written and what was there before is whole: raise the limit, or check the disk, and call again"
+        )
     if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or str(error).startswith(_SIGNS_OF_DAMAGE):
         return not_a_store(path, str(error))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -253,3 +253,32 @@ def test_a_full_disk_keeps_what_it_has(tmp_path: Path) -> None:
     done = subprocess.run([*shell, sys.executable, "-c", FILLER, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("whole")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from llmrg.core.errors import StoreFullError
+from llmrg.graph_store.sqlite_store import SqliteStore
+from llmrg.testing.store_examples import NAMESPACE, make_graph, make_knowledge
+path = Path(sys.argv[1])
+with SqliteStore(path) as store:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100_000, resource.RLIM_INFINITY))
+    try:
+        store.put_knowledge(NAMESPACE, [make_knowledge(reason="long" * 100_000)])
+    except StoreFullError as error:
+        print(error)
+    else:
+        sys.exit("the limit was not felt")
+    assert store.knowledge(NAMESPACE) == []
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert store.replace_graph(NAMESPACE, make_graph(mark="after")) == 2
+"""
+
+
+def test_a_limit_on_file_sizes_is_told(filled: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(filled)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "the disk took no more" in done.stdout
+    with SqliteStore(filled) as store:
+        assert store.graph(NAMESPACE, "ann").steps == make_graph(mark="after").steps
