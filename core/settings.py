@@ -25,6 +25,10 @@ class Settings(BaseSettings):
     """Empty means a server without authentication."""
     store_database: str = "neo4j"
     store_timeout_s: float = Field(default=30.0, gt=0)
+    store_synchronous: Literal["normal", "full"] = "normal"
+    """SQLite: with `full` what was acknowledged survives a power cut too, at the price of a disk flush a call."""
+    store_allow_network_disk: bool = False
+    """SQLite: open a file on a network disk; safe only where one machine alone ever opens it."""
     cache_dir: Path = Path("~/.cache/llmrg")
     """Converted models, theme profiles and downloaded data; shared by all projects."""
     data_dir: Path = Path("~/.cache/llmrg/data")

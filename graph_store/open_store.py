@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from llmrg.core.errors import ConfigError, MissingPackageError
+from llmrg.core.settings import Settings
 from llmrg.graph_store.protocol import GraphStore
 
 NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
@@ -13,7 +16,14 @@ _FORMS = "use sqlite:///relative.db, sqlite:////absolute/file.db, or neo4j://hos
 
 
 def open_store(
-    url: str, *, user: str | None = None, password: str | None = None, database: str | None = None, timeout_s: float = 30.0
+    url: str,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    database: str | None = None,
+    timeout_s: float = 30.0,
+    synchronous: Literal["normal", "full"] = "normal",
+    allow_network_disk: bool = False,
 ) -> GraphStore:
     """Connect to the store that `url` names; close it when done, best by `with open_store(...) as store`.
 
@@ -21,12 +31,37 @@ def open_store(
         url: `sqlite:///file` (a fourth slash makes the path absolute) or `neo4j://host:port` (also `bolt://`, `+s`, `+ssc`).
         user, password, database: for Neo4j; without a password the server is taken to ask for none.
         timeout_s: Longest wait for a connection or a lock.
+        synchronous, allow_network_disk: for SQLite; see `SqliteStore`.
     Raises:
         ConfigError: the URL is none of these forms.
         MissingPackageError: a Neo4j URL without the package `neo4j`.
         StoreError: as `GraphStore.open`.
     """
-    store = _store(url, user, password, database, timeout_s)
+    return _opened(_store(url, user, password, database, timeout_s, synchronous, allow_network_disk))
+
+
+def configured_store(settings: Settings, url: str | None = None) -> GraphStore:
+    """The store that the settings name, or another one by `url` under the same settings; not opened.
+
+    Raises: ConfigError, MissingPackageError: as `open_store`.
+    """
+    return _store(
+        url or settings.store_url,
+        settings.store_user,
+        settings.store_password.get_secret_value() or None,
+        settings.store_database,
+        settings.store_timeout_s,
+        settings.store_synchronous,
+        settings.store_allow_network_disk,
+    )
+
+
+def open_configured_store(settings: Settings, url: str | None = None) -> GraphStore:
+    """`configured_store`, opened. Raises: as `open_store`."""
+    return _opened(configured_store(settings, url))
+
+
+def _opened(store: GraphStore) -> GraphStore:
     try:
         store.open()
     except BaseException:
@@ -35,34 +70,31 @@ def open_store(
     return store
 
 
-def migrate_store(
+def _store(
     url: str,
-    *,
-    user: str | None = None,
-    password: str | None = None,
-    database: str | None = None,
-    timeout_s: float = 30.0,
-    dry_run: bool = False,
-) -> list[str]:
-    """Bring a store that older code made forward; arguments as for `open_store`. See `GraphStore.migrate`."""
-    return _store(url, user, password, database, timeout_s).migrate(dry_run)
+    user: str | None,
+    password: str | None,
+    database: str | None,
+    timeout_s: float,
+    synchronous: Literal["normal", "full"],
+    allow_network_disk: bool,
+) -> GraphStore:
+    path = sqlite_path(url)
+    if path is not None:
+        return _sqlite_store(path, timeout_s, synchronous, allow_network_disk)
+    _check_server(url)
+    return _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s)
 
 
-def _store(url: str, user: str | None, password: str | None, database: str | None, timeout_s: float) -> GraphStore:
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL; None for a Neo4j URL. Raises: ConfigError: neither, or slashes are missing."""
     scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and separator:
-        return _sqlite_store(rest, timeout_s)
-    if scheme in NEO4J_SCHEMES and separator:
-        _check_server(url)
-        return _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s)
     if not separator:
         raise ConfigError(f"{url!r} is a path, not a store URL; write sqlite:///{url}")
-    raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
-
-
-def _sqlite_store(rest: str, timeout_s: float) -> GraphStore:
-    from llmrg.graph_store.sqlite_store import SqliteStore
-
+    if scheme in NEO4J_SCHEMES:
+        return None
+    if scheme != "sqlite":
+        raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
     path = rest.removeprefix("/")
     if rest == path:
         raise ConfigError(
@@ -70,7 +102,13 @@ def _sqlite_store(rest: str, timeout_s: float) -> GraphStore:
         )
     if path in ("", ":memory:"):
         raise ConfigError("a SQLite store is a file, since several connections share it; write sqlite:///graphs.db")
-    return SqliteStore(path, timeout_s=timeout_s)
+    return Path(path)
+
+
+def _sqlite_store(path: Path, timeout_s: float, synchronous: Literal["normal", "full"], allow_network_disk: bool) -> GraphStore:
+    from llmrg.graph_store.sqlite_store import SqliteStore
+
+    return SqliteStore(path, timeout_s=timeout_s, synchronous=synchronous, allow_network_disk=allow_network_disk)
 
 
 def _check_server(url: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sqlite3
 import threading
 import time
@@ -13,15 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from llmrg.core.errors import CallerError, NotAStoreError, StoreError, StoreFullError, StoreUnreachableError, StoreVersionError
+from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError
 from llmrg.graph_store import sqlite_schema as schema
+from llmrg.graph_store.network_disk import refuse_network_disk
+from llmrg.graph_store.sqlite_errors import in_our_words, not_a_store, rows_in_our_words
+from llmrg.graph_store.sqlite_wal import WriteAheadLog
 
 Synchronous = Literal["normal", "full"]
-_WAL_LIMIT_BYTES = 64 * 2**20
-_LITTLE_SPACE_BYTES = 2**20
 _PAUSE_S = 0.02
-_SIGNS_OF_DAMAGE = ("Could not decode to UTF-8", "no such column", "no such table", "malformed")
-"""Starts of messages that have no code of their own; our statements fit our schema."""
 
 
 class SqliteConnections:
@@ -30,24 +27,36 @@ class SqliteConnections:
     A file is looked at before it is changed: a foreign database is left as it was.
     """
 
-    def __init__(self, path: Path, timeout_s: float, synchronous: Synchronous) -> None:
+    def __init__(
+        self, path: Path, timeout_s: float, synchronous: Synchronous = "normal", allow_network_disk: bool = False
+    ) -> None:
         self.path, self._timeout_s, self._synchronous = path, timeout_s, synchronous
+        self._allow_network_disk = allow_network_disk
+        self._log = WriteAheadLog(path, timeout_s)
         self._lock = threading.Lock()
-        self._connections: dict[threading.Thread, sqlite3.Connection] = {}
+        self._watching = threading.Lock()
+        self._connections: dict[threading.Thread | None, sqlite3.Connection] = {}
+        """None: the one of `watching`."""
         self._process = 0
         """Process that opened; 0: closed. A forked child takes connections of its own."""
 
     def open(self) -> None:
-        """Make or check the file. Raises: NotAStoreError, StoreVersionError, StoreUnreachableError, StoreFullError."""
+        """Make or check the file.
+
+        Raises: NotAStoreError, StoreVersionError, StoreUnreachableError, StoreFullError; StoreError: on a network disk.
+        """
         if self._process == os.getpid():
             return
+        if not self._allow_network_disk:
+            refuse_network_disk(self.path)
         self._make_folder()
-        with self._in_our_words():
+        with in_our_words(self.path, self._timeout_s):
             connection = self._connect()
             try:
                 if _is_new(connection, self.path):
                     self._make_schema(connection)
                 _check_schema(connection, self.path)
+                self._use_wal(connection)  # a copy made by other tools may have lost it
             except BaseException:
                 connection.close()
                 raise
@@ -64,19 +73,31 @@ class SqliteConnections:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the store for all statements of the block."""
-        with self._transaction("BEGIN") as connection:
+        with self._transaction("BEGIN", threading.current_thread()) as connection, rows_in_our_words(self.path):
             yield connection
+
+    @contextmanager
+    def watching(self) -> Iterator[tuple[sqlite3.Connection, object]]:
+        """As `reading`, for one thread at a time, with a token of the state: as long as nobody commits, equal tokens.
+
+        SQLite counts for a connection the commits of all others; this one never writes, so none is missed.
+        """
+        connection = self._mine(None)
+        with self._watching, self._transaction("BEGIN", None), rows_in_our_words(self.path):
+            (commits,) = connection.execute("PRAGMA data_version").fetchone()
+            yield connection, (connection, commits)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All statements of the block or none; the only writer for as long."""
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._transaction("BEGIN IMMEDIATE", threading.current_thread()) as connection:
             yield connection
+        self._log.keep_small(connection)
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        connection = self._mine()
-        with self._in_our_words():
+    def _transaction(self, begin: str, owner: threading.Thread | None) -> Iterator[sqlite3.Connection]:
+        connection = self._mine(owner)
+        with in_our_words(self.path, self._timeout_s):
             connection.execute(begin)
             try:
                 yield connection
@@ -86,28 +107,28 @@ class SqliteConnections:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _mine(self) -> sqlite3.Connection:
+    def _mine(self, owner: threading.Thread | None) -> sqlite3.Connection:
         if not self._process:
             raise StoreError(f"the store {self.path} is closed; call open() first")
         with self._lock:
             if self._process != os.getpid():
-                self._connections, self._process = {}, os.getpid()
-            connection = self._connections.get(threading.current_thread())
+                self._connections, self._process, self._watching = {}, os.getpid(), threading.Lock()
+            connection = self._connections.get(owner)
             if connection is None:
                 self._close_those_of_ended_threads()
-                with self._in_our_words():
-                    connection = self._connections[threading.current_thread()] = self._connect()
+                with in_our_words(self.path, self._timeout_s):
+                    connection = self._connections[owner] = self._connect()
             return connection
 
     def _close_those_of_ended_threads(self) -> None:
-        for thread in [thread for thread in self._connections if not thread.is_alive()]:
-            self._connections.pop(thread).close()
+        for owner in [owner for owner in self._connections if owner is not None and not owner.is_alive()]:
+            self._connections.pop(owner).close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._synchronous == 'full' else 'NORMAL'}")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+            self._log.prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -153,47 +174,6 @@ class SqliteConnections:
         if mode != "wal":
             raise StoreError(f"{self.path} cannot be shared safely (journal mode {mode!r}); put the store on a local disk")
 
-    @contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise self._translated(error) from error
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise _not_a_store(self.path, str(error)) from error
-        except (UnicodeEncodeError, OverflowError) as error:
-            raise CallerError(f"a value cannot be kept in SQLite: {error}") from error
-
-    def _translated(self, error: Exception) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        primary = code & 0xFF
-        if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and self._no_space()):
-            return StoreFullError(
-                f"no space left for the store {self.path}; nothing of this call was written and what was there before is whole: "
-                "free some space and call again"
-            )
-        if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or str(error).startswith(_SIGNS_OF_DAMAGE):
-            return _not_a_store(self.path, str(error))
-        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreUnreachableError(
-                f"another program kept the store {self.path} locked for {self._timeout_s:g} s; try again when it is done"
-            )
-        if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            return StoreUnreachableError(f"the store {self.path} cannot be opened for writing ({error}); check its permissions")
-        return StoreError(f"SQLite failed on the store {self.path}: {error}")
-
-    def _no_space(self) -> bool:
-        try:
-            return shutil.disk_usage(self.path.parent).free < _LITTLE_SPACE_BYTES
-        except OSError:
-            return False
-
-
-def _not_a_store(path: Path, why: str) -> NotAStoreError:
-    return NotAStoreError(
-        f"{path} is not an LLMRG store, or is damaged ({why}); name another file with --store, or put a backup in its place"
-    )
-
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     """True for an empty file; a database that somebody else made is refused."""
@@ -203,7 +183,7 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application or tables or version:
-        raise _not_a_store(path, f"a SQLite file of another program, application id {application:#x}, {tables} tables")
+        raise not_a_store(path, f"a SQLite file of another program, application id {application:#x}, {tables} tables")
     return True
 
 
@@ -217,4 +197,4 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     missing = schema.TABLE_NAMES - there
     if missing:
-        raise _not_a_store(path, f"tables are missing: {', '.join(sorted(missing))}")
+        raise not_a_store(path, f"tables are missing: {', '.join(sorted(missing))}")

@@ -96,7 +96,8 @@ _KNOWLEDGE = (
 )
 KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
 KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ?"
-KNOWLEDGE_TO = _KNOWLEDGE + "AND to_item = ? AND vector IS NOT NULL"
+KNOWLEDGE = _KNOWLEDGE + "AND key = ?"
+VECTORS_TO = "SELECT key, vector FROM knowledge WHERE namespace = ? AND to_item = ? AND vector IS NOT NULL"
 TOP_KNOWLEDGE = _KNOWLEDGE + "ORDER BY uses DESC, score DESC, key LIMIT ?"
 PRUNABLE = "SELECT count(*) FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"
 PRUNE = "DELETE FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"

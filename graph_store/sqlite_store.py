@@ -12,7 +12,7 @@ import numpy as np
 from llmrg.core.errors import GraphNotFoundError, StoreError, UnknownItemError, UnknownUserError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
-from llmrg.graph_store import checks, sqlite_integrity, sqlite_knowledge, sqlite_rows
+from llmrg.graph_store import checks, sqlite_integrity, sqlite_knowledge, sqlite_rows, sqlite_vectors
 from llmrg.graph_store import sqlite_schema as sql
 from llmrg.graph_store.protocol import Problem, StoreCounts, StoreHealth
 from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
@@ -25,10 +25,18 @@ class SqliteStore:
     process at any moment; with `synchronous="full"` it survives a power cut too, at the price of a disk flush for each call.
     """
 
-    def __init__(self, path: str | Path, *, timeout_s: float = 30.0, synchronous: Synchronous = "normal") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        timeout_s: float = 30.0,
+        synchronous: Synchronous = "normal",
+        allow_network_disk: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.url = f"sqlite:///{self.path}"
-        self._connections = SqliteConnections(self.path, timeout_s, synchronous)
+        self._connections = SqliteConnections(self.path, timeout_s, synchronous, allow_network_disk)
+        self._vectors = sqlite_vectors.VectorCache()
 
     def __repr__(self) -> str:
         return f"SqliteStore({str(self.path)!r})"
@@ -195,8 +203,8 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_limit(limit)
         checks.check_vector(query := np.asarray(vector), "vector")
-        with self._connections.reading() as db:
-            return sqlite_knowledge.nearest(db, namespace, to_item, query, limit)
+        with self._connections.watching() as (db, state):
+            return sqlite_vectors.nearest(db, self._vectors.at(state), namespace, to_item, query, limit)
 
     def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
         checks.check_id(namespace, "namespace")

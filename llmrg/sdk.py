@@ -94,10 +94,9 @@ class Project:
     @cached_property
     def store(self) -> GraphStore:
         """The opened graph store."""
-        from llmrg.graph_store.open_store import open_store
-        from llmrg.wiring import store_access
+        from llmrg.graph_store.open_store import open_configured_store
 
-        return open_store(self.settings.store_url, **store_access(self.settings))
+        return open_configured_store(self.settings)
 
     @cached_property
     def mind(self) -> Any:

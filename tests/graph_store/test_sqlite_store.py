@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError
+from llmrg.core.settings import load_settings
+from llmrg.graph_store.open_store import open_configured_store
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph
 
@@ -165,3 +167,23 @@ def test_a_failed_open_leaves_nothing_open(path: Path) -> None:
     path.unlink()
     with store:
         fill(store)
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("normal", 1), ("full", 2)])
+def test_how_hard_a_write_is_flushed_is_a_setting(
+    path: Path, monkeypatch: pytest.MonkeyPatch, synchronous: str, level: int
+) -> None:
+    """No test can cut the power; SQLite's own word on the store's connection must do."""
+    monkeypatch.setenv("LLMRG_STORE_SYNCHRONOUS", synchronous)
+    store = open_configured_store(load_settings(store=f"sqlite:///{path}"))
+    assert isinstance(store, SqliteStore)
+    with store, store._connections.reading() as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (level,)
+
+
+def test_a_copy_that_lost_its_wal_mode_gets_it_back(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    with SqliteStore(filled) as store, closing(sqlite3.connect(filled)) as other:
+        assert store.graph(NAMESPACE, "ann").version == 1
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -57,6 +57,8 @@ def test_train_recommend_explain_show(home: Path) -> None:
         ["data", "inspect"],
         ["export"],
         ["import"],
+        ["store", "backup"],
+        ["store", "compact"],
         ["doctor"],
         ["store", "migrate"],
         ["store", "prune"],

@@ -1,0 +1,91 @@
+"""Exact nearest neighbours among the knowledge of one target item, by NumPy, with the vectors kept in memory between commits."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from llmrg.core.records import Knowledge
+from llmrg.graph_store import sqlite_knowledge, sqlite_rows
+from llmrg.graph_store import sqlite_schema as sql
+
+_KEPT_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class TargetVectors:
+    """Vectors of the entries that lead to one item."""
+
+    keys: tuple[str, ...]
+    """N keys, ascending, so that order settles ties."""
+    unit: np.ndarray
+    """(D, N) float32, C order (a query is multiplied twice as fast as by (N, D)); columns of length 1, or all zero."""
+
+
+class VectorCache:
+    """Vectors of the target items asked for last, 256 MiB at most, for as long as nobody commits.
+
+    Every commit counts, whatever it changed: SQLite tells no more, and it tells that of all threads and processes.
+    """
+
+    def __init__(self) -> None:
+        self._state: object = None
+        self._targets: OrderedDict[tuple[str, str], TargetVectors] = OrderedDict()
+
+    def at(self, state: object) -> Self:
+        """The cache for this state of the store (`SqliteConnections.watching`); what it held of another is gone."""
+        if state != self._state:
+            self._state = state
+            self._targets.clear()
+        return self
+
+    def vectors(self, db: sqlite3.Connection, namespace: str, to_item: str, size: int) -> TargetVectors:
+        found = self._targets.pop((namespace, to_item), None) or _read(db, namespace, to_item, size)
+        self._targets[namespace, to_item] = found
+        while sum(target.unit.nbytes for target in self._targets.values()) > _KEPT_BYTES:
+            self._targets.popitem(last=False)
+        return found
+
+
+def nearest(
+    db: sqlite3.Connection, cache: VectorCache, namespace: str, to_item: str, query: np.ndarray, limit: int
+) -> list[tuple[Knowledge, float]]:
+    """Entries that lead to `to_item`: cosine descending, then key."""
+    size = sqlite_knowledge.vector_size(db, namespace)
+    if size is None:
+        return []
+    sqlite_knowledge.check_size(namespace, len(query), size)
+    target = cache.vectors(db, namespace, to_item, size)
+    cosines = np.clip(_unit(query.astype(np.float32).reshape(size, 1))[:, 0] @ target.unit, -1.0, 1.0)
+    found = [(i, db.execute(sql.KNOWLEDGE, (namespace, target.keys[i])).fetchone()) for i in _highest(cosines, limit)]
+    return [(sqlite_rows.knowledge_from(row), float(cosines[i])) for i, row in found]
+
+
+def _read(db: sqlite3.Connection, namespace: str, to_item: str, size: int) -> TargetVectors:
+    rows = sorted(db.execute(sql.VECTORS_TO, (namespace, to_item)))
+    stored = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), size)
+    if not np.isfinite(stored).all():
+        raise ValueError(f"a vector that leads to {to_item!r} holds a value that is no number")
+    return TargetVectors(tuple(key for key, _ in rows), _unit(stored.T.astype(np.float32, order="C")))
+
+
+def _unit(columns: np.ndarray) -> np.ndarray:
+    """The same (D, N) array with its columns brought to length 1 in place; zero vectors stay zero."""
+    lengths = np.sqrt(np.einsum("dn,dn->n", columns, columns))
+    columns /= np.maximum(lengths, np.finfo(np.float32).tiny)
+    return columns
+
+
+def _highest(values: np.ndarray, limit: int) -> list[int]:
+    """Positions of the `limit` highest values, highest first, of equals the first first."""
+    if limit < len(values):
+        lowest = np.partition(values, -limit)[-limit]
+        places = np.flatnonzero(values >= lowest)
+    else:
+        places = np.arange(len(values))
+    chosen: list[int] = places[np.argsort(-values[places], kind="stable")][:limit].tolist()
+    return chosen

@@ -1,0 +1,79 @@
+"""`llmrg store`, as its users meet it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmrg.graph_store.compare import differences
+from llmrg.graph_store.sqlite_store import SqliteStore
+from llmrg.testing.store_examples import NAMESPACE, fill, make_graph
+
+
+def llmrg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "llmrg.cli", "store", *arguments]
+    env = {**os.environ, "COLUMNS": "200", **environment}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A working folder with a store at its default place."""
+    with SqliteStore(tmp_path / ".llmrg" / "graphs.db") as store:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph())
+    return tmp_path
+
+
+def test_backup_while_the_store_is_open(home: Path) -> None:
+    with SqliteStore(home / ".llmrg" / "graphs.db") as store:
+        done = llmrg("backup", "backups/monday.db", cwd=home)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "backups/monday.db\n"
+        with SqliteStore(home / "backups" / "monday.db") as copy:
+            assert list(differences(store, copy, NAMESPACE)) == []
+    refused = llmrg("backup", "backups/monday.db", cwd=home)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert llmrg("backup", "backups/monday.db", "--force", cwd=home).returncode == 0
+
+
+def test_compact_tells_the_sizes_and_refuses_a_store_in_use(home: Path) -> None:
+    path = home / ".llmrg" / "graphs.db"
+    with SqliteStore(path):
+        refused = llmrg("compact", cwd=home)
+    assert refused.returncode == 3
+    assert "others have the store" in refused.stderr
+    size = path.stat().st_size
+    done = llmrg("compact", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert f"{size:,} bytes before, {path.stat().st_size:,} after" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["backup", "copy.db", "--store", "neo4j://nowhere"], 2, ["neo4j-admin database dump", "llmrg export"]),
+        (["compact", "--store", "bolt://nowhere"], 2, ["nothing to compact"]),
+        (["compact", "--store", "sqlite:///none.db"], 3, ["none.db", "--store"]),
+        (["backup", "copy.db", "--store", "none.db"], 2, ["sqlite:///none.db"]),
+        (["compact", "--store", "redis://nowhere"], 2, ["redis://", "neo4j://host:port"]),
+    ],
+)
+def test_what_cannot_be_done_says_what_to_do(home: Path, arguments: list[str], code: int, words: list[str]) -> None:
+    done = llmrg(*arguments, cwd=home)
+    assert done.returncode == code, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert not list(home.glob("*.db"))
+
+
+def test_a_store_is_flushed_as_the_settings_say(home: Path) -> None:
+    done = llmrg("compact", cwd=home, LLMRG_STORE_SYNCHRONOUS="sometimes")
+    assert done.returncode == 2
+    assert "sometimes" in done.stderr
+    assert "LLMRG_STORE_SYNCHRONOUS" in done.stderr
