@@ -128,28 +128,31 @@ def local_model(found: dict[str, Any]) -> list[str]:
 
 def neo4j(found: dict[str, Any]) -> list[str]:
     hand, ours, read, many = found["by_hand"], found["through_the_store"], found["read"], found["builders"]
+    steps, bare = found["steps_a_user"], read["user_p50_ms_bare_driver"]
     return [
         f"### The Neo4j store (Neo4j {found['server']})",
         "",
         "| what | store | bare driver |",
         "|---|---|---|",
         f"| load {ours['nodes']:,} nodes, {ours['relations']:,} relations | {ours['seconds']:.1f} s | {hand['seconds']:.1f} s |",
-        f"| read a user of {found['steps_a_user']} steps, p50 | {read['user_p50_ms']:.1f} ms | {read['user_p50_ms_bare_driver']:.1f} ms |",
+        f"| read a user of {steps} steps, p50 | {read['user_p50_ms']:.1f} ms | {bare:.1f} ms |",
         f"| read {read['users']:,} users in one call | {read['at_once_s']:.2f} s | |",
         f"| read {read['users']:,} users one by one | {read['one_by_one_s']:.2f} s | |",
         f"| graphs published a second, 1 builder | {many['graphs_a_second_1']:.1f} | |",
         f"| graphs published a second, 8 builders | {many['graphs_a_second_8']:.1f} | |",
         "",
-        "The bare driver loads the same nodes and relations by hand-written UNWIND statements (all but the packed copies of the",
-        "graphs), and reads a user by walking over the nodes of the steps. Each graph is published with a draft, knowledge and use",
-        f"counts beside it; {many['retried_transactions']} transactions were begun again after a deadlock, and no error reached a caller.",
+        "The bare driver loads the same nodes and relations by hand-written UNWIND statements (all but the packed copies of",
+        "the graphs), and reads a user by walking over the nodes of the steps. Each graph is published with a draft, knowledge",
+        f"and use counts beside it; {many['retried_transactions']} transactions were begun again after a deadlock, and no error",
+        "reached a caller.",
         machine_line(found),
     ]
 
 
 def sqlite(found: dict[str, Any]) -> list[str]:
     rows = [f"| {what} | {of['p50_ms']:.1f} ms | {of['p95_ms']:.1f} ms |" for what, of in found["times"].items()]
-    about = f"{found['users']:,} users of {found['steps_a_user']} steps; vectors of {found['dimension']} numbers, all of one target item."
+    users, size = f"{found['users']:,} users of {found['steps_a_user']} steps", found["dimension"]
+    about = f"{users}; vectors of {size} numbers, all of one target item."
     return ["### The SQLite store", "", "| what | p50 | p95 |", "|---|---|---|", *rows, "", about, machine_line(found)]
 
 
