@@ -21,7 +21,7 @@ from llmrg.testing.store_suite_concurrency import ConcurrencyContract  # noqa: E
 from llmrg.testing.store_suite_graphs import DraftContract, GraphContract  # noqa: E402
 from llmrg.testing.store_suite_input import InputContract  # noqa: E402
 from llmrg.testing.store_suite_knowledge import KnowledgeContract  # noqa: E402
-from llmrg.testing.store_suite_runs import NamespaceContract, RunContract  # noqa: E402
+from llmrg.testing.store_suite_runs import NamespaceContract, RunContract, UpkeepContract  # noqa: E402
 
 
 class GraphStoreContract(
@@ -31,6 +31,7 @@ class GraphStoreContract(
     KnowledgeContract,
     RunContract,
     NamespaceContract,
+    UpkeepContract,
     InputContract,
     ConcurrencyContract,
 ):

@@ -143,3 +143,46 @@ class NamespaceContract:
         assert store.knowledge(NAMESPACE) == [entry]
         assert store.run(NAMESPACE, "run 1") == make_run()
         assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("done", "")}
+
+
+class UpkeepContract:
+    def test_a_whole_store_has_no_problems_and_repair_changes_nothing(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_run(NAMESPACE, make_run())
+        store.replace_graph(NAMESPACE, make_graph())
+        store.append_draft(NAMESPACE, "run 2", "bob", make_graph("bob").steps, 8)
+        store.put_knowledge(NAMESPACE, [make_knowledge(source_user="ann")])
+        store.set_user_status(NAMESPACE, "run 1", "ann", "done")
+        before = store.counts(NAMESPACE), store.graphs(NAMESPACE, ["ann"]), store.draft(NAMESPACE, "run 2", "bob")
+        assert store.problems() == []
+        store.repair()
+        assert (store.counts(NAMESPACE), store.graphs(NAMESPACE, ["ann"]), store.draft(NAMESPACE, "run 2", "bob")) == before
+
+    def test_a_user_marked_done_without_a_graph_is_told_and_marked_pending(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_run(NAMESPACE, make_run())
+        store.replace_graph(NAMESPACE, make_graph())
+        for user in ("ann", "bob"):
+            store.set_user_status(NAMESPACE, "run 1", user, "done")
+        (problem,) = store.problems()
+        assert (problem.count, problem.examples, problem.mendable) == (1, ("bob",), True)
+        store.repair()
+        assert store.problems() == []
+        assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("done", ""), "bob": ("pending", "")}
+
+    def test_knowledge_without_provenance_is_told_and_left(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_knowledge(NAMESPACE, [make_knowledge(source_user="")])
+        (problem,) = store.problems()
+        assert not problem.mendable
+        store.repair()
+        assert len(store.knowledge(NAMESPACE)) == 1
+
+    def test_a_store_of_today_needs_no_migration(self, store: GraphStore) -> None:
+        fill(store)
+        store.close()
+        try:
+            assert store.migrate(dry_run=True) == store.migrate() == []
+        finally:
+            store.open()
+        assert store.users(NAMESPACE) == ["ann", "bob"]
