@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from llmrg.core.errors import CallerError
 from llmrg.core.graph_table import STEP_FIELDS, GraphTable
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step
 from llmrg.graph_store.checks import to_json
@@ -59,8 +60,12 @@ def step_text(step: Step) -> str:
 
 
 def step_from_text(user: str, text: str) -> Step:
+    """Raises: ValueError: it does not read as it was written."""
     values = dict(zip(STEP_FIELDS, json.loads(text), strict=True))
-    return Step(user, **values | {"accepted": bool(values["accepted"])})
+    try:
+        return Step(user, **values | {"accepted": bool(values["accepted"])})
+    except CallerError as error:
+        raise ValueError(str(error)) from error
 
 
 def knowledge_row(namespace: str, entry: Knowledge) -> Row:
