@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmrg.core.errors import CallerError
@@ -18,7 +18,11 @@ graphs_of = st.lists(st.sampled_from(USERS), unique=True).flatmap(
     lambda users: st.tuples(*(any_graph(user) for user in users)).map(list)
 )
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The first draw of any text takes a second or two."""
 
+
+@unhurried
 @given(graphs_of)
 def test_records_come_back_equal(graphs: list[ReasoningGraph]) -> None:
     table = GraphTable.of(graphs)
@@ -27,6 +31,7 @@ def test_records_come_back_equal(graphs: list[ReasoningGraph]) -> None:
     assert len(table.steps) == sum(len(graph.steps) for graph in graphs)
 
 
+@unhurried
 @given(graphs_of)
 def test_tables_are_joined_in_order(graphs: list[ReasoningGraph]) -> None:
     parts = [GraphTable.of(graphs[:1]), GraphTable.of([]), GraphTable.of(graphs[1:])]
