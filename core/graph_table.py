@@ -54,7 +54,11 @@ class GraphTable(Mapping[str, ReasoningGraph]):
 
     @classmethod
     def from_columns(cls, heads: Sequence[tuple[str, str, int, int]], columns: Mapping[str, Sequence[Any]]) -> Self:
-        """Args: heads: (user, run, version, number of steps) of each graph; columns: the fields of all steps by name."""
+        """From the fields of all steps by name.
+
+        Args: heads: (user, run, version, number of steps) of each graph.
+        Raises: CallerError: a whole number of a step has more than 64 bits.
+        """
         users, runs, versions, counts = zip(*heads, strict=True) if heads else ((), (), (), ())
         rows: dict[str, int] = {}
         steps = np.empty(len(columns["position"]), STEP)
@@ -90,7 +94,11 @@ class GraphTable(Mapping[str, ReasoningGraph]):
     def __getitem__(self, user: str) -> ReasoningGraph:
         number = self._number[user]
         part = self.steps[self.offsets[number] : self.offsets[number + 1]]
-        return ReasoningGraph(user, _records(user, part, self.texts), self.runs[number], self.versions[number])
+        columns: dict[str, list[Any]] = {name: part[name].tolist() for name in STEP_FIELDS}
+        for name in TEXT_FIELDS:
+            columns[name] = [self.texts[row] for row in columns[name]]
+        columns["cause_position"] = [None if position < 0 else position for position in columns["cause_position"]]
+        return ReasoningGraph(user, steps_from(user, len(part), columns), self.runs[number], self.versions[number])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)
@@ -107,15 +115,14 @@ def offsets_of(counts: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
 
 
-def _records(user: str, part: np.ndarray, texts: Sequence[str]) -> tuple[Step, ...]:
-    """Steps, field by field. What is in the table was checked by `Step` before; doing it again would take most of the time."""
-    steps = tuple(object.__new__(Step) for _ in range(len(part)))
+def steps_from(user: str, count: int, columns: Mapping[str, Iterable[Any]]) -> tuple[Step, ...]:
+    """As many steps of one user, from their fields by name.
+
+    The values must have been checked by `Step` before they were stored: doing it again would take most of the time of a read, so
+    the fields are set directly.
+    """
+    steps = tuple(object.__new__(Step) for _ in range(count))
     for name in STEP_FIELDS:
-        values: list[Any] = part[name].tolist()
-        if name in TEXT_FIELDS:
-            values = [texts[row] for row in values]
-        elif name == "cause_position":
-            values = [None if position < 0 else position for position in values]
-        deque(map(_SET[name], steps, values), maxlen=0)
+        deque(map(_SET[name], steps, columns[name]), maxlen=0)
     deque(map(_SET["user"], steps, repeat(user)), maxlen=0)
     return steps

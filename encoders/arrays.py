@@ -11,6 +11,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from llmrg.core.graph_table import offsets_of
+
 NEVER = np.int64(2**40)
 """An `end` that no history reaches."""
 
@@ -65,7 +67,7 @@ class GraphArrays:
         """The graphs numbered by (B,) int64, in that order, nodes renumbered."""
         nodes, counts = _ranges(self.node_offsets, graphs)
         edges, edge_counts = _ranges(self.edge_offsets, graphs)
-        offsets = _offsets(counts)
+        offsets = offsets_of(counts)
         shift = np.repeat(offsets[:-1] - self.node_offsets[graphs], edge_counts)
         return GraphArrays(
             kind=self.kind[nodes],
@@ -77,7 +79,7 @@ class GraphArrays:
             dst=self.dst[edges] + shift,
             score=self.score[edges],
             node_offsets=offsets,
-            edge_offsets=_offsets(edge_counts),
+            edge_offsets=offsets_of(edge_counts),
             lengths=self.lengths[graphs],
             replaced=self.replaced,
         )
@@ -103,19 +105,15 @@ class GraphArrays:
             src=number[wide.src[edge]],
             dst=number[wide.dst[edge]],
             score=wide.score[edge],
-            node_offsets=_offsets(np.bincount(owner[keep], minlength=len(graphs))),
-            edge_offsets=_offsets(np.bincount(edge_owner[edge], minlength=len(graphs))),
+            node_offsets=offsets_of(np.bincount(owner[keep], minlength=len(graphs))),
+            edge_offsets=offsets_of(np.bincount(edge_owner[edge], minlength=len(graphs))),
             lengths=np.minimum(wide.lengths, positions),
             replaced=self.replaced,
         )
 
 
-def _offsets(counts: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-
-
 def _ranges(offsets: np.ndarray, graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers offsets[g] .. offsets[g + 1] of each graph in turn, and how many each has."""
     counts = offsets[graphs + 1] - offsets[graphs]
-    starts = np.repeat(offsets[graphs] - _offsets(counts)[:-1], counts)
+    starts = np.repeat(offsets[graphs] - offsets_of(counts)[:-1], counts)
     return starts + np.arange(counts.sum(), dtype=np.int64), counts

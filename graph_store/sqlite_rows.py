@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from llmrg.core.errors import CallerError
-from llmrg.core.graph_table import STEP_FIELDS, GraphTable
+from llmrg.core.graph_table import STEP_FIELDS, GraphTable, steps_from
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step
 from llmrg.graph_store.checks import to_json
 
@@ -48,10 +48,19 @@ def step_row(graph_id: int, ordinal: int, step: Step) -> Row:
     )
 
 
+def graph_from(user: str, run: str, version: int, rows: Sequence[Row]) -> ReasoningGraph:
+    columns = _columns(rows)
+    columns["accepted"] = map(bool, columns["accepted"])
+    return ReasoningGraph(user, steps_from(user, len(rows), columns), run, version)
+
+
 def graphs_from(heads: Sequence[tuple[str, str, int, int]], rows: Sequence[Row]) -> GraphTable:
     """Args: heads: (user, run, version, number of steps) of each graph; rows: the steps of all, one graph after the other."""
-    columns = zip(*rows, strict=True) if rows else repeat(())
-    return GraphTable.from_columns(heads, dict(zip(STEP_FIELDS, columns, strict=bool(rows))))
+    return GraphTable.from_columns(heads, _columns(rows))
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, Any]:
+    return dict(zip(STEP_FIELDS, zip(*rows, strict=True) if rows else repeat(()), strict=bool(rows)))
 
 
 def step_text(step: Step) -> str:

@@ -133,10 +133,13 @@ class SqliteStore:
         return int(version)
 
     def graph(self, namespace: str, user: str) -> ReasoningGraph:
-        found = self.graphs(namespace, [user])
-        if user not in found:
-            raise GraphNotFoundError(user)
-        return found[user]
+        checks.check_users(namespace, [user])
+        with self._connections.reading() as db:
+            row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
+            if row is None:
+                raise GraphNotFoundError(user)
+            number, run, version = row
+            return sqlite_rows.graph_from(user, run, version, db.execute(sql.STEPS, (number,)).fetchall())
 
     def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
         checks.check_users(namespace, users)
