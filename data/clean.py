@@ -51,20 +51,11 @@ def make_dataset(
     if min_interactions < 1:
         raise ConfigError(f"min_interactions must be 1 or more, not {min_interactions!r}")
     events = by_user(interactions)
-    said = list(notes)
     if not events:
         hint = f"; all {len(bad_rows)} rows were bad, the first: {bad_rows[0]}" if bad_rows else ""
         raise DataError(f"{source}: no interactions in it{hint}")
-    if not in_order and not all(has_clock(rows) for rows in events.values()):
-        said.append("no times for some users: their interactions are kept in file order")
-    events = {user: rows if in_order else sorted_by_time(rows) for user, rows in events.items()}
-    events, duplicates = without_repeats(events)
-    before = count(events)
-    events = k_core(events, min_interactions)
-    if not events:
-        raise DataError(f"{source}: nothing is left of {before} interactions with min_interactions={min_interactions}; lower it")
-    if min_interactions > 1:
-        said.append(f"{min_interactions}-core: {before - count(events)} of {before} interactions dropped")
+    said = list(notes)
+    events, duplicates = _cleaned(events, source, in_order, min_interactions, said)
     catalogue, untitled, unused = _catalogue(events, items, noun, keep_unused)
     if unused:
         said.append(f"{unused} listed items that no one took are left out")
@@ -84,6 +75,21 @@ def make_dataset(
     carried = {key for item in catalogue for key, _ in item.attributes}
     reasons = tuple(key for key in reason_attributes if key in carried)
     return Dataset(name, catalogue, histories, report, reasons, reason_phrases)
+
+
+def _cleaned(events: Events, source: str, in_order: bool, min_interactions: int, said: list[str]) -> tuple[Events, int]:
+    """(events in time order, without repeats, after the k-core; repeats dropped); what there is to say is added to `said`."""
+    if not in_order and not all(has_clock(rows) for rows in events.values()):
+        said.append("no times for some users: their interactions are kept in file order")
+    events = {user: rows if in_order else sorted_by_time(rows) for user, rows in events.items()}
+    events, duplicates = without_repeats(events)
+    before = count(events)
+    events = k_core(events, min_interactions)
+    if not events:
+        raise DataError(f"{source}: nothing is left of {before} interactions with min_interactions={min_interactions}; lower it")
+    if min_interactions > 1:
+        said.append(f"{min_interactions}-core: {before - count(events)} of {before} interactions dropped")
+    return events, duplicates
 
 
 def by_user(interactions: Iterable[Interaction]) -> Events:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 from llmrg.graph_store import neo4j_cypher_integrity as cypher
 from llmrg.graph_store import neo4j_graphs, neo4j_knowledge, neo4j_rows
 from llmrg.graph_store.neo4j_catalogue import write_rows
 from llmrg.graph_store.neo4j_labels import Label
+from llmrg.graph_store.neo4j_link import bound
 from llmrg.graph_store.neo4j_migrations import MIGRATIONS, pack_users
 from llmrg.graph_store.neo4j_rows import Row, node_key
 from llmrg.graph_store.protocol import Problem
@@ -59,11 +59,7 @@ def repair(link: Neo4jLink) -> None:
     for check in CHECKS:
         if check.mend:
             for batch in neo4j_rows.batches(check.find(link), AT_ONCE):
-                link.write(partial(_mend, check.mend, batch))
-
-
-def _mend(mend: Mend, rows: Sequence[Row], tx: ManagedTransaction) -> None:
-    mend(tx, rows)
+                link.write(bound(check.mend, batch))
 
 
 def _lost_indexes(link: Neo4jLink) -> list[str]:

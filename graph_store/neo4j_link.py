@@ -94,9 +94,9 @@ class Neo4jLink:
         """Put all records; where they need several transactions, they are checked as a whole before the first."""
         portions = neo4j_rows.portions(records, rows_of)
         if len(portions) > 1:
-            self.read(_bound(check, records))
+            self.read(bound(check, records))
         for portion in portions:
-            self.write(_bound(put, portion))
+            self.write(bound(put, portion))
 
     def change_schema(self, statement: LiteralString) -> None:
         """Run one schema statement in its own transaction, again if another client's got in its way."""
@@ -136,7 +136,8 @@ class Neo4jLink:
         self.product = f"Neo4j {version} {edition}"
 
 
-def _bound(work: Callable[[ManagedTransaction, Sequence[R]], None], rows: Sequence[R]) -> Callable[[ManagedTransaction], None]:
+def bound(work: Callable[[ManagedTransaction, Sequence[R]], None], rows: Sequence[R]) -> Callable[[ManagedTransaction], None]:
+    """`work` on these rows, as `read` and `write` take it."""
     return lambda tx: work(tx, rows)
 
 

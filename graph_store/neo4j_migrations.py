@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final, LiteralString
 
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store import neo4j_rows
+from llmrg.graph_store.neo4j_link import bound
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -42,7 +42,7 @@ class Migration:
 def _pack_graphs(link: Neo4jLink) -> None:
     page = _users_after(link, "")
     while page:
-        link.write(partial(pack_users, users=page))
+        link.write(bound(pack_users, page))
         page = _users_after(link, page[-1][0])
 
 

@@ -53,7 +53,10 @@ CHECKS: Final = (
     _Check(
         "graphs whose counts differ from their steps",
         f"SELECT user FROM graphs WHERE (accepted, rejected, imagined) IS NOT ({_SIZES})",
-        (f"UPDATE graphs SET (accepted, rejected, imagined) = (SELECT {_SIZES})",),
+        (
+            f"UPDATE graphs SET (accepted, rejected, imagined) = (SELECT {_SIZES}) "
+            f"WHERE (accepted, rejected, imagined) IS NOT ({_SIZES})",
+        ),
         "count again",
     ),
     _Check(

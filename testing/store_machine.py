@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -49,109 +50,111 @@ class _Model:
         self.knowledge[entry.key] = replace(known, score=max(known.score, entry.score), vector=known.vector or entry.vector)
 
 
+class _StoreMachine(RuleBasedStateMachine):
+    open_empty_store: ClassVar[Callable[[], GraphStore]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = type(self).open_empty_store()
+        self.models = {NAMESPACE: _Model(), OTHER: _Model()}
+
+    @initialize()
+    def put_catalogue(self) -> None:
+        for namespace in self.models:
+            fill(self.store, namespace, USERS)
+
+    @rule(namespace=_namespaces, user=_users, items=st.lists(st.sampled_from(ITEMS), max_size=5))
+    def put_history(self, namespace: str, user: str, items: list[str]) -> None:
+        history = History(user, tuple(items))
+        self.store.put_histories(namespace, [history])
+        self.models[namespace].histories[user] = history
+        assert self.store.history(namespace, user) == history
+
+    @rule(namespace=_namespaces, graph=_users.flatmap(any_graph), expected=st.sampled_from((None, "right", "wrong")))
+    def replace_graph(self, namespace: str, graph: ReasoningGraph, expected: str | None) -> None:
+        model = self.models[namespace]
+        version = model.graphs[graph.user].version if graph.user in model.graphs else 0
+        if expected == "wrong":
+            with pytest.raises(VersionConflictError):
+                self.store.replace_graph(namespace, graph, version + 1)
+            return
+        new = self.store.replace_graph(namespace, graph, version if expected else None)
+        assert new == version + 1
+        model.graphs[graph.user] = replace(graph, version=new)
+        model.drafts.pop((graph.run, graph.user), None)
+
+    @rule(namespace=_namespaces, user=_users)
+    def delete_graph(self, namespace: str, user: str) -> None:
+        assert self.store.delete_graph(namespace, user) == (self.models[namespace].graphs.pop(user, None) is not None)
+        with pytest.raises(GraphNotFoundError):
+            self.store.graph(namespace, user)
+
+    @rule(
+        namespace=_namespaces,
+        run=_runs,
+        block=_users.flatmap(lambda user: st.tuples(st.just(user), st.lists(any_step(user), max_size=3))),
+        through=st.integers(0, 9),
+        times=st.integers(1, 2),
+    )
+    def append_draft(self, namespace: str, run: str, block: tuple[str, list[Step]], through: int, times: int) -> None:
+        user, steps = block
+        for _ in range(times):
+            self.store.append_draft(namespace, run, user, steps, through)
+        kept, done = self.models[namespace].drafts.get((run, user), (frozenset(), 0))
+        self.models[namespace].drafts[run, user] = (kept | frozenset(steps), max(done, through))
+
+    @rule(namespace=_namespaces, entries=st.lists(any_knowledge(), max_size=4))
+    def put_knowledge(self, namespace: str, entries: list[Knowledge]) -> None:
+        self.store.put_knowledge(namespace, entries)
+        for entry in entries:
+            self.models[namespace].put_knowledge(entry)
+
+    @precondition(lambda self: any(model.knowledge for model in self.models.values()))
+    @rule(namespace=_namespaces, data=st.data())
+    def count_uses(self, namespace: str, data: st.DataObject) -> None:
+        keys = sorted({key for model in self.models.values() for key in model.knowledge})
+        uses = data.draw(st.dictionaries(st.sampled_from(keys), st.integers(0, 5), max_size=3))
+        self.store.count_uses(namespace, uses)
+        known = self.models[namespace].knowledge
+        for key in uses.keys() & known.keys():
+            known[key] = replace(known[key], uses=known[key].uses + uses[key])
+
+    @rule(namespace=_namespaces, uses=st.integers(0, 2), score=st.floats(0, 1), dry_run=st.booleans())
+    def prune_knowledge(self, namespace: str, uses: int, score: float, dry_run: bool) -> None:
+        known = self.models[namespace].knowledge
+        weak = [key for key, entry in known.items() if entry.uses <= uses and entry.score <= score]
+        assert self.store.prune_knowledge(namespace, max_uses=uses, max_score=score, dry_run=dry_run) == len(weak)
+        for key in [] if dry_run else weak:
+            del known[key]
+
+    @rule(namespace=_namespaces)
+    def compare(self, namespace: str) -> None:
+        store, model = self.store, self.models[namespace]
+        assert store.graphs(namespace, USERS) == model.graphs
+        assert store.histories(namespace, USERS) == model.histories
+        for run in RUNS:
+            for user in USERS:
+                steps, through = store.draft(namespace, run, user)
+                expected, done = model.drafts.get((run, user), (frozenset(), 0))
+                assert (in_order(steps), through) == (in_order(expected), done)
+        assert store.knowledge(namespace) == [model.knowledge[key] for key in sorted(model.knowledge)]
+        best = sorted(model.knowledge.values(), key=lambda entry: (-entry.uses, -entry.score, entry.key))
+        assert store.top_knowledge(namespace, 5) == best[:5]
+        graphs, counts = model.graphs.values(), store.counts(namespace)
+        assert counts.graphs == len(graphs)
+        assert counts.accepted == sum(len(graph.reasoned()) for graph in graphs)
+        assert counts.imagined == sum(len(graph.imagined()) for graph in graphs)
+        assert counts.rejected == sum(len(graph.rejected()) for graph in graphs)
+
+    def teardown(self) -> None:
+        try:
+            for namespace in self.models:
+                if self.store.items(namespace):
+                    self.compare(namespace)
+        finally:
+            self.store.close()
+
+
 def make_store_machine(open_empty_store: Callable[[], GraphStore]) -> type[RuleBasedStateMachine]:
     """A machine whose every run opens a store of its own, which must be empty, and closes it."""
-
-    class StoreMachine(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.store = open_empty_store()
-            self.models = {NAMESPACE: _Model(), OTHER: _Model()}
-
-        @initialize()
-        def put_catalogue(self) -> None:
-            for namespace in self.models:
-                fill(self.store, namespace, USERS)
-
-        @rule(namespace=_namespaces, user=_users, items=st.lists(st.sampled_from(ITEMS), max_size=5))
-        def put_history(self, namespace: str, user: str, items: list[str]) -> None:
-            history = History(user, tuple(items))
-            self.store.put_histories(namespace, [history])
-            self.models[namespace].histories[user] = history
-            assert self.store.history(namespace, user) == history
-
-        @rule(namespace=_namespaces, graph=_users.flatmap(any_graph), expected=st.sampled_from((None, "right", "wrong")))
-        def replace_graph(self, namespace: str, graph: ReasoningGraph, expected: str | None) -> None:
-            model = self.models[namespace]
-            version = model.graphs[graph.user].version if graph.user in model.graphs else 0
-            if expected == "wrong":
-                with pytest.raises(VersionConflictError):
-                    self.store.replace_graph(namespace, graph, version + 1)
-                return
-            new = self.store.replace_graph(namespace, graph, version if expected else None)
-            assert new == version + 1
-            model.graphs[graph.user] = replace(graph, version=new)
-            model.drafts.pop((graph.run, graph.user), None)
-
-        @rule(namespace=_namespaces, user=_users)
-        def delete_graph(self, namespace: str, user: str) -> None:
-            assert self.store.delete_graph(namespace, user) == (self.models[namespace].graphs.pop(user, None) is not None)
-            with pytest.raises(GraphNotFoundError):
-                self.store.graph(namespace, user)
-
-        @rule(
-            namespace=_namespaces,
-            run=_runs,
-            block=_users.flatmap(lambda user: st.tuples(st.just(user), st.lists(any_step(user), max_size=3))),
-            through=st.integers(0, 9),
-            times=st.integers(1, 2),
-        )
-        def append_draft(self, namespace: str, run: str, block: tuple[str, list[Step]], through: int, times: int) -> None:
-            user, steps = block
-            for _ in range(times):
-                self.store.append_draft(namespace, run, user, steps, through)
-            kept, done = self.models[namespace].drafts.get((run, user), (frozenset(), 0))
-            self.models[namespace].drafts[run, user] = (kept | frozenset(steps), max(done, through))
-
-        @rule(namespace=_namespaces, entries=st.lists(any_knowledge(), max_size=4))
-        def put_knowledge(self, namespace: str, entries: list[Knowledge]) -> None:
-            self.store.put_knowledge(namespace, entries)
-            for entry in entries:
-                self.models[namespace].put_knowledge(entry)
-
-        @precondition(lambda self: any(model.knowledge for model in self.models.values()))
-        @rule(namespace=_namespaces, data=st.data())
-        def count_uses(self, namespace: str, data: st.DataObject) -> None:
-            keys = sorted({key for model in self.models.values() for key in model.knowledge})
-            uses = data.draw(st.dictionaries(st.sampled_from(keys), st.integers(0, 5), max_size=3))
-            self.store.count_uses(namespace, uses)
-            known = self.models[namespace].knowledge
-            for key in uses.keys() & known.keys():
-                known[key] = replace(known[key], uses=known[key].uses + uses[key])
-
-        @rule(namespace=_namespaces, uses=st.integers(0, 2), score=st.floats(0, 1), dry_run=st.booleans())
-        def prune_knowledge(self, namespace: str, uses: int, score: float, dry_run: bool) -> None:
-            known = self.models[namespace].knowledge
-            weak = [key for key, entry in known.items() if entry.uses <= uses and entry.score <= score]
-            assert self.store.prune_knowledge(namespace, max_uses=uses, max_score=score, dry_run=dry_run) == len(weak)
-            for key in [] if dry_run else weak:
-                del known[key]
-
-        @rule(namespace=_namespaces)
-        def compare(self, namespace: str) -> None:
-            store, model = self.store, self.models[namespace]
-            assert store.graphs(namespace, USERS) == model.graphs
-            assert store.histories(namespace, USERS) == model.histories
-            for run in RUNS:
-                for user in USERS:
-                    steps, through = store.draft(namespace, run, user)
-                    expected, done = model.drafts.get((run, user), (frozenset(), 0))
-                    assert (in_order(steps), through) == (in_order(expected), done)
-            assert store.knowledge(namespace) == [model.knowledge[key] for key in sorted(model.knowledge)]
-            best = sorted(model.knowledge.values(), key=lambda entry: (-entry.uses, -entry.score, entry.key))
-            assert store.top_knowledge(namespace, 5) == best[:5]
-            graphs, counts = model.graphs.values(), store.counts(namespace)
-            assert counts.graphs == len(graphs)
-            assert counts.accepted == sum(len(graph.reasoned()) for graph in graphs)
-            assert counts.imagined == sum(len(graph.imagined()) for graph in graphs)
-            assert counts.rejected == sum(len(graph.rejected()) for graph in graphs)
-
-        def teardown(self) -> None:
-            try:
-                for namespace in self.models:
-                    if self.store.items(namespace):
-                        self.compare(namespace)
-            finally:
-                self.store.close()
-
-    return StoreMachine
+    return type("StoreMachine", (_StoreMachine,), {"open_empty_store": staticmethod(open_empty_store)})
