@@ -1,6 +1,6 @@
 """MovieLens latest-small, all users: the table, and what the graphs cost.
 
-    python benchmarks/movielens.py --data FOLDER [--last 10] [--seeds 1] [--home FOLDER]
+    python benchmarks/movielens.py --data FOLDER [--last 10] [--seeds 3] [--home FOLDER]
 
 FOLDER holds `ml-latest-small.zip` or its contents. An interrupted build goes on where it stopped.
 """

@@ -66,12 +66,15 @@ def load_through_store(store: Neo4jStore, users: Sequence[tuple[History, Reasoni
         store.replace_graph(SPACE, graph)
 
 
+def _item_key(row: dict[str, Any], column: str) -> str:
+    return node_key(Label.ITEM, SPACE, row[column])
+
+
 def load_by_hand(driver: neo4j.Driver, users: Sequence[tuple[History, ReasoningGraph]]) -> None:
     """The nodes and relations that the store makes, all nodes of a kind first, 1,000 rows a transaction."""
     steps = [(user, row) for _, graph in users for user, row in _owned(graph)]
     accepted = [(user, row) for user, row in steps if row["accepted"]]
     refused = [(user, row) for user, row in steps if not row["accepted"]]
-    key = lambda row, column: node_key(Label.ITEM, SPACE, row[column])  # noqa: E731
     run = neo4j_rows.run_row(SPACE, Run(RUN, "running", {}, {}, 0.0))
     for statement, rows in (
         ("UNWIND $rows AS row CREATE (n:Run) SET n = row", [run]),
@@ -82,9 +85,9 @@ def load_by_hand(driver: neo4j.Driver, users: Sequence[tuple[History, ReasoningG
         (_between("User", "TOOK {position: row.position, at: row.at}", "Item"), _taken(users)),
         (_between("User", "HAS", "Reason"), [{"a": user, "b": row["key"]} for user, row in accepted]),
         (_between("User", "REJECTED", "RejectedReason"), [{"a": user, "b": row["key"]} for user, row in refused]),
-        (_between("Item", "LEADS_TO", "Reason"), [{"a": key(row, "cause"), "b": row["key"]} for _, row in accepted]),
-        (_between("Reason", "LEADS_TO", "Item"), [{"a": row["key"], "b": key(row, "item")} for _, row in accepted]),
-        (_between("RejectedReason", "ABOUT", "Item"), [{"a": row["key"], "b": key(row, "item")} for _, row in refused]),
+        (_between("Item", "LEADS_TO", "Reason"), [{"a": _item_key(row, "cause"), "b": row["key"]} for _, row in accepted]),
+        (_between("Reason", "LEADS_TO", "Item"), [{"a": row["key"], "b": _item_key(row, "item")} for _, row in accepted]),
+        (_between("RejectedReason", "ABOUT", "Item"), [{"a": row["key"], "b": _item_key(row, "item")} for _, row in refused]),
         (_between("Run", "MADE", "Reason"), [{"a": run["key"], "b": row["key"]} for _, row in accepted]),
     ):
         with driver.session() as session:

@@ -28,6 +28,10 @@ _BY_CODE: Final = {
     "Neo.ClientError.General.WriteOnReadOnlyAccessDatabase": (
         "the database {database!r} is read-only; allow writes in the server's settings, or write elsewhere"
     ),
+    "Neo.TransientError.General.DatabaseUnavailable": (
+        "the database {database!r} is starting, recovering or stopped, and did not come up within {timeout_s:g} s; nothing was "
+        "half written: look at the server's log, wait and repeat, or raise LLMRG_STORE_TIMEOUT_S"
+    ),
     "Neo.TransientError.General.MemoryPoolOutOfMemoryError": (
         "one transaction is too large for the server's memory; write fewer records a call, or raise db.memory.transaction.max"
     ),

@@ -114,7 +114,7 @@ class LocalNeo4j:
 
     # -- life -------------------------------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Start, and return when the server answers.
+        """Start, and return when the database can be asked.
 
         Raises:
             MissingPackageError: no Java that fits, or no Maven.
@@ -137,6 +137,7 @@ class LocalNeo4j:
                 raise StoreError(f"Neo4j {self.version} did not start; the end of its log:\n{problem}")
         if self.password:
             self._set_password()
+        self._wait_for_database()
 
     def stop(self, clean: bool | None = None) -> None:
         """Stop the server; a home of its own is removed.
@@ -235,6 +236,21 @@ class LocalNeo4j:
                 )
             except AuthError:
                 return  # a kept home, whose password was set by an earlier start
+
+    def _wait_for_database(self) -> None:
+        """A server answers before its database has recovered from a kill."""
+        from neo4j.exceptions import ServiceUnavailable, TransientError
+
+        end = time.monotonic() + self._timeout_s
+        with self.get_driver(max_transaction_retry_time=0) as driver:
+            while True:
+                try:
+                    driver.execute_query("RETURN 1")
+                    return
+                except (ServiceUnavailable, TransientError) as error:
+                    if time.monotonic() > end:
+                        raise StoreError(f"Neo4j {self.version} answers, but its database does not: {error}") from error
+                    time.sleep(0.05)
 
     def _end(self, how: Literal["TERM", "KILL"]) -> None:
         process, self._process = self._process, None

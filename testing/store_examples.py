@@ -11,6 +11,7 @@ from llmrg.graph_store.protocol import GraphStore
 
 NAMESPACE = "shop"
 OTHER = "other shop"
+SEVEN_USERS = tuple(f"user {n}" for n in range(7))
 ITEMS = tuple(f"item {n:02}" for n in range(12))
 
 ODD_IDS = {

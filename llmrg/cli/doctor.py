@@ -74,14 +74,14 @@ def _packages() -> list[Check]:
 
 def _store(settings: Any, repair: bool) -> list[Check]:
     from llmrg.core.errors import LlmrgError
-    from llmrg.sdk import Project
+    from llmrg.graph_store.open_store import open_configured_store
 
     try:
-        with Project(store=settings.store_url, home=settings.home) as project:
-            health, problems = project.store.health(), project.store.problems()
+        with open_configured_store(settings) as store:
+            health, problems = store.health(), store.problems()
             if repair and problems:
-                project.store.repair()
-                left = {problem.what for problem in project.store.problems()}
+                store.repair()
+                left = {problem.what for problem in store.problems()}
                 problems = [replace(p, how="mended") if p.what not in left else p for p in problems]
     except LlmrgError as error:
         return [("store", "missing", type(error).__name__, str(error))]

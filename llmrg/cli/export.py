@@ -10,6 +10,7 @@ import typer
 from llmrg.cli.app import Data, Home, Namespace, Store, app, err, project
 
 if TYPE_CHECKING:
+    from llmrg.core.settings import Settings
     from llmrg.graph_store.protocol import GraphStore
 
 NAMES_OF_FILES = (".db", ".sqlite", ".sqlite3", ".parquet", ".jsonl", ".json", ".csv", ".cypher", ".gexf", ".gml", ".zip")
@@ -40,7 +41,7 @@ def export(
     with project(data, store, home) as opened:
         name = namespace or opened.dataset.name
         if "://" in target:
-            _to_store(opened.store, name, target, home)
+            _to_store(opened.store, name, target, opened.settings)
         elif target.endswith(".graphml"):
             _to_graphml(opened.store, name, Path(target), user)
         else:
@@ -62,15 +63,16 @@ def _check(target: str, user: str | None, files: str | None) -> None:
         )
 
 
-def _to_store(source: GraphStore, namespace: str, url: str, home: Path | None) -> None:
+def _to_store(source: GraphStore, namespace: str, url: str, settings: Settings) -> None:
     from llmrg.cli.progress import moving
     from llmrg.graph_store.compare import copy_contents
     from llmrg.graph_store.contents import filled
+    from llmrg.graph_store.open_store import open_configured_store
 
     contents = filled(source, namespace)
-    with project("demo", url, home) as other, moving() as tell:
-        copy_contents(contents, other.store, namespace, tell)
-        counts = other.store.counts(namespace)
+    with open_configured_store(settings, url) as other, moving() as tell:
+        copy_contents(contents, other, namespace, tell)
+        counts = other.counts(namespace)
     err.print(
         f"{url} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries",
         markup=False,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg.cli.app import Home, Store, app, err, project
+from llmrg.cli.app import Home, Store, app, err
 
 if TYPE_CHECKING:
+    from llmrg.core.settings import Settings
     from llmrg.graph_store.contents import Contents
 
 
@@ -34,11 +35,14 @@ def import_(
       llmrg import sqlite:///laptop.db --namespace books
     """
     from llmrg.cli.progress import moving
+    from llmrg.core.settings import load_settings
     from llmrg.graph_store.compare import copy_contents
+    from llmrg.graph_store.open_store import open_configured_store
 
+    settings = load_settings(store=store, home=home)
     with ExitStack() as stack:
-        contents = _from_store(stack, source, namespace, home) if "://" in source else _from_folder(source, namespace)
-        target = stack.enter_context(project("demo", store, home)).store
+        contents = _from_store(stack, source, namespace, settings) if "://" in source else _from_folder(source, namespace)
+        target = stack.enter_context(open_configured_store(settings))
         name = name or contents.namespace
         with moving() as tell:
             copied = copy_contents(contents, target, name, tell)
@@ -50,13 +54,14 @@ def import_(
     )
 
 
-def _from_store(stack: ExitStack, url: str, namespace: str | None, home: Path | None) -> Contents:
+def _from_store(stack: ExitStack, url: str, namespace: str | None, settings: Settings) -> Contents:
     from llmrg.core.errors import ConfigError
     from llmrg.graph_store.contents import filled
+    from llmrg.graph_store.open_store import open_configured_store
 
     if namespace is None:
         raise ConfigError(f"{url} may hold many data sets; say which with --namespace NAME")
-    return filled(stack.enter_context(project("demo", url, home)).store, namespace)
+    return filled(stack.enter_context(open_configured_store(settings, url)), namespace)
 
 
 def _from_folder(folder: str, namespace: str | None) -> Contents:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from llmrg.explanations.page import draw_page
+from llmrg.testing.neo4j_browser import CHROMIUMS
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = next(filter(None, map(shutil.which, CHROMIUMS)), None)
 pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="no Chromium on the PATH: install `chromium` to look at pages in a browser"
 )

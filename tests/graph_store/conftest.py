@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from llmrg.graph_store import GraphStore, open_store
 from llmrg.testing.neo4j_fixture import Neo4jServer, start_neo4j, why_no_neo4j
 from llmrg.testing.neo4j_java import DEFAULT_VERSION
+from llmrg.testing.store_examples import SEVEN_USERS, fill_everything
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,17 @@ def neo4j_server(neo4j_version: str) -> Iterator[Neo4jServer]:
         pytest.skip(reason)
     with start_neo4j(neo4j_version) as server:
         yield server
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[GraphStore]:
+    """Seven users, six graphs, five entries, two runs."""
+    with open_store(f"sqlite:///{tmp_path}/source.db") as store:
+        fill_everything(store, users=SEVEN_USERS)
+        yield store
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[GraphStore]:
+    with open_store(f"sqlite:///{tmp_path}/target.db") as store:
+        yield store

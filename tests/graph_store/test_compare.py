@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from llmrg.core.records import Item
-from llmrg.graph_store import GraphStore, contents, open_store
+from llmrg.graph_store import GraphStore, contents
 from llmrg.graph_store.compare import CopyReport, copy_store, differences
 from llmrg.testing.store_examples import (
     ITEMS,
     NAMESPACE,
     OTHER,
-    fill_everything,
+    SEVEN_USERS,
     make_graph,
     make_history,
     make_item,
@@ -23,26 +21,10 @@ from llmrg.testing.store_examples import (
     make_run,
 )
 
-USERS = tuple(f"user {n}" for n in range(7))
-
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "PAGE", 2)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Iterator[GraphStore]:
-    """Seven users, six graphs, five entries, two runs."""
-    with open_store(f"sqlite:///{tmp_path}/source.db") as store:
-        fill_everything(store, users=USERS)
-        yield store
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[GraphStore]:
-    with open_store(f"sqlite:///{tmp_path}/target.db") as store:
-        yield store
 
 
 def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
@@ -52,7 +34,7 @@ def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
     users, knowledge = [2, 4, 6, 7], [2, 4, 5]
     assert told == [*(("users", done, 7) for done in users), *(("knowledge", done, 5) for done in knowledge)]
     assert list(differences(source, target, NAMESPACE)) == []
-    assert target.graph(NAMESPACE, USERS[3]) == source.graph(NAMESPACE, USERS[3])
+    assert target.graph(NAMESPACE, SEVEN_USERS[3]) == source.graph(NAMESPACE, SEVEN_USERS[3])
     assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)
     assert target.user_statuses(NAMESPACE, "run 1") == source.user_statuses(NAMESPACE, "run 1")
     assert target.counts(OTHER).items == 0
@@ -62,7 +44,7 @@ def test_copying_again_writes_nothing(source: GraphStore, target: GraphStore) ->
     copy_store(source, target, NAMESPACE)
     report = copy_store(source, target, NAMESPACE)
     assert report == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, users_equal=7)
-    assert target.graph(NAMESPACE, USERS[1]).version == 1
+    assert target.graph(NAMESPACE, SEVEN_USERS[1]).version == 1
 
 
 def test_an_interrupted_copy_goes_on(source: GraphStore, target: GraphStore) -> None:
@@ -80,7 +62,7 @@ def test_an_interrupted_copy_goes_on(source: GraphStore, target: GraphStore) -> 
 
 def test_the_source_wins_and_the_rest_of_the_target_stays(source: GraphStore, target: GraphStore) -> None:
     copy_store(source, target, NAMESPACE)
-    target.replace_graph(NAMESPACE, make_graph(USERS[1], mark="changed"))
+    target.replace_graph(NAMESPACE, make_graph(SEVEN_USERS[1], mark="changed"))
     target.put_items(NAMESPACE, [make_item("only in the target"), make_item(ITEMS[0], "changed")])
     target.put_histories(NAMESPACE, [make_history("only in the target")])
     source.count_uses(NAMESPACE, {make_knowledge(0, 1).key: 4})
@@ -89,7 +71,7 @@ def test_the_source_wins_and_the_rest_of_the_target_stays(source: GraphStore, ta
 
     report = copy_store(source, target, NAMESPACE)
     assert (report.items, report.histories, report.graphs, report.knowledge, report.users_equal) == (1, 0, 1, 2, 6)
-    assert target.graph(NAMESPACE, USERS[1]) == replace(make_graph(USERS[1]), version=3)
+    assert target.graph(NAMESPACE, SEVEN_USERS[1]) == replace(make_graph(SEVEN_USERS[1]), version=3)
     uses = {entry.to_item: (entry.uses, entry.score) for entry in target.knowledge(NAMESPACE)}
     assert [uses[item] for item in ITEMS[1:6]] == [(5, 0.5), (2, 0.9), (7, 0.5), (4, 0.5), (5, 0.5)]
     assert "only in the target" in target.users(NAMESPACE)
@@ -98,21 +80,21 @@ def test_the_source_wins_and_the_rest_of_the_target_stays(source: GraphStore, ta
 def test_every_kind_of_difference_is_told(source: GraphStore, target: GraphStore) -> None:
     copy_store(source, target, NAMESPACE)
     source.put_items(NAMESPACE, [Item(ITEMS[0], "changed"), Item("new", "new")])
-    source.put_histories(NAMESPACE, [make_history(USERS[0], ITEMS[:2])])
-    target.replace_graph(NAMESPACE, make_graph(USERS[0]))
-    source.replace_graph(NAMESPACE, make_graph(USERS[1], run="run 2"))
+    source.put_histories(NAMESPACE, [make_history(SEVEN_USERS[0], ITEMS[:2])])
+    target.replace_graph(NAMESPACE, make_graph(SEVEN_USERS[0]))
+    source.replace_graph(NAMESPACE, make_graph(SEVEN_USERS[1], run="run 2"))
     source.count_uses(NAMESPACE, {make_knowledge(0, 1).key: 1})
     source.put_run(NAMESPACE, make_run("run 2", status="done"))
-    target.set_user_status(NAMESPACE, "run 1", USERS[1], "failed", "x")
+    target.set_user_status(NAMESPACE, "run 1", SEVEN_USERS[1], "failed", "x")
     assert sorted(differences(source, target, NAMESPACE)) == sorted(
         [
             f"item {ITEMS[0]!r} differs",
             "item 'new' is only in the first store",
-            f"history {USERS[0]!r} differs",
-            f"graph {USERS[0]!r} is only in the second store",
-            f"graph {USERS[1]!r} differs",
+            f"history {SEVEN_USERS[0]!r} differs",
+            f"graph {SEVEN_USERS[0]!r} is only in the second store",
+            f"graph {SEVEN_USERS[1]!r} differs",
             f"knowledge {make_knowledge(0, 1).key!r} differs",
             "run 'run 2' differs",
-            f"status in run 'run 1' of user {USERS[1]!r} differs",
+            f"status in run 'run 1' of user {SEVEN_USERS[1]!r} differs",
         ]
     )

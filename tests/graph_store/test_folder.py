@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from llmrg.testing.store_examples import (
     ITEMS,
     NAMESPACE,
     ODD_IDS,
+    SEVEN_USERS,
     any_graph,
     any_knowledge,
-    fill_everything,
     make_graph,
     make_history,
     make_item,
@@ -35,7 +35,6 @@ from llmrg.testing.store_examples import (
     texts,
 )
 
-USERS = tuple(f"user {n}" for n in range(7))
 FORMATS: tuple[FileFormat, ...] = ("parquet", "jsonl")
 
 
@@ -56,19 +55,6 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Iterator[GraphStore]:
-    with open_store(f"sqlite:///{tmp_path}/source.db") as store:
-        fill_everything(store, users=USERS)
-        yield store
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[GraphStore]:
-    with open_store(f"sqlite:///{tmp_path}/target.db") as store:
-        yield store
-
-
-@pytest.fixture
 def exported(source: GraphStore, tmp_path: Path, files: FileFormat) -> Path:
     path = tmp_path / "export"
     export_folder(filled(source, NAMESPACE), path, files)
@@ -85,7 +71,7 @@ def test_store_to_folder_to_store_is_equal(source: GraphStore, target: GraphStor
     report = copy_contents(open_folder(path), target, NAMESPACE)
     assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
     assert list(differences(source, target, NAMESPACE)) == []
-    assert target.user_statuses(NAMESPACE, "run 1") == {USERS[0]: ("failed", "no reply"), USERS[1]: ("done", "")}
+    assert target.user_statuses(NAMESPACE, "run 1") == {SEVEN_USERS[0]: ("failed", "no reply"), SEVEN_USERS[1]: ("done", "")}
 
 
 def test_importing_again_writes_nothing_and_another_name_is_another_data_set(
@@ -94,9 +80,9 @@ def test_importing_again_writes_nothing_and_another_name_is_another_data_set(
     copy_contents(open_folder(exported), target, NAMESPACE)
     again = copy_contents(open_folder(exported), target, NAMESPACE)
     assert again == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, users_equal=7)
-    assert target.graph(NAMESPACE, USERS[1]).version == 1
+    assert target.graph(NAMESPACE, SEVEN_USERS[1]).version == 1
     copy_contents(open_folder(exported), target, "renamed")
-    assert target.graphs("renamed", USERS) == source.graphs(NAMESPACE, USERS)
+    assert target.graphs("renamed", SEVEN_USERS) == source.graphs(NAMESPACE, SEVEN_USERS)
 
 
 def test_odd_ids_come_back(target: GraphStore, tmp_path: Path, files: FileFormat) -> None:
@@ -206,7 +192,7 @@ def test_what_a_builder_adds_meanwhile_does_not_break_the_export(source: GraphSt
         if (what, done) == ("users", 3):
             source.put_items(NAMESPACE, [make_item("late")])
             source.put_histories(NAMESPACE, [make_history("user late", ("late",))])
-            source.replace_graph(NAMESPACE, make_graph(USERS[0], mark="late"))
+            source.replace_graph(NAMESPACE, make_graph(SEVEN_USERS[0], mark="late"))
 
     export_folder(filled(source, NAMESPACE), tmp_path / "export", progress=build)
     copy_contents(open_folder(tmp_path / "export"), target, NAMESPACE)

@@ -16,9 +16,8 @@ from llmrg.graph_store import GraphStore, open_store
 from llmrg.graph_store.compare import copy_contents, differences
 from llmrg.graph_store.contents import filled
 from llmrg.graph_store.folder import export_folder, open_folder
-from llmrg.testing.store_examples import NAMESPACE, fill_everything
+from llmrg.testing.store_examples import NAMESPACE, SEVEN_USERS, fill_everything
 
-USERS = tuple(f"user {n}" for n in range(7))
 MOVE = """
 import sys
 from pathlib import Path
@@ -42,7 +41,7 @@ from llmrg.core.errors import StoreFullError
 from llmrg.core.records import ReasoningGraph
 from llmrg.graph_store import contents, open_store
 from llmrg.graph_store.folder import export_folder, open_folder
-from llmrg.testing.store_examples import fill, make_step
+from llmrg.testing.store_examples import SEVEN_USERS, fill, make_step
 disk, url, files = sys.argv[1:]
 ballast = Path(disk) / "ballast"
 ballast.write_bytes(b"x" * 2_040_000)
@@ -67,7 +66,7 @@ print("whole")
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[GraphStore]:
     with open_store(f"sqlite:///{tmp_path}/source.db") as store:
-        fill_everything(store, users=USERS)
+        fill_everything(store, users=SEVEN_USERS)
         yield store
 
 
@@ -110,7 +109,7 @@ def test_an_import_goes_on_after_kill_9(source: GraphStore, tmp_path: Path, news
         assert target.counts(NAMESPACE).knowledge < 5
         assert copy_contents(open_folder(path), target, NAMESPACE).users_equal == equal
         assert list(differences(source, target, NAMESPACE)) == []
-        assert target.graph(NAMESPACE, USERS[1]).version == 1
+        assert target.graph(NAMESPACE, SEVEN_USERS[1]).version == 1
 
 
 @pytest.mark.parametrize("files", ["parquet", "jsonl"])

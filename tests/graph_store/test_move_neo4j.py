@@ -13,10 +13,9 @@ from llmrg.graph_store.compare import copy_contents, copy_store, differences
 from llmrg.graph_store.contents import filled
 from llmrg.graph_store.folder import export_folder, open_folder
 from llmrg.testing.neo4j_fixture import Neo4jServer
-from llmrg.testing.store_examples import ODD_IDS, fill_everything, make_history, make_knowledge, make_step
+from llmrg.testing.store_examples import ODD_IDS, SEVEN_USERS, fill_everything, make_history, make_knowledge, make_step
 
 pytestmark = pytest.mark.neo4j
-USERS = tuple(f"user {n}" for n in range(7))
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +34,7 @@ def test_sqlite_to_neo4j_to_sqlite_is_equal(server: GraphStore, tmp_path: Path) 
     odd = tuple(ODD_IDS.values())
     namespace = f"moved {tmp_path}"
     with open_store(f"sqlite:///{tmp_path}/a.db") as source, open_store(f"sqlite:///{tmp_path}/b.db") as back:
-        fill_everything(source, namespace, USERS)
+        fill_everything(source, namespace, SEVEN_USERS)
         source.put_items(namespace, [Item(item, item) for item in odd])
         source.put_histories(namespace, [make_history(user, odd) for user in odd])
         for user in odd:
@@ -61,10 +60,10 @@ def test_an_interrupted_import_into_neo4j_goes_on(server: GraphStore, tmp_path: 
 
     namespace = f"resumed {tmp_path}"
     with open_store(f"sqlite:///{tmp_path}/a.db") as source:
-        fill_everything(source, namespace, USERS)
+        fill_everything(source, namespace, SEVEN_USERS)
         with pytest.raises(KeyboardInterrupt):
             copy_store(source, server, namespace, stop)
         report = copy_store(source, server, namespace)
         assert (report.histories, report.graphs, report.users_equal, report.knowledge) == (1, 1, 6, 5)
         assert list(differences(source, server, namespace)) == []
-        assert server.graph(namespace, USERS[1]).version == 1
+        assert server.graph(namespace, SEVEN_USERS[1]).version == 1

@@ -338,7 +338,7 @@ def test_a_killed_server_loses_nothing_and_a_read_only_one_says_so(tmp_path: Pat
     if reason := why_no_java_server(neo4j_version):
         pytest.skip(reason)
     server = LocalNeo4j(neo4j_version, home=tmp_path, bolt_port=free_port())
-    with server, Neo4jStore(server.get_connection_url(), timeout_s=60) as store:
+    with server, Neo4jStore(server.get_connection_url(), timeout_s=240) as store:
         fill(store)
         graph = store.graph("books", "ann")
         server.stop(clean=False)

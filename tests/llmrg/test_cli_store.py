@@ -72,7 +72,7 @@ def test_what_cannot_be_done_says_what_to_do(home: Path, arguments: list[str], c
     assert not list(home.glob("*.db"))
 
 
-def test_a_store_is_flushed_as_the_settings_say(home: Path) -> None:
+def test_a_setting_that_is_no_choice_is_named(home: Path) -> None:
     done = llmrg("compact", cwd=home, LLMRG_STORE_SYNCHRONOUS="sometimes")
     assert done.returncode == 2
     assert "sometimes" in done.stderr
