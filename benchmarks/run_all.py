@@ -20,7 +20,7 @@ def main() -> None:
     options.add_argument("--data")
     options.add_argument("--peer-python")
     chosen = options.parse_args()
-    commands = [["sqlite_store.py"], ["neo4j_store.py"], ["local_model.py"], ["demo_table.py"]]
+    commands = [["sqlite_store.py"], ["neo4j_store.py"], ["growth.py"], ["local_model.py"], ["demo_table.py"]]
     if chosen.data:
         commands.append(["movielens.py", "--data", chosen.data])
         if chosen.peer_python:

@@ -2,7 +2,8 @@
 
     python benchmarks/sqlite_store.py [--folder FOLDER]
 
-All vectors lead to one item, the worst case. What comes after a commit reads them anew, and is told beside it.
+All vectors lead to one item, the worst case. Beside the bars: the same rows read by the bare driver, and a search right after
+a commit of something else, and right after a new vector, which has all vectors of the item read anew.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from machine import machine
 from llmrg.cli.progress import steps
 from llmrg.cli.tables import print_rows
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Step
+from llmrg.graph_store import sqlite_statements
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.graph_store.sqlite_upkeep import backup, compact
 
@@ -60,6 +63,7 @@ def measure(path: Path) -> dict[str, Any]:
         say("read and replace")
         users = [f"user {n}" for n in random.integers(0, USERS, 500)]
         times["read a user"] = timed([lambda user=user: store.graph(SPACE, user) for user in users])
+        times["read a user's rows, bare driver"] = timed_bare(path, users)
         graphs = [graph(user, "second") for user in users]
         times["replace a user"] = timed([lambda new=new: store.replace_graph(SPACE, new) for new in graphs])
         with SqliteStore(path, synchronous="full") as safe:
@@ -68,7 +72,8 @@ def measure(path: Path) -> dict[str, Any]:
         queries = random.standard_normal((100, DIMENSION)).astype(np.float32)
         store.nearest_knowledge(SPACE, "item 0", queries[0], 10)
         times["10 nearest of 50,000"] = timed([lambda q=q: store.nearest_knowledge(SPACE, "item 0", q, 10) for q in queries])
-        times["10 nearest of 50,000, after a commit"] = timed_after_commits(store, queries[:10])
+        times["10 nearest, after another commit"] = timed_after(lambda: put_title(store), store, queries[:20])
+        times["10 nearest, after a new vector"] = timed_after(lambda: put_vector(store, random), store, queries[:10])
         say("backup")
         backup_s = seconds(lambda: backup(path, path.with_name("copy.db")))
     compact_s = seconds(lambda: compact(path))
@@ -117,12 +122,31 @@ def timed(calls: list[Callable[[], object]]) -> dict[str, float]:
     return percentiles([seconds(call) for call in calls])
 
 
-def timed_after_commits(store: SqliteStore, queries: np.ndarray) -> dict[str, float]:
+def timed_bare(path: Path, users: list[str]) -> dict[str, float]:
+    with closing(sqlite3.connect(path)) as db:
+
+        def read(user: str) -> list[tuple[Any, ...]]:
+            (number, *_) = db.execute(sqlite_statements.GRAPH, (SPACE, user)).fetchone()
+            return db.execute(sqlite_statements.STEPS, (number,)).fetchall()
+
+        return timed([lambda user=user: read(user) for user in users])
+
+
+def timed_after(change: Callable[[], None], store: SqliteStore, queries: np.ndarray) -> dict[str, float]:
     times = []
     for query in queries:
-        store.put_items(SPACE, [Item("item 0", "A new title")])
+        change()
         times.append(seconds(lambda query=query: store.nearest_knowledge(SPACE, "item 0", query, 10)))
     return percentiles(times)
+
+
+def put_title(store: SqliteStore) -> None:
+    store.put_items(SPACE, [Item("item 0", "A new title")])
+
+
+def put_vector(store: SqliteStore, random: np.random.Generator) -> None:
+    vector = tuple(random.standard_normal(DIMENSION).tolist())
+    store.put_knowledge(SPACE, [Knowledge("item 1", f"reason {vector[0]}", "item 0", 0.5, 0, "user 0", 1, vector)])
 
 
 def seconds(call: Callable[[], object]) -> float:

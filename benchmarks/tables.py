@@ -156,6 +156,25 @@ def sqlite(found: dict[str, Any]) -> list[str]:
     return ["### The SQLite store", "", "| what | p50 | p95 |", "|---|---|---|", *rows, "", about, machine_line(found)]
 
 
+def growth(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "### How the stores grow",
+        "",
+        "![Size on disk and medians of reads and look-ups, from ten thousand steps to a million](docs/images/store_growth.svg)",
+        "",
+        "| store | steps | on disk | loaded in | a user | 100 users at once | knowledge of 10 pairs | 5 nearest | 20 most used |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    questions = ("user_ms", "users_ms", "pairs_ms", "nearest_ms", "top_ms")
+    for store in found.values():
+        for at in store["sizes"]:
+            times = " | ".join(f"{at[question]['p50']:.1f} ms" for question in questions)
+            size = f"{at['bytes'] / 1e6:,.0f} MB | {at['load_s']:,.0f} s"
+            lines.append(f"| {store['product']} | {at['steps']:,} | {size} | {times} |")
+    lines += ["", "Medians. Ten steps bring one entry of the knowledge base, with a vector of 384 numbers."]
+    return [*lines, *(machine_line(store) for store in list(found.values())[-1:])]
+
+
 def figures() -> str:
     parts = {
         "demo_table": demo,
@@ -164,6 +183,7 @@ def figures() -> str:
         "local_model": local_model,
         "neo4j_store": neo4j,
         "sqlite_store": sqlite,
+        "growth": growth,
     }
     blocks = ["\n".join(write(found)) for name, write in parts.items() if (found := result(name))]
     return "\n\n".join(block for block in blocks if block)

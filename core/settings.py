@@ -24,7 +24,13 @@ class Settings(BaseSettings):
     store_password: SecretStr = SecretStr("")
     """Empty means a server without authentication."""
     store_database: str = "neo4j"
+    other_store_user: str = ""
+    """Of the other end of `llmrg export URL` and `llmrg import URL`; empty means the same as `store_user`."""
+    other_store_password: SecretStr | None = None
+    """None means the same as `store_password`, empty a server without authentication."""
     store_timeout_s: float = Field(default=30.0, gt=0)
+    store_pool_size: int = Field(default=100, ge=1)
+    """Neo4j: connections at once at most; further calls wait."""
     store_synchronous: Literal["normal", "full"] = "normal"
     """SQLite: with `full` what was acknowledged survives a power cut too, at the price of a disk flush a call."""
     store_allow_network_disk: bool = False

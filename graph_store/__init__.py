@@ -1,6 +1,6 @@
 """Where reasoning graphs, the knowledge base and runs are kept."""
 
 from llmrg.graph_store.open_store import open_store
-from llmrg.graph_store.protocol import GraphStore, StoreCounts, StoreHealth
+from llmrg.graph_store.protocol import GraphStore, StoreAbilities, StoreCounts, StoreHealth
 
-__all__ = ["GraphStore", "StoreCounts", "StoreHealth", "open_store"]
+__all__ = ["GraphStore", "StoreAbilities", "StoreCounts", "StoreHealth", "open_store"]

@@ -35,20 +35,24 @@ def copy_store(source: GraphStore, target: GraphStore, namespace: str, progress:
 def copy_contents(contents: Contents, target: GraphStore, namespace: str, progress: Progress | None = None) -> CopyReport:
     """Copy items, histories, graphs, knowledge and runs into `namespace` of the target.
 
+    Runs and knowledge come first: Neo4j ties the steps of a graph to them when it is written. Statuses come last, so that no user
+    is marked done without a graph.
+
     Repeating it after an interruption goes on where it stopped: what is equal is skipped. Where the two differ the source wins,
     except that knowledge keeps its source and the larger use count and score; what only the target has stays. Versions are the
     target's own.
 
     Raises: StoreError: the source cannot be read or the target not written; what was copied by then stays.
     """
-    items = _copy_items(contents, target, namespace)
+    items, runs = _copy_items(contents, target, namespace), _copy_runs(contents, target, namespace)
+    pages = followed(contents.knowledge(), "knowledge", contents, progress)
+    knowledge = sum(_copy_knowledge(page, target, namespace) for page in pages)
     histories = graphs = equal = 0
     for users in followed(contents.users(), "users", contents, progress):
         new_histories, new_graphs, same = _copy_users(users, target, namespace)
         histories, graphs, equal = histories + new_histories, graphs + new_graphs, equal + same
-    pages = followed(contents.knowledge(), "knowledge", contents, progress)
-    knowledge = sum(_copy_knowledge(page, target, namespace) for page in pages)
-    return CopyReport(items, histories, graphs, knowledge, _copy_runs(contents, target, namespace), equal)
+    _copy_statuses(contents, target, namespace)
+    return CopyReport(items, histories, graphs, knowledge, runs, equal)
 
 
 def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[str]:
@@ -105,16 +109,18 @@ def _adds(entry: Knowledge, known: Knowledge | None) -> bool:
 
 def _copy_runs(contents: Contents, target: GraphStore, namespace: str) -> int:
     there = {run.id: run for run in target.runs(namespace)}
-    written = 0
+    new = [run for run, _ in contents.runs() if there.get(run.id) != run]
+    for run in new:
+        target.put_run(namespace, run)
+    return len(new)
+
+
+def _copy_statuses(contents: Contents, target: GraphStore, namespace: str) -> None:
     for run, statuses in contents.runs():
-        if there.get(run.id) != run:
-            target.put_run(namespace, run)
-            written += 1
         known = target.user_statuses(namespace, run.id)
         for user, (status, cause) in statuses.items():
             if known.get(user) != (status, cause):
                 target.set_user_status(namespace, run.id, user, status, cause)
-    return written
 
 
 def _all_users(store: GraphStore, namespace: str) -> set[str]:

@@ -77,7 +77,7 @@ def filled(store: GraphStore, namespace: str) -> StoreContents:
     if not (counts.items or counts.runs):
         raise StoreError(
             f"{store.url} holds nothing of {namespace!r}; build graphs first, or give the store with --store "
-            "and the name of the data set in it with --namespace"
+            "and the name of the data set in it (`export --data store:NAME`, `import --namespace NAME`)"
         )
     return StoreContents(store, namespace)
 

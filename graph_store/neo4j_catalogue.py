@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from llmrg.core.errors import UnknownItemError, UnknownUserError
@@ -52,7 +52,7 @@ def put_items(tx: ManagedTransaction, namespace: str, items: Sequence[Item]) -> 
 
 def items(tx: ManagedTransaction, namespace: str) -> list[Item]:
     found = tx.run(cypher.ITEMS, space=neo4j_rows.space_of(namespace))
-    return sorted((neo4j_rows.item_from(record) for record in found.data()), key=lambda item: item.id)
+    return sorted((neo4j_rows.item_from(dict(record)) for record in found), key=lambda item: item.id)
 
 
 def check_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[History]) -> None:
@@ -66,8 +66,14 @@ def put_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[Hi
     rows = {row["key"]: row for row in (neo4j_rows.user_row(namespace, history) for history in last.values())}
     users = _by_key(rows)
     write_rows(tx, cypher.PUT_USERS, users)
-    write_rows(tx, cypher.FORGET_HISTORIES, ({"key": row["key"]} for row in users))
-    taken = [row for history in last.values() for row in neo4j_rows.taken_rows(namespace, history)]
+    take_again(tx, namespace, last.values())
+
+
+def take_again(tx: ManagedTransaction, namespace: str, histories: Collection[History]) -> None:
+    """Make the relations of these histories anew, as far as their items are there."""
+    users = sorted(neo4j_rows.node_key(Label.USER, namespace, history.user) for history in histories)
+    taken = [row for history in histories for row in neo4j_rows.taken_rows(namespace, history)]
+    write_rows(tx, cypher.FORGET_HISTORIES, ({"key": user} for user in users))
     write_rows(tx, cypher.PUT_TAKEN, sorted(taken, key=lambda row: (row["item"], row["user"], row["position"])))
 
 
@@ -76,7 +82,7 @@ def histories(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> d
     for batch in neo4j_rows.batches(dict.fromkeys(users)):
         keys = [neo4j_rows.node_key(Label.USER, namespace, user) for user in batch]
         for record in tx.run(cypher.HISTORIES, keys=keys):
-            history = neo4j_rows.history_from(record.data())
+            history = neo4j_rows.history_from(dict(record))
             found[history.user] = history
     return found
 

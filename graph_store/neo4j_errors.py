@@ -32,6 +32,10 @@ _BY_CODE: Final = {
         "the database {database!r} is starting, recovering or stopped, and did not come up within {timeout_s:g} s; nothing was "
         "half written: look at the server's log, wait and repeat, or raise LLMRG_STORE_TIMEOUT_S"
     ),
+    "Neo.DatabaseError.Transaction.TransactionStartFailed": (
+        "the database {database!r} stands still after a fault, most likely a full disk; what was acknowledged is kept: "
+        "look at the server's log, free space on its disk, and restart it"
+    ),
     "Neo.TransientError.General.MemoryPoolOutOfMemoryError": (
         "one transaction is too large for the server's memory; write fewer records a call, or raise db.memory.transaction.max"
     ),
@@ -46,6 +50,11 @@ def explain(error: Exception, *, place: str, user: str, database: str, timeout_s
     from neo4j import exceptions
 
     code = getattr(error, "code", None) or ""
+    if code == "Neo.DatabaseError.Transaction.TransactionLogError":
+        return StoreFullError(
+            f"the server at {place} could not write its log, most likely since its disk is full; nothing of this call was "
+            "written, and the database stands still now: free some space and restart the server, then repeat"
+        )
     text = str(getattr(error, "message", None) or error)
     if any(sign in text.lower() for sign in _FULL):
         return StoreFullError(
@@ -57,10 +66,19 @@ def explain(error: Exception, *, place: str, user: str, database: str, timeout_s
         return StoreError(
             f"{place} refuses the user {user!r} with this password; set LLMRG_STORE_USER and LLMRG_STORE_PASSWORD to the server's"
         )
+    if isinstance(error, exceptions.IncompleteCommit):
+        return StoreUnreachableError(
+            f"the connection to {place} broke while a write was being confirmed, which may have been made or not: "
+            "look, and repeat it where it is not there"
+        )
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired | exceptions.DriverError):
         if "HTTP" in text:
             return StoreUnreachableError(
                 f"{place} answers as a web server: give the Bolt port (7687), not that of Neo4j Browser (7474)"
+            )
+        if "CertVerification" in text:
+            return StoreUnreachableError(
+                f"the certificate of {place} is not one that this machine trusts; for a self-signed one write +ssc in place of +s"
             )
         return StoreUnreachableError(f"no Neo4j server answers at {place}; {HOW_TO_START}")
     if isinstance(error, exceptions.TransientError):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
+from llmrg.graph_store import neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows
 from llmrg.graph_store import neo4j_cypher_integrity as cypher
-from llmrg.graph_store import neo4j_graphs, neo4j_knowledge, neo4j_rows
 from llmrg.graph_store.neo4j_catalogue import write_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import bound
@@ -86,6 +86,16 @@ def _lacking(owners: LiteralString, label: Label, statement: LiteralString, **fi
     return find
 
 
+def _torn_histories(link: Neo4jLink) -> list[Row]:
+    """Users whose relations to items are not as many as the items of the history that programs read."""
+
+    def find(tx: ManagedTransaction) -> list[Row]:
+        rows = (dict(record) for record in tx.run(cypher.HISTORIES))
+        return [row for row in rows if len(neo4j_rows.history_from(row).items) != row["taken"]]
+
+    return link.read(find)
+
+
 # -- mend -----------------------------------------------------------------------------------------------------------------
 def _run(statement: LiteralString, **fixed: Any) -> Callable[[ManagedTransaction, Iterable[Row]], None]:
     return lambda tx, rows: write_rows(tx, statement, ({"key": row["key"]} for row in rows), **fixed)
@@ -98,6 +108,11 @@ def _pack(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
 def _write_nodes_again(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
     for row in rows:
         neo4j_graphs.write_nodes_again(tx, row["namespace"], row["example"])
+
+
+def _take_again(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+    for row in rows:
+        neo4j_catalogue.take_again(tx, row["namespace"], [neo4j_rows.history_from(row)])
 
 
 def _link_or_delete(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
@@ -124,6 +139,12 @@ CHECKS: Final = (
         _rows(cypher.USERS_OF_TORN_GRAPHS),
         "make the nodes from the packed copy; where an item is missing, delete the graph, so that the next build makes it anew",
         _write_nodes_again,
+    ),
+    _Check(
+        "histories whose relations are not all there",
+        _torn_histories,
+        "make them again; where an item is missing, run `llmrg build`, which puts the catalogue again, then repair",
+        _take_again,
     ),
     _Check(
         "users marked done without a graph",

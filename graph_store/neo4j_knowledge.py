@@ -50,16 +50,16 @@ def link(tx: ManagedTransaction, namespace: str, rows: Sequence[Row]) -> None:
 
 def page(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list[Knowledge]:
     found = tx.run(cypher.KNOWLEDGE_PAGE, space=space_of(namespace), after=after, limit=limit)
-    return [neo4j_rows.knowledge_from(record) for record in found.data()]
+    return [neo4j_rows.knowledge_from(dict(record)) for record in found]
 
 
 def of_pairs(tx: ManagedTransaction, namespace: str, pairs: Iterable[tuple[str, str]]) -> list[Knowledge]:
     """Entries of these (from item, to item) pairs: score descending, then key."""
     keys = [neo4j_rows.pair_key(namespace, *pair) for pair in dict.fromkeys(pairs)]
     found = [
-        neo4j_rows.knowledge_from(record)
+        neo4j_rows.knowledge_from(dict(record))
         for batch in neo4j_rows.batches(keys)
-        for record in tx.run(cypher.KNOWLEDGE_FOR, pairs=batch).data()
+        for record in tx.run(cypher.KNOWLEDGE_FOR, pairs=batch)
     ]
     return sorted(found, key=lambda entry: (-entry.score, entry.key))
 
@@ -74,7 +74,7 @@ def nearest(
     _check_sizes(namespace, [len(vector)], dimension)
     target = node_key(Label.ITEM, namespace, to_item)
     found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit)
-    return [(neo4j_rows.knowledge_from(record), min(1.0, max(-1.0, record["cosine"]))) for record in found.data()]
+    return [(neo4j_rows.knowledge_from(dict(record)), min(1.0, max(-1.0, record["cosine"]))) for record in found]
 
 
 def count_uses(tx: ManagedTransaction, namespace: str, uses: Mapping[str, int]) -> None:
@@ -88,7 +88,7 @@ def count_uses(tx: ManagedTransaction, namespace: str, uses: Mapping[str, int]) 
 def top(tx: ManagedTransaction, namespace: str, limit: int) -> list[Knowledge]:
     """Most used first, then score, then key."""
     found = tx.run(cypher.TOP_KNOWLEDGE, space=space_of(namespace), limit=limit)
-    return [neo4j_rows.knowledge_from(record) for record in found.data()]
+    return [neo4j_rows.knowledge_from(dict(record)) for record in found]
 
 
 def prunable(tx: ManagedTransaction, namespace: str, max_uses: int, max_score: float) -> int:

@@ -32,9 +32,9 @@ _THERE: Final = frozenset(
 class Neo4jLink:
     """One driver and how it is used: each call is one managed transaction, which the driver repeats after a passing fault."""
 
-    def __init__(self, url: str, auth: tuple[str, str] | None, database: str, timeout_s: float) -> None:
+    def __init__(self, url: str, auth: tuple[str, str] | None, database: str, timeout_s: float, pool_size: int) -> None:
         self.place = place_of(url)
-        self.database, self.timeout_s = database, timeout_s
+        self.database, self.timeout_s, self._pool_size = database, timeout_s, pool_size
         self._user = auth[0] if auth else ""
         self._password = SecretStr(auth[1]) if auth else None
         self._driver: Driver | None = None
@@ -55,6 +55,7 @@ class Neo4jLink:
                 self.place,
                 auth=auth,
                 connection_timeout=self.timeout_s,
+                max_connection_pool_size=self._pool_size,
                 connection_acquisition_timeout=2 * self.timeout_s,
                 max_transaction_retry_time=self.timeout_s,
                 notifications_min_severity="OFF",

@@ -6,7 +6,7 @@ The graph is made to be looked at in Neo4j Browser; `docs/graph_store.md` shows 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_integ
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import Neo4jLink
-from llmrg.graph_store.protocol import Problem, StoreCounts, StoreHealth
+from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 
 
 class Neo4jStore:
@@ -32,12 +32,20 @@ class Neo4jStore:
         auth: (user, password), or None for a server that asks for none.
         database: the database's name; None means `neo4j`.
         timeout_s: Longest wait for a connection, and longest run of one transaction.
+        pool_size: Connections at once at most; further calls wait.
     """
 
+    abilities: Final = StoreAbilities(many_machines=True, neo4j_browser=True, file_upkeep=False)
+
     def __init__(
-        self, url: str, auth: tuple[str, str] | None = None, database: str | None = "neo4j", timeout_s: float = 30.0
+        self,
+        url: str,
+        auth: tuple[str, str] | None = None,
+        database: str | None = "neo4j",
+        timeout_s: float = 30.0,
+        pool_size: int = 100,
     ) -> None:
-        self._link = Neo4jLink(url, auth, database or "neo4j", timeout_s)
+        self._link = Neo4jLink(url, auth, database or "neo4j", timeout_s, pool_size)
         self.url = self._link.place
 
     def __repr__(self) -> str:
@@ -71,7 +79,7 @@ class Neo4jStore:
 
     def health(self) -> StoreHealth:
         version = neo4j_schema.stored_version(self._link)
-        return StoreHealth(self.url, self._link.product, version, vector_index=False)
+        return StoreHealth(self.url, self._link.product, version)
 
     def problems(self) -> list[Problem]:
         return neo4j_integrity.problems(self._link)

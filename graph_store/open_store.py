@@ -24,6 +24,7 @@ def open_store(
     timeout_s: float = 30.0,
     synchronous: Literal["normal", "full"] = "normal",
     allow_network_disk: bool = False,
+    pool_size: int = 100,
 ) -> GraphStore:
     """Connect to the store that `url` names; close it when done, best by `with open_store(...) as store`.
 
@@ -32,27 +33,33 @@ def open_store(
         user, password, database: for Neo4j; without a password the server is taken to ask for none.
         timeout_s: Longest wait for a connection or a lock.
         synchronous, allow_network_disk: for SQLite; see `SqliteStore`.
+        pool_size: for Neo4j; connections at once at most, further calls wait.
     Raises:
         ConfigError: the URL is none of these forms.
         MissingPackageError: a Neo4j URL without the package `neo4j`.
         StoreError: as `GraphStore.open`.
     """
-    return _opened(_store(url, user, password, database, timeout_s, synchronous, allow_network_disk))
+    return _opened(_store(url, user, password, database, timeout_s, synchronous, allow_network_disk, pool_size))
 
 
 def configured_store(settings: Settings, url: str | None = None) -> GraphStore:
-    """The store that the settings name, or another one by `url` under the same settings; not opened.
+    """The store that the settings name, or the other end of a move, at `url`; not opened.
 
     Raises: ConfigError, MissingPackageError: as `open_store`.
     """
+    user, password = settings.store_user, settings.store_password
+    if url:
+        user = settings.other_store_user or user
+        password = password if settings.other_store_password is None else settings.other_store_password
     return _store(
         url or settings.store_url,
-        settings.store_user,
-        settings.store_password.get_secret_value() or None,
+        user,
+        password.get_secret_value() or None,
         settings.store_database,
         settings.store_timeout_s,
         settings.store_synchronous,
         settings.store_allow_network_disk,
+        settings.store_pool_size,
     )
 
 
@@ -78,12 +85,13 @@ def _store(
     timeout_s: float,
     synchronous: Literal["normal", "full"],
     allow_network_disk: bool,
+    pool_size: int,
 ) -> GraphStore:
     path = sqlite_path(url)
     if path is not None:
         return _sqlite_store(path, timeout_s, synchronous, allow_network_disk)
     _check_server(url)
-    return _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s)
+    return _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s, pool_size)
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -123,9 +131,9 @@ def _check_server(url: str) -> None:
         raise ConfigError(f"the store URL names no host; {_FORMS}")
 
 
-def _neo4j_store(url: str, auth: tuple[str, str] | None, database: str | None, timeout_s: float) -> GraphStore:
+def _neo4j_store(url: str, auth: tuple[str, str] | None, database: str | None, timeout_s: float, pool_size: int) -> GraphStore:
     if importlib.util.find_spec("neo4j") is None:
         raise MissingPackageError("neo4j", "pip install 'llmrg[neo4j]'")
     from llmrg.graph_store.neo4j_store import Neo4jStore
 
-    return Neo4jStore(url, auth=auth, database=database, timeout_s=timeout_s)
+    return Neo4jStore(url, auth=auth, database=database, timeout_s=timeout_s, pool_size=pool_size)

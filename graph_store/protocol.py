@@ -17,16 +17,26 @@ from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, St
 
 
 @dataclass(frozen=True)
+class StoreAbilities:
+    """What sets a store apart from others; known before it is opened."""
+
+    many_machines: bool
+    """Several machines may use it at once; else any number of processes of one machine."""
+    neo4j_browser: bool
+    """People can look at it in Neo4j Browser, with the queries of `llmrg graph queries`."""
+    file_upkeep: bool
+    """`llmrg store backup` and `llmrg store compact` work on it; else its server has tools of its own."""
+
+
+@dataclass(frozen=True)
 class StoreHealth:
-    """What `llmrg doctor` prints."""
+    """How an opened store is."""
 
     url: str
     """Without user name and password."""
     product: str
     """For instance `SQLite 3.45.1` or `Neo4j 2026.08.1 community`."""
     schema_version: int
-    vector_index: bool
-    """Whether nearest-neighbour look-ups use an index (else exact search)."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,10 @@ class GraphStore(Protocol):
     """
 
     url: str
+    """Without user name and password."""
+
+    @property
+    def abilities(self) -> StoreAbilities: ...
 
     def open(self) -> None:
         """Connect; make the schema in an empty place, else check it.
@@ -88,7 +102,8 @@ class GraphStore(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def health(self) -> StoreHealth: ...
+    def health(self) -> StoreHealth:
+        """Asks the store, so it also tells whether the store answers."""
 
     def problems(self) -> list[Problem]:
         """Look through all namespaces: orphans, missing items, users marked done without a graph, missing indexes, damage."""

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError
-from llmrg.graph_store import sqlite_schema as schema
+from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError
+from llmrg.graph_store import sqlite_migrations
 from llmrg.graph_store.network_disk import refuse_network_disk
-from llmrg.graph_store.sqlite_errors import in_our_words, not_a_store, rows_in_our_words
+from llmrg.graph_store.sqlite_errors import in_our_words, rows_in_our_words
 from llmrg.graph_store.sqlite_wal import WriteAheadLog
 
 Synchronous = Literal["normal", "full"]
@@ -34,14 +34,12 @@ class SqliteConnections:
         self._allow_network_disk = allow_network_disk
         self._log = WriteAheadLog(path, timeout_s)
         self._lock = threading.Lock()
-        self._watching = threading.Lock()
-        self._connections: dict[threading.Thread | None, sqlite3.Connection] = {}
-        """None: the one of `watching`."""
+        self._connections: dict[threading.Thread, sqlite3.Connection] = {}
         self._process = 0
         """Process that opened; 0: closed. A forked child takes connections of its own."""
 
-    def open(self) -> None:
-        """Make or check the file.
+    def open(self, *, to_migrate: bool = False) -> None:
+        """Make or check the file; `to_migrate` lets an older schema pass.
 
         Raises: NotAStoreError, StoreVersionError, StoreUnreachableError, StoreFullError; StoreError: on a network disk.
         """
@@ -53,9 +51,10 @@ class SqliteConnections:
         with in_our_words(self.path, self._timeout_s):
             connection = self._connect()
             try:
-                if _is_new(connection, self.path):
+                if sqlite_migrations.is_new(connection, self.path):
                     self._make_schema(connection)
-                _check_schema(connection, self.path)
+                if not to_migrate:
+                    sqlite_migrations.check(connection, self.path)
                 self._use_wal(connection)  # a copy made by other tools may have lost it
             except BaseException:
                 connection.close()
@@ -73,30 +72,19 @@ class SqliteConnections:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the store for all statements of the block."""
-        with self._transaction("BEGIN", threading.current_thread()) as connection, rows_in_our_words(self.path):
+        with self._transaction("BEGIN") as connection, rows_in_our_words(self.path):
             yield connection
-
-    @contextmanager
-    def watching(self) -> Iterator[tuple[sqlite3.Connection, object]]:
-        """As `reading`, for one thread at a time, with a token of the state: as long as nobody commits, equal tokens.
-
-        SQLite counts for a connection the commits of all others; this one never writes, so none is missed.
-        """
-        connection = self._mine(None)
-        with self._watching, self._transaction("BEGIN", None), rows_in_our_words(self.path):
-            (commits,) = connection.execute("PRAGMA data_version").fetchone()
-            yield connection, (connection, commits)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All statements of the block or none; the only writer for as long."""
-        with self._transaction("BEGIN IMMEDIATE", threading.current_thread()) as connection:
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
         self._log.keep_small(connection)
 
     @contextmanager
-    def _transaction(self, begin: str, owner: threading.Thread | None) -> Iterator[sqlite3.Connection]:
-        connection = self._mine(owner)
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection = self._mine()
         with in_our_words(self.path, self._timeout_s):
             connection.execute(begin)
             try:
@@ -107,12 +95,13 @@ class SqliteConnections:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _mine(self, owner: threading.Thread | None) -> sqlite3.Connection:
+    def _mine(self) -> sqlite3.Connection:
         if not self._process:
             raise StoreError(f"the store {self.path} is closed; call open() first")
         with self._lock:
             if self._process != os.getpid():
-                self._connections, self._process, self._watching = {}, os.getpid(), threading.Lock()
+                self._connections, self._process = {}, os.getpid()
+            owner = threading.current_thread()
             connection = self._connections.get(owner)
             if connection is None:
                 self._close_those_of_ended_threads()
@@ -121,7 +110,7 @@ class SqliteConnections:
             return connection
 
     def _close_those_of_ended_threads(self) -> None:
-        for owner in [owner for owner in self._connections if owner is not None and not owner.is_alive()]:
+        for owner in [owner for owner in self._connections if not owner.is_alive()]:
             self._connections.pop(owner).close()
 
     def _connect(self) -> sqlite3.Connection:
@@ -148,11 +137,8 @@ class SqliteConnections:
         self._use_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if _is_new(connection, self.path):
-                for statement in (*schema.TABLES, *schema.INDEXES.values()):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
-                connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            if sqlite_migrations.is_new(connection, self.path):
+                sqlite_migrations.migrate(connection, sqlite_migrations.MIGRATIONS)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -173,28 +159,3 @@ class SqliteConnections:
                 break
         if mode != "wal":
             raise StoreError(f"{self.path} cannot be shared safely (journal mode {mode!r}); put the store on a local disk")
-
-
-def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
-    """True for an empty file; a database that somebody else made is refused."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    if application == schema.APPLICATION_ID:
-        return False
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application or tables or version:
-        raise not_a_store(path, f"a SQLite file of another program, application id {application:#x}, {tables} tables")
-    return True
-
-
-def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > schema.SCHEMA_VERSION:
-        raise StoreVersionError(
-            f"{path} has schema version {version}, this release of llmrg knows up to {schema.SCHEMA_VERSION}; "
-            "update with `pip install -U llmrg`"
-        )
-    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    missing = schema.TABLE_NAMES - there
-    if missing:
-        raise not_a_store(path, f"tables are missing: {', '.join(sorted(missing))}")

@@ -6,8 +6,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
-from llmrg.graph_store import sqlite_schema as sql
 from llmrg.graph_store.protocol import Problem
+from llmrg.graph_store.sqlite_migrations import LOOKUPS
 
 _BROKEN_GRAPHS: Final = """SELECT DISTINCT graphs.id FROM graphs JOIN steps ON steps.graph = graphs.id
     WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = steps.item)
@@ -123,9 +123,9 @@ def problems(db: sqlite3.Connection) -> list[Problem]:
     if damage:
         return [Problem("damaged pages", len(damage), tuple(damage), "put a backup in the file's place", False)]
     found = [_problem(db, check) for check in CHECKS]
-    lost = [name for name in sql.INDEXES if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone()]
+    lost = [name for name in LOOKUPS if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone()]
     if lost:
-        found.append(Problem("missing indexes", len(lost), tuple(lost), "make them again", True))
+        found.append(Problem("missing indexes or triggers", len(lost), tuple(lost), "make them again", True))
     return [problem for problem in found if problem.count]
 
 
@@ -134,7 +134,7 @@ def repair(db: sqlite3.Connection) -> None:
     for check in CHECKS:
         for statement in check.mend:
             db.execute(statement)
-    for statement in sql.INDEXES.values():
+    for statement in LOOKUPS.values():
         db.execute(statement)
 
 

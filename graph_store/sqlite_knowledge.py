@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from llmrg.core.errors import StoreError
 from llmrg.core.records import Knowledge
 from llmrg.graph_store import sqlite_rows
-from llmrg.graph_store import sqlite_schema as sql
+from llmrg.graph_store import sqlite_statements as sql
 
 _KEY = 8
 """Column of a knowledge row."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
 from llmrg.core.errors import GraphNotFoundError, StoreError, UnknownItemError, UnknownUserError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
-from llmrg.graph_store import checks, sqlite_integrity, sqlite_knowledge, sqlite_rows, sqlite_vectors
-from llmrg.graph_store import sqlite_schema as sql
-from llmrg.graph_store.protocol import Problem, StoreCounts, StoreHealth
+from llmrg.graph_store import checks, sqlite_integrity, sqlite_knowledge, sqlite_migrations, sqlite_rows, sqlite_vectors
+from llmrg.graph_store import sqlite_statements as sql
+from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
 
 
@@ -24,6 +24,8 @@ class SqliteStore:
     Readers never wait. Writers wait for each other, `timeout_s` at most. A write that was acknowledged survives the end of the
     process at any moment; with `synchronous="full"` it survives a power cut too, at the price of a disk flush for each call.
     """
+
+    abilities: Final = StoreAbilities(many_machines=False, neo4j_browser=False, file_upkeep=True)
 
     def __init__(
         self,
@@ -45,13 +47,19 @@ class SqliteStore:
         self._connections.open()
 
     def migrate(self, dry_run: bool = False) -> list[str]:
-        """There has been one schema only, so there is nothing to do but to look at it."""
-        self.open()
-        self.close()
-        return []
+        self._connections.open(to_migrate=True)
+        try:
+            with self._connections.reading() if dry_run else self._connections.writing() as db:
+                todo = sqlite_migrations.pending(db, self.path)
+                if not dry_run:
+                    sqlite_migrations.migrate(db, todo)
+            return [f"version {migration.version}: {migration.does}" for migration in todo]
+        finally:
+            self.close()
 
     def close(self) -> None:
         self._connections.close()
+        self._vectors.clear()
 
     def __enter__(self) -> Self:
         self.open()
@@ -62,8 +70,8 @@ class SqliteStore:
 
     def health(self) -> StoreHealth:
         with self._connections.reading() as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-        return StoreHealth(self.url, f"SQLite {sqlite3.sqlite_version}", version, vector_index=False)
+            version = sqlite_migrations.stored_version(db)
+        return StoreHealth(self.url, f"SQLite {sqlite3.sqlite_version}", version)
 
     def problems(self) -> list[Problem]:
         with self._connections.reading() as db:
@@ -153,7 +161,7 @@ class SqliteStore:
                     steps = db.execute(sql.STEPS, (number,)).fetchall()
                     heads.append((user, run, version, len(steps)))
                     rows += steps
-        return sqlite_rows.graphs_from(heads, rows)
+            return sqlite_rows.graphs_from(heads, rows)
 
     def delete_graph(self, namespace: str, user: str) -> bool:
         checks.check_users(namespace, [user])
@@ -206,8 +214,8 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_limit(limit)
         checks.check_vector(query := np.asarray(vector), "vector")
-        with self._connections.watching() as (db, state):
-            return sqlite_vectors.nearest(db, self._vectors.at(state), namespace, to_item, query, limit)
+        with self._connections.reading() as db:
+            return sqlite_vectors.nearest(db, self._vectors, namespace, to_item, query, limit)
 
     def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
         checks.check_id(namespace, "namespace")

@@ -12,7 +12,7 @@ from pathlib import Path
 from llmrg.core.errors import ConfigError, StoreError, StoreFullError, StoreUnreachableError
 from llmrg.graph_store.sqlite_connections import SqliteConnections
 from llmrg.graph_store.sqlite_errors import in_our_words, translated
-from llmrg.graph_store.sqlite_schema import APPLICATION_ID
+from llmrg.graph_store.sqlite_migrations import APPLICATION_ID
 
 _PAGES_A_STEP = 64
 _WAIT_S = 1.0

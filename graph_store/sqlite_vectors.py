@@ -1,17 +1,16 @@
-"""Exact nearest neighbours among the knowledge of one target item, by NumPy, with the vectors kept in memory between commits."""
+"""Exact nearest neighbours among the knowledge of one target item, by NumPy, with the vectors kept in memory."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
 from llmrg.core.records import Knowledge
 from llmrg.graph_store import sqlite_knowledge, sqlite_rows
-from llmrg.graph_store import sqlite_schema as sql
+from llmrg.graph_store import sqlite_statements as sql
 
 _KEPT_BYTES = 256 * 2**20
 
@@ -20,6 +19,8 @@ _KEPT_BYTES = 256 * 2**20
 class TargetVectors:
     """Vectors of the entries that lead to one item."""
 
+    changes: int
+    """What the store's counter for the item said when they were read."""
     keys: tuple[str, ...]
     """N keys, ascending, so that order settles ties."""
     unit: np.ndarray
@@ -27,27 +28,34 @@ class TargetVectors:
 
 
 class VectorCache:
-    """Vectors of the target items asked for last, 256 MiB at most, for as long as nobody commits.
+    """Vectors of the target items asked for last, 256 MiB at most.
 
-    Every commit counts, whatever it changed: SQLite tells no more, and it tells that of all threads and processes.
+    The store counts the changes of each item's vectors, whoever makes them; what is kept counts for as long as its number does.
     """
 
     def __init__(self) -> None:
-        self._state: object = None
         self._targets: OrderedDict[tuple[str, str], TargetVectors] = OrderedDict()
 
-    def at(self, state: object) -> Self:
-        """The cache for this state of the store (`SqliteConnections.watching`); what it held of another is gone."""
-        if state != self._state:
-            self._state = state
-            self._targets.clear()
-        return self
+    def clear(self) -> None:
+        self._targets.clear()
 
     def vectors(self, db: sqlite3.Connection, namespace: str, to_item: str, size: int) -> TargetVectors:
-        found = self._targets.pop((namespace, to_item), None) or _read(db, namespace, to_item, size)
+        """As the caller's transaction sees them.
+
+        Without a lock, which a forked child might find taken for ever: at worst two threads read the same vectors at once.
+        """
+        row = db.execute(sql.VECTOR_CHANGES, (namespace, to_item)).fetchone()
+        changes = row[0] if row else 0
+        found = self._targets.pop((namespace, to_item), None)
+        if found is None or found.changes != changes:
+            found = _read(db, namespace, to_item, size, changes)
         self._targets[namespace, to_item] = found
-        while sum(target.unit.nbytes for target in self._targets.values()) > _KEPT_BYTES:
-            self._targets.popitem(last=False)
+        kept = list(self._targets.items())
+        excess = sum(target.unit.nbytes for _, target in kept) - _KEPT_BYTES
+        for key, target in kept:
+            if excess > 0:
+                self._targets.pop(key, None)
+                excess -= target.unit.nbytes
         return found
 
 
@@ -65,12 +73,12 @@ def nearest(
     return [(sqlite_rows.knowledge_from(row), float(cosines[i])) for i, row in found]
 
 
-def _read(db: sqlite3.Connection, namespace: str, to_item: str, size: int) -> TargetVectors:
+def _read(db: sqlite3.Connection, namespace: str, to_item: str, size: int, changes: int) -> TargetVectors:
     rows = sorted(db.execute(sql.VECTORS_TO, (namespace, to_item)))
     stored = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), size)
     if not np.isfinite(stored).all():
         raise ValueError(f"a vector that leads to {to_item!r} holds a value that is no number")
-    return TargetVectors(tuple(key for key, _ in rows), _unit(stored.T.astype(np.float32, order="C")))
+    return TargetVectors(changes, tuple(key for key, _ in rows), _unit(stored.T.astype(np.float32, order="C")))
 
 
 def _unit(columns: np.ndarray) -> np.ndarray:

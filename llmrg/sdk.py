@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from llmrg.recommenders.protocol import Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
 
+STORED = "store:"
+"""`store:NAME` is a data set that is in the store."""
 PAGE = 1000
 """Graphs read from the store in one call."""
 
@@ -62,7 +64,8 @@ class Project:
     """Everything about one data set.
 
     Args:
-        data: `demo`, the name of a known data set, a file or folder, a pandas or Polars frame, or a `Dataset`.
+        data: `demo`, the name of a known data set, a file or folder, `store:NAME` for one that was imported into the store, a
+            pandas or Polars frame, or a `Dataset`.
         store: `sqlite:///file` or `neo4j://host:port`; by default the file `graphs.db` in `home`.
         home: folder of the store, the trained recommenders and the pictures; by default `.llmrg`.
         load: further arguments of `llmrg.load_data` (`columns`, `on_bad_row`, ...).
@@ -82,13 +85,23 @@ class Project:
         self.settings: Settings = load_settings(store=store, home=home, **settings)
         self._source, self._load = data, load or {}
 
+    @property
+    def name(self) -> str:
+        """The data set's name, its namespace in the store."""
+        if isinstance(self._source, str) and self._source.startswith(STORED):
+            return self._source.removeprefix(STORED)
+        return self.dataset.name
+
     @cached_property
     def dataset(self) -> Dataset:
         """Catalogue and histories."""
         from llmrg.data.registry import load_data
+        from llmrg.stored_dataset import stored_dataset
 
         if isinstance(self._source, Dataset):
             return self._source
+        if isinstance(self._source, str) and self._source.startswith(STORED):
+            return stored_dataset(self.store, self.name)
         return load_data(self._source, data_dir=self.settings.data_dir.expanduser(), **self._load)
 
     @cached_property

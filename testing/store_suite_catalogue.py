@@ -6,7 +6,7 @@ import pytest
 
 from llmrg.core.errors import StoreError, UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Item
-from llmrg.graph_store.protocol import GraphStore, StoreCounts
+from llmrg.graph_store.protocol import GraphStore, StoreAbilities, StoreCounts
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, fill, make_graph, make_history, make_item
 
 
@@ -33,6 +33,12 @@ class CatalogueContract:
         assert health.url == store.url
         assert health.product
         assert health.schema_version >= 1
+
+    def test_abilities_are_known_before_the_store_is_opened(self, store: GraphStore) -> None:
+        abilities = store.abilities
+        store.close()
+        assert store.abilities == abilities
+        assert isinstance(abilities, StoreAbilities)
 
     def test_a_closed_store_says_so_and_opens_again(self, store: GraphStore) -> None:
         fill(store)

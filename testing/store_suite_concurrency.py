@@ -13,7 +13,7 @@ from llmrg.core.records import ReasoningGraph
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowledge, make_step
 
-WRITERS = 4
+WRITERS = 8
 ROUNDS = 5
 READING_S = 1.5
 """How long readers look for a torn graph: long enough to find one nearly always."""

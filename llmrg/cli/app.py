@@ -50,14 +50,11 @@ Data = Annotated[
     str,
     typer.Option(
         "--data", "-d", show_default=True,
-        help="demo, a known data set (llmrg data list), or a file or folder.",
+        help="demo, a known data set (llmrg data list), a file or folder, or store:NAME for one that is in the store.",
     ),
 ]  # fmt: skip
 Store = Annotated[str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")]
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of store, trained recommenders, pictures [default: .llmrg].")]
-Namespace = Annotated[
-    str | None, typer.Option("--namespace", help="Name in the store, for data that is only there [default: that of --data].")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Columns = Annotated[
     str | None,

@@ -85,7 +85,8 @@ def _store(settings: Any, repair: bool) -> list[Check]:
                 problems = [replace(p, how="mended") if p.what not in left else p for p in problems]
     except LlmrgError as error:
         return [("store", "missing", type(error).__name__, str(error))]
-    found = [("store", "ok", f"{health.product}, schema {health.schema_version}, {health.url}", "")]
+    reach = "many machines" if store.abilities.many_machines else "the processes of one machine"
+    found = [("store", "ok", f"{health.product}, schema {health.schema_version}, {health.url}, for {reach}", "")]
     return found + [_inside(problem) for problem in problems]
 
 

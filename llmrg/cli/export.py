@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llmrg.cli.app import Data, Home, Namespace, Store, app, err, project
+from llmrg.cli.app import Data, Home, Store, app, err, project
 
 if TYPE_CHECKING:
     from llmrg.core.settings import Settings
@@ -20,7 +20,6 @@ NAMES_OF_FILES = (".db", ".sqlite", ".sqlite3", ".parquet", ".jsonl", ".json", "
 def export(
     target: Annotated[str, typer.Argument(help="sqlite:///file, neo4j://host:port, a new folder, or a file name.graphml.")],
     data: Data = "demo",
-    namespace: Namespace = None,
     user: Annotated[str | None, typer.Option("--user", help="Only this user's graph (.graphml).")] = None,
     files: Annotated[Literal["parquet", "jsonl"] | None, typer.Option("--format", help="Of a folder [default: parquet].")] = None,
     store: Store = None,
@@ -39,7 +38,7 @@ def export(
     """
     _check(target, user, files)
     with project(data, store, home) as opened:
-        name = namespace or opened.dataset.name
+        name = opened.name
         if "://" in target:
             _to_store(opened.store, name, target, opened.settings)
         elif target.endswith(".graphml"):

@@ -31,7 +31,7 @@ def main() -> None:
         err.print(f"[bold red]error:[/bold red] {_plain(error)}", soft_wrap=True, highlight=False)
         sys.exit(exit_code(error))
     except KeyboardInterrupt:
-        err.print("stopped; what was finished is kept, the same command goes on from there")
+        err.print("stopped; what was finished is kept: give the same command again")
         sys.exit(INTERRUPTED)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import Data, Home, Namespace, Store, app, err, out, project
+from llmrg.cli.app import Data, Home, Store, app, err, out, project
 
 store_app = typer.Typer(no_args_is_help=True, help="Upkeep of a graph store.", rich_markup_mode=None)
 app.add_typer(store_app, name="store")
@@ -35,7 +35,6 @@ def migrate(store: Store = None, home: Home = None, dry_run: DryRun = False) -> 
 @store_app.command()
 def prune(
     data: Data = "demo",
-    namespace: Namespace = None,
     store: Store = None,
     home: Home = None,
     max_uses: Annotated[int, typer.Option(help="Delete entries used this often at most.", min=0)] = 0,
@@ -48,7 +47,7 @@ def prune(
     Example: llmrg store prune --data demo --max-score 0.9 --dry-run
     """
     with project(data, store, home) as opened:
-        name = namespace or opened.dataset.name
+        name = opened.name
         found = opened.store.prune_knowledge(name, max_uses=max_uses, max_score=max_score, dry_run=dry_run)
         left = opened.store.counts(name).knowledge
     err.print(f"{found:,} entries {'would be' if dry_run else 'were'} deleted; {left:,} are there now", highlight=False)

@@ -32,7 +32,7 @@ def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
     report = copy_store(source, target, NAMESPACE, lambda *news: told.append(news))
     assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
     users, knowledge = [2, 4, 6, 7], [2, 4, 5]
-    assert told == [*(("users", done, 7) for done in users), *(("knowledge", done, 5) for done in knowledge)]
+    assert told == [*(("knowledge", done, 5) for done in knowledge), *(("users", done, 7) for done in users)]
     assert list(differences(source, target, NAMESPACE)) == []
     assert target.graph(NAMESPACE, SEVEN_USERS[3]) == source.graph(NAMESPACE, SEVEN_USERS[3])
     assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)

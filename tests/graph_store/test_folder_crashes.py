@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from llmrg.graph_store import GraphStore, open_store
 from llmrg.graph_store.compare import copy_contents, differences
 from llmrg.graph_store.contents import filled
 from llmrg.graph_store.folder import export_folder, open_folder
-from llmrg.testing.store_examples import NAMESPACE, SEVEN_USERS, fill_everything
+from llmrg.testing.store_examples import NAMESPACE, SEVEN_USERS
 
 MOVE = """
 import sys
@@ -63,13 +61,6 @@ print("whole")
 """
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Iterator[GraphStore]:
-    with open_store(f"sqlite:///{tmp_path}/source.db") as store:
-        fill_everything(store, users=SEVEN_USERS)
-        yield store
-
-
 def kill_at(news: str, *arguments: object) -> None:
     """Run a move that waits after each page, and kill it with SIGKILL once it has told `news`."""
     command = [sys.executable, "-c", MOVE, *map(str, arguments)]
@@ -100,28 +91,26 @@ def test_kill_9_of_an_export_leaves_nothing_that_looks_whole(source: GraphStore,
         assert list(differences(source, target, NAMESPACE)) == []
 
 
-@pytest.mark.parametrize(("news", "equal"), [("users 4", 4), ("knowledge 2", 7)])
+@pytest.mark.parametrize(("news", "equal"), [("knowledge 2", 0), ("users 4", 4)])
 def test_an_import_goes_on_after_kill_9(source: GraphStore, tmp_path: Path, news: str, equal: int) -> None:
     path, url = tmp_path / "export", f"sqlite:///{tmp_path}/target.db"
     export_folder(filled(source, NAMESPACE), path)
     kill_at(news, "import", url, path, "")
     with open_store(url) as target:
-        assert target.counts(NAMESPACE).knowledge < 5
+        assert target.counts(NAMESPACE).graphs < 6
+        assert target.user_statuses(NAMESPACE, "run 1") == {}, "nobody is marked done yet"
         assert copy_contents(open_folder(path), target, NAMESPACE).users_equal == equal
         assert list(differences(source, target, NAMESPACE)) == []
         assert target.graph(NAMESPACE, SEVEN_USERS[1]).version == 1
 
 
 @pytest.mark.parametrize("files", ["parquet", "jsonl"])
-def test_a_full_disk_is_told_and_the_export_can_be_repeated(tmp_path: Path, files: str) -> None:
-    """A disk of 2 MB of our own, in a mount namespace that ends with the process."""
+def test_a_full_disk_is_told_and_the_export_can_be_repeated(
+    tmp_path: Path, files: str, small_disk: Callable[[Path, str], list[str]]
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    unshare = shutil.which("unshare")
-    ours = [unshare or "unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    shell = [*ours, "sh", "-c", 'mount -t tmpfs -o size=2m tmpfs "$1" && shift && exec "$@"', "sh", str(disk)]
-    if unshare is None or subprocess.run([*shell, "true"], capture_output=True).returncode:
-        pytest.skip("a small disk cannot be mounted here: needs Linux with `unshare` and user namespaces, or root")
+    shell = small_disk(disk, "2m")
     command = [*shell, sys.executable, "-c", FILLER, str(disk), f"sqlite:///{tmp_path}/source.db", files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ import pytest
 
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.testing.neo4j_fixture import Neo4jServer
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_knowledge, make_run
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_item, make_knowledge, make_run
 
 pytestmark = pytest.mark.neo4j
 
@@ -20,6 +20,7 @@ FAULTS: dict[str, LiteralString] = {
     "graphs whose user is missing": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
     "graphs without their packed copy": "MATCH (g:PackedGraph {user: 'bob', namespace: 'shop'}) DELETE g",
     "graphs whose nodes are not all there": "MATCH (s:Reason {namespace: 'shop'}) WITH s LIMIT 2 DETACH DELETE s",
+    "histories whose relations are not all there": "MATCH (:User {id: 'bob', namespace: 'shop'})-[t:TOOK]->() DELETE t",
     "users marked done without a graph": "MATCH (s:UserStatus {user: 'bob', namespace: 'shop'}) SET s.user = 'cleo'",
     "statuses of a run that is missing": "MATCH (r:Run {namespace: 'shop'}) DETACH DELETE r",
     "drafts whose user is missing": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
@@ -98,7 +99,10 @@ def test_a_graph_that_lost_an_item_is_built_anew(store: Neo4jStore, driver: neo4
     store.repair()
     assert store.graphs(NAMESPACE, ["ann", "bob"]) == {}
     assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("pending", ""), "bob": ("pending", "")}
-    assert {problem.what for problem in store.problems()} == set()
+    assert {problem.what for problem in store.problems()} == {"histories whose relations are not all there"}
+    store.put_items(NAMESPACE, [make_item(STEP_ITEM)])
+    store.repair()
+    assert store.problems() == []
 
 
 def test_knowledge_that_lost_an_item_is_deleted(store: Neo4jStore, driver: neo4j.Driver) -> None:

@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 
 import neo4j
 import pytest
@@ -18,16 +18,15 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError, UnknownItemError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step
-from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_migrations, neo4j_rows
+from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_migrations, neo4j_rows, open_store
 from llmrg.graph_store.browser_pack import SavedQuery, saved_queries
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.protocol import GraphStore, StoreCounts
 from llmrg.testing.neo4j_fixture import Neo4jServer
-from llmrg.testing.neo4j_java import why_no_java_server
 from llmrg.testing.neo4j_ports import free_port
-from llmrg.testing.neo4j_server import LocalNeo4j
 from llmrg.testing.store_machine import make_store_machine
 from llmrg.testing.store_suite import GraphStoreContract
+from llmrg.testing.store_suite_crashes import Reopen
 
 pytestmark = pytest.mark.neo4j
 
@@ -61,6 +60,11 @@ class TestContract(GraphStoreContract):
     @pytest.fixture
     def store(self, store: Neo4jStore) -> GraphStore:
         return store
+
+    @pytest.fixture
+    def reopen(self, neo4j_server: Neo4jServer) -> Reopen:
+        user, password = neo4j_server.auth
+        return partial(open_store, neo4j_server.url, user=user, password=password)
 
     @given(data=st.data())
     @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -332,21 +336,3 @@ def test_health_names_the_server(store: Neo4jStore, neo4j_server: Neo4jServer, n
     assert health.product == f"Neo4j {neo4j_version} community"
     assert health.url == neo4j_server.url
     assert health.schema_version == neo4j_migrations.CURRENT_VERSION
-
-
-def test_a_killed_server_loses_nothing_and_a_read_only_one_says_so(tmp_path: Path, neo4j_version: str) -> None:
-    if reason := why_no_java_server(neo4j_version):
-        pytest.skip(reason)
-    server = LocalNeo4j(neo4j_version, home=tmp_path, bolt_port=free_port())
-    with server, Neo4jStore(server.get_connection_url(), timeout_s=240) as store:
-        fill(store)
-        graph = store.graph("books", "ann")
-        server.stop(clean=False)
-        server.settings["server.databases.default_to_read_only"] = "true"
-        with ThreadPoolExecutor(1) as pool:
-            read = pool.submit(store.graph, "books", "ann")  # waits for the server to come back
-            server.start()
-            assert read.result() == graph
-        with pytest.raises(StoreError, match="read-only"):
-            store.delete_graph("books", "ann")
-        assert store.graph("books", "ann") == graph

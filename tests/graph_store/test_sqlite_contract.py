@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from llmrg.graph_store import GraphStore, open_store
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_machine import make_store_machine
 from llmrg.testing.store_suite import GraphStoreContract
+from llmrg.testing.store_suite_crashes import Reopen
 
 
 class TestSqliteStore(GraphStoreContract):
@@ -20,6 +22,10 @@ class TestSqliteStore(GraphStoreContract):
     def store(self, tmp_path: Path) -> Iterator[GraphStore]:
         with open_store(f"sqlite:///{tmp_path}/graphs.db") as store:
             yield store
+
+    @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Reopen:
+        return partial(open_store, f"sqlite:///{tmp_path}/graphs.db")
 
 
 class _OwnFolderStore(SqliteStore):

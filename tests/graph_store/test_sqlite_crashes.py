@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -24,21 +22,6 @@ from llmrg.graph_store.sqlite_connections import SqliteConnections
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowledge, make_step
 
-WRITER = """
-import sys
-from llmrg.core.records import ReasoningGraph
-from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import NAMESPACE, make_knowledge, make_step
-with SqliteStore(sys.argv[1]) as store:
-    version = int(sys.argv[2])
-    while True:
-        run = f"run {version + 1}"
-        steps = tuple(make_step(reason=f"{run}: {n}", chain=n) for n in range(int(sys.argv[3])))
-        store.append_draft(NAMESPACE, run, "ann", steps, 8)
-        store.count_uses(NAMESPACE, {make_knowledge().key: 1})
-        version = store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, run), version)
-        print(version, flush=True)
-"""
 COUNTER = """
 import sys
 from llmrg.graph_store.sqlite_store import SqliteStore
@@ -192,34 +175,6 @@ def test_processes_make_and_write_one_store_at_once(path: Path, running: Callabl
         assert found[mark] == replace(make_graph(mark, mark=f"{mark} 39"), version=40)
 
 
-def test_kill_9_in_the_middle_of_publishing_loses_nothing_that_was_acknowledged(
-    path: Path, running: Callable[..., subprocess.Popen[str]]
-) -> None:
-    rng = random.Random(3)
-    steps = 300
-    with SqliteStore(path) as store:
-        fill(store)
-        store.put_knowledge(NAMESPACE, [make_knowledge()])
-    last = 0
-    for _ in range(20):
-        writer = running(WRITER, path, last, steps)
-        assert writer.stdout is not None
-        first = writer.stdout.readline()
-        time.sleep(rng.uniform(0.0, 0.1))
-        writer.kill()
-        acknowledged = int([first, *writer.communicate()[0].splitlines(keepends=True)][-1])
-        with SqliteStore(path) as store:
-            found = store.graph(NAMESPACE, "ann")
-            assert found.version in (acknowledged, acknowledged + 1)  # the last may have been written, but not yet told
-            assert [step.reason for step in found.steps] == [f"run {found.version}: {n}" for n in range(steps)]
-            assert store.counts(NAMESPACE).accepted == steps
-            assert store.draft(NAMESPACE, found.run, "ann") == ((), 0), "published, so the draft is gone"
-            draft, _ = store.draft(NAMESPACE, f"run {found.version + 1}", "ann")
-            assert len(draft) in (0, steps)
-            assert store.knowledge(NAMESPACE)[0].uses >= found.version
-        last = found.version
-
-
 # -- a full disk ----------------------------------------------------------------------------------------------------------
 def test_a_file_that_may_not_grow_keeps_what_it_has(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = SqliteConnections._connect
@@ -242,14 +197,8 @@ def test_a_file_that_may_not_grow_keeps_what_it_has(filled: Path, monkeypatch: p
         assert store.replace_graph(NAMESPACE, make_graph("bob", mark="small")) == 2
 
 
-def test_a_full_disk_keeps_what_it_has(tmp_path: Path) -> None:
-    """A disk of 2 MB of our own, in a mount namespace that ends with the process."""
-    unshare = shutil.which("unshare")
-    ours = [unshare or "unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    mount = 'mount -t tmpfs -o size=2m tmpfs "$1" && shift && exec "$@"'
-    shell = [*ours, "sh", "-c", mount, "sh", str(tmp_path)]
-    if unshare is None or subprocess.run([*shell, "true"], capture_output=True).returncode:
-        pytest.skip("a small disk cannot be mounted here: needs Linux with `unshare` and user namespaces, or root")
+def test_a_full_disk_keeps_what_it_has(tmp_path: Path, small_disk: Callable[[Path, str], list[str]]) -> None:
+    shell = small_disk(tmp_path, "2m")
     done = subprocess.run([*shell, sys.executable, "-c", FILLER, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("whole")

@@ -24,7 +24,7 @@ FAULTS = {
     "histories that name a missing item": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[7]}'",
     "knowledge whose items are missing": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[11]}'",
     "knowledge without provenance": "UPDATE knowledge SET source_user = ''",
-    "missing indexes": "DROP INDEX knowledge_by_use",
+    "missing indexes or triggers": "DROP INDEX knowledge_by_use; DROP TRIGGER vector_gone",
 }
 LEFT_TO_PEOPLE = {"histories that name a missing item", "knowledge without provenance"}
 
@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def tamper(store: SqliteStore, statement: str) -> None:
     with sqlite3.connect(store.path) as db:
-        db.execute(statement)
+        db.executescript(statement)
     db.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from llmrg.graph_store import sqlite_vectors
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_knowledge
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_item, make_knowledge
 
 QUERY = np.array([1.0, 0.0, 0.0], dtype=np.float32)
 
@@ -48,7 +48,7 @@ def test_equally_near_entries_come_in_order_of_key_whatever_the_limit(store: Sql
     assert _reasons(store, 20) == ordered
 
 
-def test_what_was_kept_in_memory_is_dropped_at_every_commit(store: SqliteStore) -> None:
+def test_what_is_kept_in_memory_is_as_new_as_the_last_commit_of_anybody(store: SqliteStore) -> None:
     """Of this thread, of another thread, of another process's store; also where an entry only gains its vector."""
 
     def put(to: SqliteStore, reason: str, *vector: float) -> None:
@@ -62,6 +62,7 @@ def test_what_was_kept_in_memory_is_dropped_at_every_commit(store: SqliteStore) 
     thread.start()
     thread.join()
     assert _reasons(store) == ["near", "nearer", "far"]
+    store.prune_knowledge(NAMESPACE, max_score=0.0)
     with SqliteStore(store.path) as other:
         assert _reasons(other) == ["near", "nearer", "far"]
         put(other, "nearest", 1.0, 0.1, 0.0)
@@ -74,6 +75,31 @@ def test_what_was_kept_in_memory_is_dropped_at_every_commit(store: SqliteStore) 
         assert _reasons(store)[0] == "late"
         other.count_uses(NAMESPACE, {make_knowledge(reason="late").key: 3})
         assert store.nearest_knowledge(NAMESPACE, ITEMS[1], QUERY)[0][0].uses == 3
+        other.prune_knowledge(NAMESPACE)
+        assert _reasons(store) == ["late"]
+
+
+def test_vectors_are_read_again_only_where_they_changed(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    plain = sqlite_vectors._read
+
+    def counted(db: object, namespace: str, to_item: str, *more: int) -> object:
+        read.append(to_item)
+        return plain(db, namespace, to_item, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sqlite_vectors, "_read", counted)
+    first = make_knowledge(reason="first", vector=(1.0, 1.0, 0.0))
+    store.put_knowledge(NAMESPACE, [first])
+    assert _reasons(store) == ["first"]
+    store.put_items(NAMESPACE, [make_item(ITEMS[1], "Another title")])
+    store.count_uses(NAMESPACE, {first.key: 1})
+    store.put_knowledge(NAMESPACE, [first, make_knowledge(0, 2, vector=(1.0, 0.0, 0.0)), make_knowledge(reason="no vector")])
+    store.prune_knowledge(NAMESPACE, max_score=0.0)
+    assert _reasons(store) == ["first"]
+    assert read == [ITEMS[1]]
+    store.put_knowledge(NAMESPACE, [make_knowledge(reason="second", vector=(1.0, 0.0, 0.0))])
+    assert _reasons(store) == ["second", "first"]
+    assert read == [ITEMS[1]] * 2
 
 
 def test_a_reopened_store_starts_anew(store: SqliteStore) -> None:

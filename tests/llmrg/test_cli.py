@@ -89,7 +89,7 @@ def test_help_says_what_and_how(command: list[str], tmp_path: Path) -> None:
         (["export", "folder", "--format", "xml"], 2, ["xml", "parquet"]),
         (["export", "sqlite:///copy.db", "--format", "jsonl"], 2, ["--format is for a folder"]),
         (["export", "folder", "--user", "reader-001"], 2, ["name.graphml"]),
-        (["export", "folder", "--namespace", "nothing"], 3, ["holds nothing of 'nothing'"]),
+        (["export", "folder", "--data", "store:nothing"], 3, ["holds nothing of 'nothing'"]),
         (["import", "nowhere"], 3, ["nowhere", "llmrg export"]),
         (["import", "sqlite:///copy.db"], 2, ["--namespace NAME"]),
     ],
@@ -210,7 +210,7 @@ def test_export_to_a_folder_and_import(home: Path, files: str) -> None:
         assert not list(differences(one, other, "demo"))
     assert llmrg("import", url, "--namespace", "demo", "--as", "demo-2", "--store", url, cwd=home).returncode == 0
     assert "12 users were there already" in llmrg("import", folder, "--store", url, "--as", "demo-2", cwd=home).stderr
-    assert "12 graphs" in llmrg("export", "sqlite:///third.db", "--store", url, "--namespace", "demo-2", cwd=home).stderr
+    assert "12 graphs" in llmrg("export", "sqlite:///third.db", "--store", url, "--data", "store:demo-2", cwd=home).stderr
     assert "--as" in llmrg("import", folder, "--namespace", "other", cwd=home).stderr
 
 

@@ -1,59 +1,6 @@
-"""Tables of the SQLite store and every SQL text it runs; values are parameters, never pasted.
-
-Ids are compared by their bytes, which for UTF-8 is the order of code points. Steps hang on the number of their graph, so that
-one user's steps lie side by side and are read in one stretch.
-"""
+"""Every SQL text that the SQLite store runs on its data; values are parameters, never pasted."""
 
 from __future__ import annotations
-
-APPLICATION_ID = 0x4C4D5247
-"""`LMRG`: tells our files from other SQLite files."""
-SCHEMA_VERSION = 1
-
-TABLES = (
-    """CREATE TABLE items (
-        namespace TEXT NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL, attributes TEXT NOT NULL,
-        PRIMARY KEY (namespace, id)) WITHOUT ROWID""",
-    """CREATE TABLE users (
-        namespace TEXT NOT NULL, user TEXT NOT NULL, items TEXT NOT NULL, at TEXT NOT NULL, attributes TEXT NOT NULL,
-        PRIMARY KEY (namespace, user))""",
-    """CREATE TABLE graphs (
-        id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, user TEXT NOT NULL, run TEXT NOT NULL, version INTEGER NOT NULL,
-        accepted INTEGER NOT NULL, rejected INTEGER NOT NULL, imagined INTEGER NOT NULL,
-        UNIQUE (namespace, user))""",
-    """CREATE TABLE steps (
-        graph INTEGER NOT NULL, ordinal INTEGER NOT NULL, position INTEGER NOT NULL, kind TEXT NOT NULL,
-        cause_kind TEXT NOT NULL, cause TEXT NOT NULL, cause_position INTEGER, reason TEXT NOT NULL, item TEXT NOT NULL,
-        score REAL NOT NULL, chain INTEGER NOT NULL, seen INTEGER NOT NULL, accepted INTEGER NOT NULL,
-        why_rejected TEXT NOT NULL, origin TEXT NOT NULL, grounding REAL NOT NULL,
-        PRIMARY KEY (graph, ordinal)) WITHOUT ROWID""",
-    """CREATE TABLE drafts (
-        id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, run TEXT NOT NULL, user TEXT NOT NULL, through INTEGER NOT NULL,
-        UNIQUE (namespace, run, user))""",
-    """CREATE TABLE draft_steps (
-        id INTEGER PRIMARY KEY, draft INTEGER NOT NULL, step TEXT NOT NULL,
-        UNIQUE (draft, step))""",
-    """CREATE TABLE knowledge (
-        id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, key TEXT NOT NULL, from_item TEXT NOT NULL, reason TEXT NOT NULL,
-        to_item TEXT NOT NULL, score REAL NOT NULL, uses INTEGER NOT NULL, source_user TEXT NOT NULL,
-        source_position INTEGER NOT NULL, vector BLOB,
-        UNIQUE (namespace, key))""",
-    """CREATE TABLE vector_sizes (namespace TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE runs (
-        namespace TEXT NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, settings TEXT NOT NULL, costs TEXT NOT NULL,
-        started_at REAL NOT NULL, ended_at REAL,
-        PRIMARY KEY (namespace, id))""",
-    """CREATE TABLE user_statuses (
-        namespace TEXT NOT NULL, run TEXT NOT NULL, user TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL,
-        PRIMARY KEY (namespace, run, user)) WITHOUT ROWID""",
-)
-INDEXES = {
-    "knowledge_by_pair": "CREATE INDEX IF NOT EXISTS knowledge_by_pair ON knowledge (namespace, to_item, from_item)",
-    "knowledge_by_use": "CREATE INDEX IF NOT EXISTS knowledge_by_use ON knowledge (namespace, uses DESC, score DESC, key)",
-}
-TABLE_NAMES = frozenset(
-    ("items", "users", "graphs", "steps", "drafts", "draft_steps", "knowledge", "vector_sizes", "runs", "user_statuses")
-)
 
 PUT_ITEM = "INSERT OR REPLACE INTO items (namespace, id, title, attributes) VALUES (?, ?, ?, ?)"
 ITEMS = "SELECT id, title, attributes FROM items WHERE namespace = ? ORDER BY id"
@@ -97,6 +44,7 @@ _KNOWLEDGE = (
 KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
 KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ?"
 KNOWLEDGE = _KNOWLEDGE + "AND key = ?"
+VECTOR_CHANGES = "SELECT changes FROM vector_changes WHERE namespace = ? AND to_item = ?"
 VECTORS_TO = "SELECT key, vector FROM knowledge WHERE namespace = ? AND to_item = ? AND vector IS NOT NULL"
 TOP_KNOWLEDGE = _KNOWLEDGE + "ORDER BY uses DESC, score DESC, key LIMIT ?"
 PRUNABLE = "SELECT count(*) FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"
