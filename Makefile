@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 HOME_DIR ?= .llmrg
 
-.PHONY: help install demo test test-fast lint types fmt bench docs neo4j clean
+.PHONY: help install demo test test-fast test-lts lint types fmt bench docs neo4j clean
 .DEFAULT_GOAL := help
 
 help:  ## list the commands
@@ -29,6 +29,9 @@ test: $(STAMP)  ## the whole test suite, real Neo4j included where Java 21+ and 
 test-fast: $(STAMP)  ## without the language model and without Neo4j
 	$(BIN)/pytest -m "not model and not neo4j and not realdata"
 
+test-lts: $(STAMP)  ## the Neo4j store on 5.26, the oldest release that it supports
+	LLMRG_TEST_NEO4J_VERSION=5.26.30 $(BIN)/pytest tests/graph_store -m neo4j --deselect tests/graph_store/test_neo4j_browser.py
+
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -45,7 +48,7 @@ docs: $(STAMP)  ## draw the README's pictures anew
 	$(BIN)/python docs/images/make_images.py
 
 neo4j: $(STAMP)  ## a real Neo4j with Browser on 127.0.0.1 (Java 21+ and Maven), until Ctrl-C
-	$(BIN)/python -m llmrg.testing.neo4j_server
+	$(BIN)/python -m llmrg.testing.neo4j_command
 
 clean:  ## remove what the commands above made (not your data)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -13,6 +13,7 @@ from llmrg.agents.protocols import Imaginer, Reasoner, Verifier
 from llmrg.agents.usage import Usage
 from llmrg.core.errors import BudgetSpentError
 from llmrg.core.records import History
+from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
@@ -61,12 +62,17 @@ class BuildContext:
     config: BuildConfig
     run: str
     successors: Successors
-    embed: Embed | None = None
+    vectors: TextVectors | None = None
+    """Makes the vectors of the knowledge base and grounds what is imagined; without it neither is done by meaning."""
     usage: Usage = field(default_factory=Usage)
     _spent_before: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._spent_before = self._spent()
+
+    @property
+    def embed(self) -> Embed | None:
+        return self.vectors.embed if self.vectors else None
 
     @property
     def namespace(self) -> str:

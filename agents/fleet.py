@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from llmrg.agents.config import BuildConfig
-from llmrg.agents.context import BuildContext, Embed, Minds
+from llmrg.agents.context import BuildContext, Minds
 from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.nodes.publish import receipt
 from llmrg.agents.usage import BuildReport
 from llmrg.core.errors import BudgetSpentError, LlmrgError, StoreError, UnknownUserError
-from llmrg.core.records import History, ReasoningGraph, Run, RunStatus, stable_key
+from llmrg.core.records import History, ReasoningGraph, Run, RunStatus, VectorSpace, stable_key
+from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
@@ -55,7 +56,7 @@ async def build(
     users: Sequence[str] | None = None,
     resume: bool = True,
     progress: Callable[[BuildEvent], None] | None = None,
-    embed: Embed | None = None,
+    vectors: TextVectors | None = None,
 ) -> BuildReport:
     """Build reasoning graphs and publish them in the store.
 
@@ -66,7 +67,7 @@ async def build(
     Raises:
         UnknownUserError: a user of `users` is not in the data.
         BudgetSpentError: the run stopped cleanly.
-        StoreError: the store failed; the run can be resumed.
+        StoreError: the store failed, and the run can be resumed; or its knowledge base has vectors of another text encoder.
     """
     config = config or BuildConfig()
     chosen = list(dataset.histories) if users is None else list(dict.fromkeys(users))
@@ -83,8 +84,10 @@ async def build(
         settings["minds"] = own
     if versions := minds.prompt_versions():
         settings["prompts"] = versions
+    if vectors:
+        settings["vectors"] = vectors.name
     run = stable_key("run", dataset.name, sorted(settings.items(), key=str), "" if resume else time.time())[:12]
-    context = BuildContext(dataset, store, minds, config, run, Successors(dataset), embed)
+    context = BuildContext(dataset, store, minds, config, run, Successors(dataset), vectors)
     todo = _prepare(context, chosen)
     fleet = _Fleet(context, chosen, todo, progress)
     async with _recorded(context, settings, fleet):
@@ -97,6 +100,9 @@ def _prepare(context: BuildContext, users: list[str]) -> list[str]:
     store, namespace = context.store, context.namespace
     statuses = store.user_statuses(namespace, context.run)
     store.put_items(namespace, context.dataset.catalogue)
+    if context.vectors and context.config.knowledge:
+        dimension = context.vectors.embed([context.vectors.name]).shape[1]
+        store.claim_vector_space(namespace, VectorSpace(context.vectors.name, dimension))
     todo: list[str] = []
     for page in (users[i : i + _PAGE] for i in range(0, len(users), _PAGE)):
         receipts = {user: statuses[user][1] for user in page if statuses.get(user, ("pending", ""))[0] == "done"}

@@ -1,6 +1,6 @@
 """The Neo4j store against the bare driver, on one server of the project's own launcher.
 
-    python benchmarks/neo4j_store.py [--users 650] [--steps 150]
+    python benchmarks/neo4j_store.py [--users 1000] [--steps 150]
 
 Load: items, users with histories, and graphs, through the store and by hand-written UNWIND statements of the same rows; both in
 this run, each into an emptied database. Read: one user's graph, p50 over users; graphs of many users in one call against one call
@@ -29,7 +29,8 @@ from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_rows import node_key
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j_fixture import Neo4jServer, start_neo4j
+from llmrg.testing.neo4j_java import DEFAULT_VERSION
+from llmrg.testing.neo4j_server import LocalNeo4j
 
 RESULT = Path(__file__).parent / "results" / "neo4j_store.json"
 SPACE, RUN, ITEMS, HISTORY = "bench", "run", 5000, 50
@@ -186,12 +187,12 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 @contextmanager
-def emptied(server: Neo4jServer) -> Iterator[tuple[Neo4jStore, neo4j.Driver]]:
-    with neo4j.GraphDatabase.driver(server.url, auth=server.auth) as driver:
+def emptied(server: LocalNeo4j) -> Iterator[tuple[Neo4jStore, neo4j.Driver]]:
+    with server.get_driver() as driver:
         for statement in ("MATCH ()-[r]->() CALL (r) { DELETE r }", "MATCH (n) WHERE NOT n:LlmrgSchema CALL (n) { DELETE n }"):
             with driver.session() as session:
                 session.run(statement + " IN TRANSACTIONS OF 10000 ROWS").consume()
-        with Neo4jStore(server.url, server.auth, timeout_s=120) as store:
+        with Neo4jStore(server.get_connection_url(), timeout_s=120) as store:
             yield store, driver
 
 
@@ -202,13 +203,13 @@ def size(driver: neo4j.Driver) -> dict[str, int]:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--users", type=int, default=650)
+    options.add_argument("--users", type=int, default=1000)
     options.add_argument("--steps", type=int, default=150)
     chosen = options.parse_args()
     users = [graph_of(number, chosen.steps) for number in range(chosen.users)]
     names = [history.user for history, _ in users]
     result: dict[str, Any] = {"machine": machine(), "steps_a_user": chosen.steps}
-    with start_neo4j() as server:
+    with LocalNeo4j(DEFAULT_VERSION, profile="work") as server:
         with emptied(server) as (store, _):  # warms the server up, so that neither side pays for it
             load_through_store(store, users[: chosen.users // 10])
         with emptied(server) as (_, driver):

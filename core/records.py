@@ -162,6 +162,15 @@ class ReasoningGraph:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorSpace:
+    """What all reason vectors of a knowledge base have in common; vectors of different spaces do not compare."""
+
+    encoder: str
+    """Name of the text encoder (`TextVectors.name`); "" where nobody has said it."""
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
 class Knowledge:
     """A verified step shared by all users: (from item, reason, to item)."""
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from llmrg.encoders.building import Texts, imagined_arrays, reasoned_arrays
     from llmrg.encoders.causal import CausalConfig, CausalGraphEncoder
     from llmrg.encoders.sr_gnn import SrGnn, SrGnnConfig
-    from llmrg.encoders.text import HashedVectors, LangChainVectors, MiniLm, TextVectors
+    from llmrg.encoders.text import HashedVectors, LangChainVectors, MiniLm
 
 _WHERE = {
     "CausalConfig": "causal",
@@ -22,7 +22,6 @@ _WHERE = {
     "MiniLm": "text",
     "SrGnn": "sr_gnn",
     "SrGnnConfig": "sr_gnn",
-    "TextVectors": "text",
     "Texts": "building",
     "backend": "backends",
     "imagined_arrays": "building",
@@ -38,7 +37,6 @@ __all__ = [
     "MiniLm",
     "SrGnn",
     "SrGnnConfig",
-    "TextVectors",
     "Texts",
     "backend",
     "imagined_arrays",

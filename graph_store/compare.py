@@ -45,6 +45,7 @@ def copy_contents(contents: Contents, target: GraphStore, namespace: str, progre
     Raises: StoreError: the source cannot be read or the target not written; what was copied by then stays.
     """
     items, runs = _copy_items(contents, target, namespace), _copy_runs(contents, target, namespace)
+    _copy_vector_space(contents, target, namespace)
     pages = followed(contents.knowledge(), "knowledge", contents, progress)
     knowledge = sum(_copy_knowledge(page, target, namespace) for page in pages)
     histories = graphs = equal = 0
@@ -63,6 +64,8 @@ def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[
         page = users[start : start + PAGE]
         yield from _differing("history", one.histories(namespace, page), other.histories(namespace, page))
         yield from _differing("graph", _contents(one.graphs(namespace, page)), _contents(other.graphs(namespace, page)))
+    if one.vector_space(namespace) != other.vector_space(namespace):
+        yield f"vectors are of {one.vector_space(namespace)} in the first store, of {other.vector_space(namespace)} in the second"
     yield from _differing("knowledge", _all_knowledge(one, namespace), _all_knowledge(other, namespace))
     yield from _differing("run", {r.id: r for r in one.runs(namespace)}, {r.id: r for r in other.runs(namespace)})
     for run in {r.id for r in one.runs(namespace)} & {r.id for r in other.runs(namespace)}:
@@ -89,6 +92,13 @@ def _copy_users(page: Sequence[UserContents], target: GraphStore, namespace: str
         target.replace_graph(namespace, graph)
     changed = {history.user for history in new_histories} | {graph.user for graph in new_graphs}
     return len(new_histories), len(new_graphs), len(users) - len(changed)
+
+
+def _copy_vector_space(contents: Contents, target: GraphStore, namespace: str) -> None:
+    """A space of which nobody has said the encoder comes with the vectors."""
+    space = contents.vector_space()
+    if space and space.encoder:
+        target.claim_vector_space(namespace, space)
 
 
 def _copy_knowledge(page: Sequence[Knowledge], target: GraphStore, namespace: str) -> int:

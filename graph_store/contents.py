@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol, TypeVar
 
 from llmrg.core.errors import StoreError
-from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, UserStatus
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, UserStatus, VectorSpace
 from llmrg.graph_store.protocol import GraphStore
 
 PAGE = 500
@@ -33,6 +33,8 @@ class Contents(Protocol):
     def users(self) -> Iterator[Sequence[UserContents]]:
         """Pages, in ascending order of user."""
 
+    def vector_space(self) -> VectorSpace | None: ...
+
     def knowledge(self) -> Iterator[Sequence[Knowledge]]:
         """Pages, in ascending order of key."""
 
@@ -56,6 +58,9 @@ class StoreContents:
         for users in pages_of_users(self.store, self.namespace):
             histories, graphs = self.store.histories(self.namespace, users), self.store.graphs(self.namespace, users)
             yield [(histories[user], graphs.get(user)) for user in users]
+
+    def vector_space(self) -> VectorSpace | None:
+        return self.store.vector_space(self.namespace)
 
     def knowledge(self) -> Iterator[Sequence[Knowledge]]:
         page = self.store.knowledge(self.namespace, limit=PAGE)

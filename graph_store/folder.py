@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, NonNegativeInt
 
 from llmrg.core.errors import NotAStoreError, StoreError, StoreFullError, StoreVersionError
-from llmrg.core.records import Item, Knowledge
+from llmrg.core.records import Item, Knowledge, VectorSpace
 from llmrg.graph_store import folder_rows
 from llmrg.graph_store.contents import PAGE, Contents, Counted, Progress, RunContents, UserContents, followed
 from llmrg.graph_store.folder_files import FileFormat, TableWriter, count_rows, read_records
@@ -39,6 +39,8 @@ class Manifest(BaseModel, frozen=True):
     files: FileFormat
     rows: dict[Table, NonNegativeInt]
     """Rows of each table."""
+    vectors: VectorSpace | None = None
+    """What makes the vectors of the knowledge base."""
 
 
 def export_folder(contents: Contents, folder: Path, files: FileFormat = "parquet", progress: Progress | None = None) -> Manifest:
@@ -54,7 +56,13 @@ def export_folder(contents: Contents, folder: Path, files: FileFormat = "parquet
             writers = {t: stack.enter_context(TableWriter(folder / f"{t}.{files}", COLUMNS[t])) for t in COLUMNS}
             _write(contents, writers, progress)
         rows = {table: writer.rows for table, writer in writers.items()}
-        manifest = Manifest(created_by=f"llmrg {version('llmrg')}", namespace=contents.namespace, files=files, rows=rows)
+        manifest = Manifest(
+            created_by=f"llmrg {version('llmrg')}",
+            namespace=contents.namespace,
+            files=files,
+            rows=rows,
+            vectors=contents.vector_space(),
+        )
         (folder / UNFINISHED).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (folder / UNFINISHED).rename(folder / MANIFEST)
     return manifest
@@ -94,6 +102,9 @@ class FolderContents:
         steps = self._read("steps", folder_rows.step_from)
         yield from _pages(self._read("users", lambda row: folder_rows.user_from(row, steps)))
         self._check_spent("steps", steps)
+
+    def vector_space(self) -> VectorSpace | None:
+        return self.manifest.vectors
 
     def knowledge(self) -> Iterator[Sequence[Knowledge]]:
         yield from _pages(self._read("knowledge", folder_rows.knowledge_from))

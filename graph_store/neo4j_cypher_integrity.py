@@ -16,7 +16,7 @@ AND (COUNT { MATCH (u)-[:HAS]->(:Reason)-[:LEADS_TO]->(:Item) } <> u.sizes[0] + 
 RETURN u.key AS key, u.id AS example, u.namespace AS namespace
 """
 
-HISTORIES: Final = """
+HISTORIES_WITH_COUNTS: Final = """
 MATCH (u:User)
 RETURN u.key AS key, u.id AS example, u.id AS user, u.namespace AS namespace, u.history AS history,
        COUNT { MATCH (u)-[:TOOK]->(:Item) } AS taken

@@ -11,7 +11,22 @@ RETURN v.dimension AS dimension
 
 VECTOR_SPACE: Final = """
 MATCH (v:VectorSpace {key: $key})
-RETURN v.dimension AS dimension
+RETURN v.encoder AS encoder, v.dimension AS dimension
+"""
+
+LOCK_VECTOR_SPACE: Final = """
+MERGE (v:VectorSpace {key: $row.key}) ON CREATE SET v = $row
+SET v.space = $row.space
+"""
+
+SET_VECTOR_SPACE: Final = """
+MATCH (v:VectorSpace {key: $row.key})
+SET v = $row
+"""
+
+ANY_VECTOR: Final = """
+MATCH (k:Knowledge) WHERE k.space = $space AND k.uses >= 0 AND k.vector IS NOT NULL
+RETURN k.key AS key LIMIT 1
 """
 
 PUT_KNOWLEDGE: Final = """

@@ -90,7 +90,7 @@ def _torn_histories(link: Neo4jLink) -> list[Row]:
     """Users whose relations to items are not as many as the items of the history that programs read."""
 
     def find(tx: ManagedTransaction) -> list[Row]:
-        rows = (dict(record) for record in tx.run(cypher.HISTORIES))
+        rows = (dict(record) for record in tx.run(cypher.HISTORIES_WITH_COUNTS))
         return [row for row in rows if len(neo4j_rows.history_from(row).items) != row["taken"]]
 
     return link.read(find)

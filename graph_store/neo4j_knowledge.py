@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from llmrg.core.errors import StoreError
-from llmrg.core.records import Knowledge
+from llmrg.core.records import Knowledge, VectorSpace
+from llmrg.graph_store import checks, neo4j_rows
 from llmrg.graph_store import neo4j_cypher_knowledge as cypher
-from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_catalogue import check_items, write_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_rows import Row, node_key, space_of
@@ -27,7 +26,8 @@ def check(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) 
     check_items(tx, namespace, (item for entry in entries for item in (entry.from_item, entry.to_item)))
     sizes = _sizes(entries)
     if sizes:
-        _check_sizes(namespace, sizes, _dimension(tx, namespace) or sizes[0])
+        found = space(tx, namespace)
+        _check_sizes(namespace, sizes, found.dimension if found else sizes[0])
 
 
 def put(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
@@ -68,10 +68,10 @@ def nearest(
     tx: ManagedTransaction, namespace: str, to_item: str, vector: np.ndarray, limit: int
 ) -> list[tuple[Knowledge, float]]:
     """Entries that lead to `to_item`: cosine descending, then key. Exact: see `neo4j_schema` for why there is no vector index."""
-    dimension = _dimension(tx, namespace)
-    if dimension is None:
+    found_space = space(tx, namespace)
+    if found_space is None:
         return []
-    _check_sizes(namespace, [len(vector)], dimension)
+    checks.check_dimension(namespace, len(vector), found_space.dimension)
     target = node_key(Label.ITEM, namespace, to_item)
     found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit)
     return [(neo4j_rows.knowledge_from(dict(record)), min(1.0, max(-1.0, record["cosine"]))) for record in found]
@@ -103,11 +103,26 @@ def prune(tx: ManagedTransaction, namespace: str, max_uses: int, max_score: floa
     return int(tx.run(cypher.PRUNE, **bounds).single(strict=True)["found"])
 
 
+def claim(tx: ManagedTransaction, namespace: str, claimed: VectorSpace) -> None:
+    """Raises: StoreError: there are vectors of another space. The space is locked first, so that of two claims one wins."""
+    row = neo4j_rows.vector_space_row(namespace, claimed)
+    tx.run(cypher.LOCK_VECTOR_SPACE, row=row).consume()
+    found = space(tx, namespace)
+    if found and tx.run(cypher.ANY_VECTOR, space=space_of(namespace)).single():
+        checks.check_claim(namespace, claimed, found)
+    tx.run(cypher.SET_VECTOR_SPACE, row=row).consume()
+
+
+def space(tx: ManagedTransaction, namespace: str) -> VectorSpace | None:
+    record = tx.run(cypher.VECTOR_SPACE, key=node_key(Label.VECTOR_SPACE, namespace)).single()
+    return None if record is None else VectorSpace(record["encoder"] or "", int(record["dimension"]))
+
+
 def _keep_dimension(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
     """The first vector of a namespace decides the dimension of all; of two writers at once, one does."""
     sizes = _sizes(entries)
-    if sizes and _dimension(tx, namespace) is None:
-        row = neo4j_rows.vector_space_row(namespace, sizes[0])
+    if sizes and space(tx, namespace) is None:
+        row = neo4j_rows.vector_space_row(namespace, VectorSpace("", sizes[0]))
         _check_sizes(namespace, sizes, tx.run(cypher.PUT_VECTOR_SPACE, row=row).single(strict=True)["dimension"])
 
 
@@ -115,18 +130,9 @@ def _sizes(entries: Sequence[Knowledge]) -> list[int]:
     return [len(entry.vector) for entry in entries if len(entry.vector)]
 
 
-def _dimension(tx: ManagedTransaction, namespace: str) -> int | None:
-    record = tx.run(cypher.VECTOR_SPACE, key=node_key(Label.VECTOR_SPACE, namespace)).single()
-    return None if record is None else int(record["dimension"])
-
-
 def _check_sizes(namespace: str, sizes: Sequence[int], stored: int) -> None:
-    given = next((size for size in sizes if size != stored), stored)
-    if given != stored:
-        raise StoreError(
-            f"a vector of dimension {given} does not fit namespace {namespace!r}, whose vectors have dimension {stored}; "
-            "use the text encoder that built it, or another namespace"
-        )
+    for size in sizes:
+        checks.check_dimension(namespace, size, stored)
 
 
 def _links(namespace: str, rows: Sequence[Row], column: str) -> list[Row]:

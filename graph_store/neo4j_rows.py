@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
+from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
 from llmrg.graph_store.checks import to_json
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.packed_graph import pack
@@ -220,8 +220,8 @@ def vector_of(vector: Sequence[float] | np.ndarray) -> list[float]:
     return values
 
 
-def vector_space_row(namespace: str, dimension: int) -> Row:
-    return _node(Label.VECTOR_SPACE, namespace, namespace) | {"dimension": dimension}
+def vector_space_row(namespace: str, space: VectorSpace) -> Row:
+    return _node(Label.VECTOR_SPACE, namespace, namespace) | {"encoder": space.encoder, "dimension": int(space.dimension)}
 
 
 # -- runs -----------------------------------------------------------------------------------------------------------------

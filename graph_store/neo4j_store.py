@@ -10,9 +10,9 @@ from typing import Final, Self
 
 import numpy as np
 
-from llmrg.core.errors import GraphNotFoundError, StoreError
+from llmrg.core.errors import GraphNotFoundError
 from llmrg.core.graph_table import GraphTable
-from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
 from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_integrity, neo4j_knowledge, neo4j_rows, neo4j_schema
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store.neo4j_labels import Label
@@ -165,6 +165,15 @@ class Neo4jStore:
             lambda tx, part: neo4j_knowledge.put(tx, namespace, part),
         )
 
+    def claim_vector_space(self, namespace: str, space: VectorSpace) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_space(space)
+        self._link.write(lambda tx: neo4j_knowledge.claim(tx, namespace, space))
+
+    def vector_space(self, namespace: str) -> VectorSpace | None:
+        checks.check_id(namespace, "namespace")
+        return self._link.read(lambda tx: neo4j_knowledge.space(tx, namespace))
+
     def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
         checks.check_page(namespace, after, limit)
         return self._link.read(lambda tx: neo4j_knowledge.page(tx, namespace, after, limit))
@@ -212,7 +221,7 @@ class Neo4jStore:
         key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
         record = self._link.read(lambda tx: tx.run(cypher.RUN, key=key).single())
         if record is None:
-            raise _unknown_run(namespace, run_id)
+            raise checks.unknown_run(namespace, run_id)
         return neo4j_rows.run_from(record.data())
 
     def runs(self, namespace: str) -> list[Run]:
@@ -226,14 +235,10 @@ class Neo4jStore:
         checks.check_status(run_id, user, status, cause)
         row = neo4j_rows.status_row(namespace, run_id, user, status, cause)
         if not self._link.write(lambda tx: tx.run(cypher.SET_USER_STATUS, row=row).single(strict=True)["found"]):
-            raise _unknown_run(namespace, run_id)
+            raise checks.unknown_run(namespace, run_id)
 
     def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
         checks.check_id(namespace, "namespace")
         run_key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
         found = self._link.read(lambda tx: tx.run(cypher.USER_STATUSES, run_key=run_key).data())
         return {row["user"]: (row["status"], row["cause"]) for row in sorted(found, key=lambda row: str(row["user"]))}
-
-
-def _unknown_run(namespace: str, run_id: str) -> StoreError:
-    return StoreError(f"no run {run_id!r} in namespace {namespace!r}; `put_run` makes one, `runs` lists them")

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from llmrg.core.graph_table import GraphTable
-from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,16 @@ class GraphStore(Protocol):
 
         A vector fills one that was missing. Raises: UnknownItemError; StoreError: a vector's dimension is not the one stored.
         """
+
+    def claim_vector_space(self, namespace: str, space: VectorSpace) -> None:
+        """Say which text encoder makes the vectors, before any is put. Where vectors are there whose encoder nobody has said, it
+        is taken to be this one; a space without any vector left can be claimed anew.
+
+        Raises: StoreError: there are vectors of another encoder or dimension.
+        """
+
+    def vector_space(self, namespace: str) -> VectorSpace | None:
+        """None as long as nobody has claimed one or put a vector."""
 
     def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
         """Entries in ascending order of key that come after the key `after` (keyset paging)."""

@@ -1,13 +1,12 @@
-"""The knowledge base in SQLite: upsert and look-up by pair."""
+"""The knowledge base in SQLite: upsert, look-up by pair, whose vectors they are."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
 
-from llmrg.core.errors import StoreError
-from llmrg.core.records import Knowledge
-from llmrg.graph_store import sqlite_rows
+from llmrg.core.records import Knowledge, VectorSpace
+from llmrg.graph_store import checks, sqlite_rows
 from llmrg.graph_store import sqlite_statements as sql
 
 _KEY = 8
@@ -16,14 +15,12 @@ _KEY = 8
 
 def put(db: sqlite3.Connection, namespace: str, entries: Sequence[Knowledge]) -> None:
     """Upsert inside the caller's transaction."""
-    size = vector_size(db, namespace)
-    for entry in entries:
-        if not len(entry.vector):
-            continue
-        if size is None:
-            size = len(entry.vector)
-            db.execute(sql.PUT_VECTOR_SIZE, (namespace, size))
-        check_size(namespace, len(entry.vector), size)
+    found = space(db, namespace)
+    for size in (len(entry.vector) for entry in entries if len(entry.vector)):
+        if found is None:
+            found = VectorSpace("", size)
+            db.execute(sql.PUT_VECTOR_SPACE, (namespace, found.encoder, found.dimension))
+        checks.check_dimension(namespace, size, found.dimension)
     db.executemany(sql.PUT_KNOWLEDGE, [sqlite_rows.knowledge_row(namespace, entry) for entry in entries])
 
 
@@ -33,16 +30,15 @@ def of_pairs(db: sqlite3.Connection, namespace: str, pairs: Sequence[tuple[str, 
     return [sqlite_rows.knowledge_from(row) for row in sorted(rows, key=lambda row: (-row[3], row[_KEY]))]
 
 
-def vector_size(db: sqlite3.Connection, namespace: str) -> int | None:
-    """The dimension D of all vectors of the namespace; None while it has none."""
-    row = db.execute(sql.VECTOR_SIZE, (namespace,)).fetchone()
-    return None if row is None else int(row[0])
+def claim(db: sqlite3.Connection, namespace: str, claimed: VectorSpace) -> None:
+    """Inside the caller's transaction. Raises: StoreError: there are vectors of another space."""
+    found = space(db, namespace)
+    if found is not None and db.execute(sql.ANY_VECTOR, (namespace,)).fetchone():
+        checks.check_claim(namespace, claimed, found)
+    if found != claimed:
+        db.execute(sql.PUT_VECTOR_SPACE, (namespace, claimed.encoder, claimed.dimension))
 
 
-def check_size(namespace: str, given: int, stored: int) -> None:
-    """Raises: StoreError: the dimension given is not the one stored."""
-    if given != stored:
-        raise StoreError(
-            f"a vector of dimension {given} does not fit namespace {namespace!r}, whose vectors have dimension {stored}; "
-            "use the text encoder that built it, or another namespace"
-        )
+def space(db: sqlite3.Connection, namespace: str) -> VectorSpace | None:
+    row = db.execute(sql.VECTOR_SPACE, (namespace,)).fetchone()
+    return None if row is None else VectorSpace(*row)

@@ -85,11 +85,12 @@ MIGRATIONS: Final = (
     ),
     Migration(
         2,
-        "a counter of vector changes for each item, so that commits of other things leave vectors in memory",
+        "the name of the text encoder, and a counter of vector changes for each item",
         (
             """CREATE TABLE vector_changes (
                 namespace TEXT NOT NULL, to_item TEXT NOT NULL, changes INTEGER NOT NULL,
                 PRIMARY KEY (namespace, to_item)) WITHOUT ROWID""",
+            "ALTER TABLE vector_sizes ADD COLUMN encoder TEXT NOT NULL DEFAULT ''",
         ),
         (
             _counting("vector_added", "INSERT", "NEW", "NEW.vector IS NOT NULL"),

@@ -50,8 +50,9 @@ TOP_KNOWLEDGE = _KNOWLEDGE + "ORDER BY uses DESC, score DESC, key LIMIT ?"
 PRUNABLE = "SELECT count(*) FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"
 PRUNE = "DELETE FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"
 COUNT_USES = "UPDATE knowledge SET uses = uses + ? WHERE namespace = ? AND key = ?"
-VECTOR_SIZE = "SELECT size FROM vector_sizes WHERE namespace = ?"
-PUT_VECTOR_SIZE = "INSERT INTO vector_sizes (namespace, size) VALUES (?, ?)"
+VECTOR_SPACE = "SELECT encoder, size FROM vector_sizes WHERE namespace = ?"
+PUT_VECTOR_SPACE = "INSERT OR REPLACE INTO vector_sizes (namespace, encoder, size) VALUES (?, ?, ?)"
+ANY_VECTOR = "SELECT 1 FROM knowledge WHERE namespace = ? AND vector IS NOT NULL LIMIT 1"
 
 PUT_RUN = """INSERT INTO runs (namespace, id, status, settings, costs, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, id) DO UPDATE SET status = excluded.status, settings = excluded.settings, costs = excluded.costs,

@@ -9,10 +9,18 @@ from typing import Final, Self
 
 import numpy as np
 
-from llmrg.core.errors import GraphNotFoundError, StoreError, UnknownItemError, UnknownUserError, VersionConflictError
+from llmrg.core.errors import GraphNotFoundError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
-from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
-from llmrg.graph_store import checks, sqlite_integrity, sqlite_knowledge, sqlite_migrations, sqlite_rows, sqlite_vectors
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
+from llmrg.graph_store import (
+    checks,
+    sqlite_integrity,
+    sqlite_knowledge,
+    sqlite_known,
+    sqlite_migrations,
+    sqlite_rows,
+    sqlite_vectors,
+)
 from llmrg.graph_store import sqlite_statements as sql
 from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
@@ -102,7 +110,7 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_histories(rows := list(histories))
         with self._connections.writing() as db:
-            _check_known(db, namespace, (item for history in rows for item in history.items))
+            sqlite_known.check_items(db, namespace, (item for history in rows for item in history.items))
             db.executemany(sql.PUT_USER, [sqlite_rows.user_row(namespace, history) for history in rows])
 
     def history(self, namespace: str, user: str) -> History:
@@ -110,7 +118,7 @@ class SqliteStore:
         with self._connections.reading() as db:
             row = db.execute(sql.HISTORY, (namespace, user)).fetchone()
             if row is None:
-                raise _unknown_user(db, namespace, user)
+                raise sqlite_known.unknown_user(db, namespace, user)
             return sqlite_rows.history_from(row)
 
     def histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
@@ -129,10 +137,11 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_graph(graph)
         with self._connections.writing() as db:
-            found = _version(db, namespace, graph.user)
+            row = db.execute(sql.GRAPH, (namespace, graph.user)).fetchone()
+            found = row[2] if row else 0
             if expected_version is not None and expected_version != found:
                 raise VersionConflictError(graph.user, expected_version, found)
-            _check_owner(db, namespace, graph.user, graph.steps)
+            sqlite_known.check_owner(db, namespace, graph.user, graph.steps)
             db.execute(sql.PUT_GRAPH, (namespace, graph.user, graph.run, *sqlite_rows.sizes_of(graph)))
             (number, _, version) = db.execute(sql.GRAPH, (namespace, graph.user)).fetchone()
             db.execute(sql.DELETE_STEPS, (number,))
@@ -177,7 +186,7 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_draft(run, user, steps, through)
         with self._connections.writing() as db:
-            _check_owner(db, namespace, user, steps)
+            sqlite_known.check_owner(db, namespace, user, steps)
             db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through)))
             (number, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
             db.executemany(sql.PUT_DRAFT_STEP, [(number, sqlite_rows.step_text(step)) for step in steps])
@@ -195,8 +204,19 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_knowledge(rows := list(entries))
         with self._connections.writing() as db:
-            _check_known(db, namespace, (item for entry in rows for item in (entry.from_item, entry.to_item)))
+            sqlite_known.check_items(db, namespace, (item for entry in rows for item in (entry.from_item, entry.to_item)))
             sqlite_knowledge.put(db, namespace, rows)
+
+    def claim_vector_space(self, namespace: str, space: VectorSpace) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_space(space)
+        with self._connections.writing() as db:
+            sqlite_knowledge.claim(db, namespace, space)
+
+    def vector_space(self, namespace: str) -> VectorSpace | None:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            return sqlite_knowledge.space(db, namespace)
 
     def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
         checks.check_page(namespace, after, limit)
@@ -250,7 +270,7 @@ class SqliteStore:
         with self._connections.reading() as db:
             row = db.execute(sql.RUN, (namespace, run_id)).fetchone()
             if row is None:
-                raise _unknown_run(namespace, run_id)
+                raise checks.unknown_run(namespace, run_id)
             return sqlite_rows.run_from(row)
 
     def runs(self, namespace: str) -> list[Run]:
@@ -263,7 +283,7 @@ class SqliteStore:
         checks.check_status(run_id, user, status, cause)
         with self._connections.writing() as db:
             if db.execute(sql.RUN, (namespace, run_id)).fetchone() is None:
-                raise _unknown_run(namespace, run_id)
+                raise checks.unknown_run(namespace, run_id)
             db.execute(sql.PUT_STATUS, (namespace, run_id, user, status, cause))
 
     def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
@@ -271,32 +291,6 @@ class SqliteStore:
         with self._connections.reading() as db:
             rows = db.execute(sql.STATUSES, (namespace, run_id)).fetchall()
         return {user: (status, cause) for user, status, cause in rows}
-
-
-def _version(db: sqlite3.Connection, namespace: str, user: str) -> int:
-    row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
-    return 0 if row is None else int(row[2])
-
-
-def _check_owner(db: sqlite3.Connection, namespace: str, user: str, steps: Iterable[Step]) -> None:
-    if db.execute(sql.HAS_USER, (namespace, user)).fetchone() is None:
-        raise _unknown_user(db, namespace, user)
-    _check_known(db, namespace, checks.items_of(steps))
-
-
-def _check_known(db: sqlite3.Connection, namespace: str, items: Iterable[str]) -> None:
-    for item in dict.fromkeys(items):
-        if db.execute(sql.HAS_ITEM, (namespace, item)).fetchone() is None:
-            raise UnknownItemError(item)
-
-
-def _unknown_user(db: sqlite3.Connection, namespace: str, user: str) -> UnknownUserError:
-    row = db.execute(sql.ANY_USER, (namespace,)).fetchone()
-    return UnknownUserError(user, "" if row is None else row[0])
-
-
-def _unknown_run(namespace: str, run_id: str) -> StoreError:
-    return StoreError(f"no run {run_id!r} in namespace {namespace!r}; `put_run` makes one, `runs` lists them")
 
 
 def _delete_draft(db: sqlite3.Connection, namespace: str, run: str, user: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrg.core.records import Knowledge
-from llmrg.graph_store import sqlite_knowledge, sqlite_rows
+from llmrg.graph_store import checks, sqlite_knowledge, sqlite_rows
 from llmrg.graph_store import sqlite_statements as sql
 
 _KEPT_BYTES = 256 * 2**20
@@ -63,10 +63,11 @@ def nearest(
     db: sqlite3.Connection, cache: VectorCache, namespace: str, to_item: str, query: np.ndarray, limit: int
 ) -> list[tuple[Knowledge, float]]:
     """Entries that lead to `to_item`: cosine descending, then key."""
-    size = sqlite_knowledge.vector_size(db, namespace)
-    if size is None:
+    space = sqlite_knowledge.space(db, namespace)
+    if space is None:
         return []
-    sqlite_knowledge.check_size(namespace, len(query), size)
+    size = space.dimension
+    checks.check_dimension(namespace, len(query), size)
     target = cache.vectors(db, namespace, to_item, size)
     cosines = np.clip(_unit(query.astype(np.float32).reshape(size, 1))[:, 0] @ target.unit, -1.0, 1.0)
     found = [(i, db.execute(sql.KNOWLEDGE, (namespace, target.keys[i])).fetchone()) for i in _highest(cosines, limit)]

@@ -168,7 +168,7 @@ class Project:
             users=None if users is None else list(users),
             resume=resume,
             progress=progress,
-            embed=text_vectors(self.settings).embed,
+            vectors=text_vectors(self.settings),
         )
 
     def build(self, **options: Any) -> BuildReport:

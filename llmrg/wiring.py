@@ -13,7 +13,7 @@ from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
-    from llmrg.encoders.text import TextVectors
+    from llmrg.core.text_vectors import TextVectors
 
 T = TypeVar("T")
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from llmrg.core.errors import ArtifactError, CallerError
 from llmrg.core.records import ReasoningGraph, stable_key
+from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
 from llmrg.encoders.building import Texts, imagined_arrays, reasoned_arrays
-from llmrg.encoders.text import HashedVectors, MiniLm, TextVectors
+from llmrg.encoders.text import HashedVectors, MiniLm
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.batches import slot_positions
 from llmrg.recommenders.fusion import FusionConfig, GraphFusion, Graphs

@@ -4,23 +4,21 @@
         driver.verify_connectivity()
 
 The jars come from Maven once and stay in a cache. The server listens on 127.0.0.1 only, in a fresh home that is removed at the
-end, and dies with the process that started it. `python -m llmrg.testing.neo4j_server` starts one to work with, Browser included.
+end, and dies with the process that started it. `python -m llmrg.testing.neo4j_command` starts one to work with, Browser included.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from llmrg.core.errors import LlmrgError, StoreError
+from llmrg.core.errors import StoreError
 from llmrg.testing import neo4j_java, neo4j_ports
 from llmrg.testing.neo4j_ports import HOST
 
@@ -266,44 +264,3 @@ class LocalNeo4j:
         if self._own_home and self.home is not None:
             shutil.rmtree(self.home, ignore_errors=True)
             self.home = None
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Start a server to work with and keep it until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m llmrg.testing.neo4j_server", description=main.__doc__)
-    parser.add_argument("--version", default=neo4j_java.DEFAULT_VERSION)
-    parser.add_argument(
-        "--home", type=Path, default=Path(".llmrg/neo4j"), help="folder of the database, kept (default: %(default)s)"
-    )
-    parser.add_argument("--password", default="", help="of the user neo4j, 8 characters or more (default: no authentication)")
-    parser.add_argument("--bolt-port", type=int, default=7687)
-    parser.add_argument("--http-port", type=int, default=7474)
-    chosen = parser.parse_args(arguments)
-    server = LocalNeo4j(
-        chosen.version,
-        password=chosen.password,
-        home=chosen.home.resolve(),
-        bolt_port=chosen.bolt_port,
-        http_port=chosen.http_port,
-        profile="work",
-    )
-    try:
-        print(f"starting Neo4j {chosen.version} in {chosen.home} (the first time fetches about 200 MB) ...", flush=True)
-        server.start()
-        print(f"store    neo4j://{HOST}:{server.bolt_port}   (llmrg ... --store neo4j://{HOST}:{server.bolt_port})")
-        print(f"Browser  {server.browser_url}\nCtrl-C stops it; the database stays in {chosen.home}", flush=True)
-        code = server.wait()
-        print(f"the server ended by itself with code {code}; its log is {chosen.home / 'console.log'}", file=sys.stderr)
-        return code or 1
-    except KeyboardInterrupt:
-        print("\nstopping (the first time takes longer: it writes an archive for faster starts) ...", flush=True)
-        return 0
-    except LlmrgError as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
-        server.stop()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

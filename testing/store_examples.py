@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, in_order
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, in_order
 from llmrg.graph_store.protocol import GraphStore
 
 NAMESPACE = "shop"
@@ -104,6 +104,7 @@ def fill_everything(store: GraphStore, namespace: str = NAMESPACE, users: tuple[
     fill(store, namespace, users)
     for user in users[1:]:
         store.replace_graph(namespace, make_graph(user))
+    store.claim_vector_space(namespace, VectorSpace("letters", 2))
     store.put_knowledge(namespace, [make_knowledge(0, n, uses=n, vector=(1.0, n / 8)) for n in range(1, 6)])
     for run in ("run 1", "run 2"):
         store.put_run(namespace, make_run(run))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from llmrg.core.errors import CallerError, StoreError, UnknownItemError
-from llmrg.core.records import Knowledge, ReasoningGraph
+from llmrg.core.records import Knowledge, ReasoningGraph, VectorSpace
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_knowledge, make_step
 
@@ -119,6 +119,46 @@ class KnowledgeContract:
         assert len(store.knowledge(NAMESPACE)) == 1
         store.put_knowledge(OTHER, [make_knowledge(vector=(1.0, 0.0))])
         assert len(store.nearest_knowledge(OTHER, ITEMS[1], np.array([1.0, 0.0]))) == 1
+
+    def test_vectors_of_two_encoders_never_mix(self, store: GraphStore) -> None:
+        fill(store)
+        fill(store, OTHER)
+        assert store.vector_space(NAMESPACE) is None
+        ours, same_size, larger = VectorSpace("ours", 3), VectorSpace("theirs", 3), VectorSpace("ours", 4)
+        store.claim_vector_space(NAMESPACE, ours)
+        store.put_knowledge(NAMESPACE, [make_knowledge(vector=(1.0, 0.0, 0.0))])
+        for other in (same_size, larger):
+            with pytest.raises(StoreError, match=rf"(?s)ours.*3.*{other.encoder}.*{other.dimension}"):
+                store.claim_vector_space(NAMESPACE, other)
+        store.claim_vector_space(NAMESPACE, ours)
+        assert store.vector_space(NAMESPACE) == ours
+        assert store.vector_space(OTHER) is None
+        store.claim_vector_space(OTHER, same_size)
+        assert store.vector_space(OTHER) == same_size
+
+    def test_vectors_of_nobody_are_the_first_claimant_s(self, store: GraphStore) -> None:
+        fill(store)
+        store.put_knowledge(NAMESPACE, [make_knowledge(vector=(1.0, 0.0, 0.0))])
+        assert store.vector_space(NAMESPACE) == VectorSpace("", 3)
+        with pytest.raises(StoreError, match="unknown"):
+            store.claim_vector_space(NAMESPACE, VectorSpace("ours", 4))
+        store.claim_vector_space(NAMESPACE, VectorSpace("ours", 3))
+        assert store.vector_space(NAMESPACE) == VectorSpace("ours", 3)
+
+    def test_a_space_without_vectors_can_be_claimed_anew(self, store: GraphStore) -> None:
+        fill(store)
+        store.claim_vector_space(NAMESPACE, VectorSpace("ours", 3))
+        store.put_knowledge(NAMESPACE, [make_knowledge(vector=(1.0, 0.0, 0.0)), make_knowledge(0, 2)])
+        store.prune_knowledge(NAMESPACE)
+        store.claim_vector_space(NAMESPACE, VectorSpace("theirs", 2))
+        store.put_knowledge(NAMESPACE, [make_knowledge(vector=(1.0, 0.0))])
+        assert len(store.nearest_knowledge(NAMESPACE, ITEMS[1], np.array([1.0, 0.0]))) == 1
+
+    @pytest.mark.parametrize("space", [VectorSpace("", 3), VectorSpace("ours", 0)])
+    def test_a_space_needs_a_name_and_a_dimension(self, store: GraphStore, space: VectorSpace) -> None:
+        with pytest.raises(CallerError):
+            store.claim_vector_space(NAMESPACE, space)
+        assert store.vector_space(NAMESPACE) is None
 
     def test_no_vectors_no_neighbours(self, store: GraphStore) -> None:
         fill(store)

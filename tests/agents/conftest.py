@@ -79,9 +79,18 @@ def vectors(texts: Sequence[str]) -> np.ndarray:
     return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32).reshape(len(texts), 32)
 
 
+class ChanceVectors:
+    """`TextVectors` without meaning: equal texts are equal, others are not near."""
+
+    name = "chance"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return vectors(texts)
+
+
 @pytest.fixture(scope="session")
-def embed() -> Callable[[Sequence[str]], np.ndarray]:
-    return vectors
+def chance() -> ChanceVectors:
+    return ChanceVectors()
 
 
 @pytest.fixture(scope="session")

@@ -37,9 +37,9 @@ async def both(world, changed, mind_of, build_with, tmp_path, config, **options)
     return found
 
 
-async def test_a_mind_never_sees_beyond_its_block_or_cut(world, nosy, build_with, small, embed) -> None:
+async def test_a_mind_never_sees_beyond_its_block_or_cut(world, nosy, build_with, small, chance) -> None:
     mind = nosy(world.dataset)
-    await build_with(world.dataset, mind, small, embed=embed)
+    await build_with(world.dataset, mind, small, vectors=chance)
     assert mind.blocks
     assert mind.cuts
     for block in mind.blocks:
@@ -62,11 +62,11 @@ async def test_a_mind_never_sees_beyond_its_block_or_cut(world, nosy, build_with
 
 @pytest.mark.parametrize("kind", ["nosy", "attributes"])
 async def test_changing_all_held_out_items_changes_no_earlier_step(
-    kind, world, nosy, attributes, build_with, with_items, small, embed, tmp_path
+    kind, world, nosy, attributes, build_with, with_items, small, chance, tmp_path
 ) -> None:
     changed = with_items(world.dataset, changed_from(world.dataset, -2, world.dataset.histories))
     mind_of = nosy if kind == "nosy" else type(attributes)
-    one, other = await both(world, changed, mind_of, build_with, tmp_path, small, embed=embed)
+    one, other = await both(world, changed, mind_of, build_with, tmp_path, small, vectors=chance)
     for user, history in world.dataset.histories.items():
         p = len(history) - 2
         assert one[user].before(p).steps == other[user].before(p).steps
@@ -77,18 +77,18 @@ async def test_changing_all_held_out_items_changes_no_earlier_step(
 @pytest.mark.parametrize("kind", ["nosy", "attributes"])
 @pytest.mark.parametrize("position", [3, 5])
 async def test_changing_later_items_of_a_user_changes_no_step_that_had_not_seen_them(
-    kind, position, world, nosy, attributes, build_with, with_items, small, embed, tmp_path
+    kind, position, world, nosy, attributes, build_with, with_items, small, chance, tmp_path
 ) -> None:
     user = list(world.dataset.histories)[2]
     changed = with_items(world.dataset, changed_from(world.dataset, position, [user]))
     mind_of = nosy if kind == "nosy" else type(attributes)
     users = list(world.dataset.histories)[:3]
-    one, other = await both(world, changed, mind_of, build_with, tmp_path, small, embed=embed, users=users)
+    one, other = await both(world, changed, mind_of, build_with, tmp_path, small, vectors=chance, users=users)
     assert one[user].before(position).steps == other[user].before(position).steps
     assert one[user].steps != other[user].steps
 
 
-async def test_a_prefix_gives_the_same_steps_as_the_whole(world, nosy, build_with, with_items, small, embed, tmp_path) -> None:
+async def test_a_prefix_gives_the_same_steps_as_the_whole(world, nosy, build_with, with_items, small, chance, tmp_path) -> None:
     """Built for the history without its last item (one item held out instead of two): equal up to there."""
     user = max(world.dataset.histories, key=lambda u: len(world.dataset.histories[u]))
     items = world.dataset.histories[user].items
@@ -97,7 +97,7 @@ async def test_a_prefix_gives_the_same_steps_as_the_whole(world, nosy, build_wit
     for dataset, held_out in ((world.dataset, 2), (shorter, 1)):
         with SqliteStore(tmp_path / str(held_out)) as store:
             config = small.model_copy(update={"held_out": held_out})
-            await build_with(dataset, nosy(dataset), config, into=store, users=[user], embed=embed)
+            await build_with(dataset, nosy(dataset), config, into=store, users=[user], vectors=chance)
             graphs.append(store.graph(dataset.name, user))
     assert graphs[0].before(len(items) - 1).steps == graphs[1].steps
 
@@ -131,9 +131,9 @@ async def test_a_planted_leak_would_be_found(
     assert one[user].before(p).steps != other[user].before(p).steps
 
 
-async def test_held_out_items_never_enter_the_knowledge_base(world, nosy, attributes, build_with, store, small, embed) -> None:
+async def test_held_out_items_never_enter_the_knowledge_base(world, nosy, attributes, build_with, store, small, chance) -> None:
     for mind in (attributes, nosy(world.dataset)):
-        await build_with(world.dataset, mind, small, embed=embed)
+        await build_with(world.dataset, mind, small, vectors=chance)
     entries = store.knowledge(world.dataset.name)
     assert entries
     for entry in entries:

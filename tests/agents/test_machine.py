@@ -15,8 +15,8 @@ from llmrg.agents.context import Minds
 from llmrg.agents.minds.attributes import AttributesConfig, AttributesMind
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.protocols import Block, OpenChain
-from llmrg.core.errors import UnknownUserError
-from llmrg.core.records import History, ReasoningGraph
+from llmrg.core.errors import StoreError, UnknownUserError
+from llmrg.core.records import History, ReasoningGraph, VectorSpace
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 12), st.integers(0, 4))
@@ -56,9 +56,9 @@ def check_chains(graph: ReasoningGraph) -> None:
             assert (step.cause, step.cause_position) == (tail.item, tail.position)
 
 
-async def test_every_step_is_valid_and_chains_are_joined(world, store, build_with, attributes, nosy, small, embed) -> None:
+async def test_every_step_is_valid_and_chains_are_joined(world, store, build_with, attributes, nosy, small, chance) -> None:
     for mind in (attributes, nosy(world.dataset)):
-        report = await build_with(world.dataset, mind, embed=embed)
+        report = await build_with(world.dataset, mind, vectors=chance)
         assert (report.users, report.built, report.failed) == (len(world.dataset.histories), len(world.dataset.histories), {})
         for user, history in world.dataset.histories.items():
             graph = store.graph(world.dataset.name, user)
@@ -69,8 +69,8 @@ async def test_every_step_is_valid_and_chains_are_joined(world, store, build_wit
             assert max(map(len, graph.chains().values())) > 1
 
 
-async def test_the_report_and_the_run_count_what_the_store_holds(world, store, build_with, attributes, embed) -> None:
-    report = await build_with(world.dataset, attributes, BuildConfig(block_size=4, tau=0.5), embed=embed)
+async def test_the_report_and_the_run_count_what_the_store_holds(world, store, build_with, attributes, chance) -> None:
+    report = await build_with(world.dataset, attributes, BuildConfig(block_size=4, tau=0.5), vectors=chance)
     graphs = [store.graph(world.dataset.name, user) for user in world.dataset.histories]
     counts = report.counts
     assert counts["verify.reasoned.accepted"] >= sum(len(g.reasoned()) for g in graphs) > 0
@@ -136,15 +136,34 @@ async def test_a_stored_reason_saves_the_reasoning_call(shelf, store, build_with
     }
 
 
-async def test_a_similar_reason_is_recalled_for_an_open_chain(shelf, store, build_with, attributes, embed) -> None:
+async def test_a_similar_reason_is_recalled_for_an_open_chain(shelf, store, build_with, attributes, chance) -> None:
     """Tier 2: the pair is new, the reason is the chain's, and it is known to lead to the item."""
     titles = {name: ("odd", "wide") if name in "abc" else ("wide",) for name in ("a", "b", "c", "d", "e", "f", "g", "h")}
     dataset = shelf(titles, {"first": ["a", "c", "d", "e"], "second": ["f", "b", "a", "b", "c", "g", "h"]})
     mind = type(attributes)(dataset)
-    report = await build_with(dataset, mind, BuildConfig(block_size=2, tau=0.1), embed=embed)
+    report = await build_with(dataset, mind, BuildConfig(block_size=2, tau=0.1), vectors=chance)
     assert report.counts["recall.hits"] >= 1
     recalled = [s for s in store.graph("shelf", "second").reasoned() if s.origin == "knowledge"]
     assert any((s.reason, s.item) == ("odd", "c") for s in recalled)
+
+
+async def test_another_text_encoder_is_refused_at_once(world, store, build_with, attributes, small, chance) -> None:
+    class Other:
+        name = "other"
+
+        def embed(self, texts):
+            return chance.embed(texts)
+
+    report = await build_with(world.dataset, attributes, small, vectors=chance)
+    assert store.vector_space(world.dataset.name) == VectorSpace("chance", 32)
+    assert store.counts(world.dataset.name).knowledge
+    asked = type(attributes)(world.dataset)
+    with pytest.raises(StoreError, match=r"chance.*other"):
+        await build_with(world.dataset, asked, small, vectors=Other())
+    assert [run.id for run in store.runs(world.dataset.name)] == [report.run]
+    store.prune_knowledge(world.dataset.name, max_uses=10**6)
+    again = await build_with(world.dataset, asked, small, vectors=Other())
+    assert (again.built, again.skipped) == (report.built, 0), "another encoder recalls other knowledge: it is another run"
 
 
 async def test_a_block_without_any_step_does_not_stop_the_machine(shelf, store, build_with, attributes) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from llmrg.core.errors import MissingPackageError, ModelFileError
-from llmrg.encoders import HashedVectors, LangChainVectors, MiniLm, TextVectors, minilm
+from llmrg.core.text_vectors import TextVectors
+from llmrg.encoders import HashedVectors, LangChainVectors, MiniLm, minilm
 from llmrg.encoders.text import CachedVectors
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from llmrg.core.records import Item
+from llmrg.core.errors import StoreError
+from llmrg.core.records import Item, VectorSpace
 from llmrg.graph_store import GraphStore, contents
 from llmrg.graph_store.compare import CopyReport, copy_store, differences
 from llmrg.testing.store_examples import (
@@ -25,6 +26,15 @@ from llmrg.testing.store_examples import (
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "PAGE", 2)
+
+
+def test_vectors_of_two_encoders_differ_and_are_not_mixed(source: GraphStore, target: GraphStore) -> None:
+    target.put_items(NAMESPACE, source.items(NAMESPACE))
+    target.claim_vector_space(NAMESPACE, VectorSpace("other", 2))
+    target.put_knowledge(NAMESPACE, [make_knowledge(vector=(1.0, 0.0))])
+    assert any("letters" in line and "other" in line for line in differences(source, target, NAMESPACE))
+    with pytest.raises(StoreError, match=r"other.*letters"):
+        copy_store(source, target, NAMESPACE)
 
 
 def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from llmrg.core.errors import StoreError, StoreVersionError
+from llmrg.core.records import VectorSpace
 from llmrg.graph_store import sqlite_migrations
 from llmrg.graph_store.compare import differences
 from llmrg.graph_store.sqlite_store import SqliteStore
@@ -27,6 +28,7 @@ def old(tmp_path: Path) -> Path:
         for name in ("vector_added", "vector_changed", "vector_gone"):
             db.execute(f"DROP TRIGGER {name}")
         db.execute("DROP TABLE vector_changes")
+        db.execute("ALTER TABLE vector_sizes DROP COLUMN encoder")
         db.execute("PRAGMA user_version = 1")
         db.commit()
     return path
@@ -56,6 +58,7 @@ def test_a_migrated_file_is_as_a_new_one_and_holds_what_it_held(old: Path, tmp_p
     with SqliteStore(tmp_path / "new.db") as new, store:
         fill_everything(new, users=SEVEN_USERS)
         assert store.health().schema_version == new.health().schema_version == sqlite_migrations.CURRENT_VERSION
+        store.claim_vector_space(NAMESPACE, VectorSpace("letters", 2))  # nobody had said it
         assert list(differences(new, store, NAMESPACE)) == []
         assert store.counts(NAMESPACE).graphs == 6
         assert store.problems() == []
