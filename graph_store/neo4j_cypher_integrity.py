@@ -74,6 +74,9 @@ RETURN k.key AS key, k.name AS example
 
 INDEXES: Final = "SHOW INDEXES YIELD name, state RETURN name, state"
 
+DROP_CONSTRAINT: Final = "DROP CONSTRAINT $name IF EXISTS"
+DROP_INDEX: Final = "DROP INDEX $name IF EXISTS"
+
 DELETE_STEPS_OF_KEYS: Final = """
 UNWIND $rows AS row
 MATCH (s:Reason|RejectedReason {key: row.key})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 from llmrg.graph_store import neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows
@@ -17,6 +18,7 @@ from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import bound
 from llmrg.graph_store.neo4j_migrations import MIGRATIONS, pack_users
 from llmrg.graph_store.neo4j_rows import Row, node_key
+from llmrg.graph_store.neo4j_schema import wait_for_indexes
 from llmrg.graph_store.protocol import Problem
 
 if TYPE_CHECKING:
@@ -52,17 +54,26 @@ def problems(link: Neo4jLink) -> list[Problem]:
 
 def repair(link: Neo4jLink) -> None:
     """Mend all that can be mended; some rows a transaction, so an interrupted repair is simply begun again."""
-    if _lost_indexes(link):
+    if lost := _lost_indexes(link):
+        for name in lost:  # one that failed stands in the way of a new one
+            link.write(partial(_drop, cypher.DROP_CONSTRAINT, name))
+            link.write(partial(_drop, cypher.DROP_INDEX, name))
         for migration in MIGRATIONS:
             for statement in migration.statements:
                 link.change_schema(statement)
+        wait_for_indexes(link)
     for check in CHECKS:
         if check.mend:
             for batch in neo4j_rows.batches(check.find(link), AT_ONCE):
                 link.write(bound(check.mend, batch))
 
 
+def _drop(statement: LiteralString, name: str, tx: ManagedTransaction) -> None:
+    tx.run(statement, name=name).consume()
+
+
 def _lost_indexes(link: Neo4jLink) -> list[str]:
+    """Names of those that are not there, or failed to be filled."""
     there = {name for name, state in link.read(lambda tx: tx.run(cypher.INDEXES).values()) if state == "ONLINE"}
     wanted = [text for migration in MIGRATIONS for text in migration.statements]
     return sorted({name[0] for text in wanted if (name := re.search(r"llmrg_\w+", text))} - there)

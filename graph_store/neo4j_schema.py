@@ -63,8 +63,13 @@ def migrate(link: Neo4jLink) -> Iterator[Migration]:
         if not empty:
             _set_version(link, migration.version)
     if todo:
-        link.read(lambda tx: tx.run(cypher.WAIT_FOR_INDEXES, timeout_s=int(link.timeout_s)).consume())
+        wait_for_indexes(link)
         _set_version(link, CURRENT_VERSION)
+
+
+def wait_for_indexes(link: Neo4jLink) -> None:
+    """Until all are filled, for as long as one call may take."""
+    link.read(lambda tx: tx.run(cypher.WAIT_FOR_INDEXES, timeout_s=int(link.timeout_s)).consume())
 
 
 def stored_version(link: Neo4jLink) -> int:

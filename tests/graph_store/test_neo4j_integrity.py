@@ -110,3 +110,17 @@ def test_knowledge_that_lost_an_item_is_deleted(store: Neo4jStore, driver: neo4j
     store.repair()
     assert store.knowledge(NAMESPACE) == []
     assert len(store.knowledge(OTHER)) == 1
+
+
+def test_an_index_that_failed_is_made_again(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    """A name that is too long for an index, which some other program wrote, fails it; then somebody takes that name away."""
+    driver.execute_query("DROP INDEX llmrg_item_name")
+    driver.execute_query("CREATE (:Item {key: 'foreign', name: $name})", name="long " * 10_000)
+    driver.execute_query("CREATE INDEX llmrg_item_name FOR (n:Item) ON (n.name)")
+    driver.execute_query("MATCH (i:Item {key: 'foreign'}) DELETE i")
+    (problem,) = (found for found in store.problems() if found.what.startswith("indexes"))
+    assert problem.examples == ("llmrg_item_name",)
+    store.repair()
+    assert store.problems() == []
+    (state,) = driver.execute_query("SHOW INDEXES YIELD name, state WHERE name = 'llmrg_item_name' RETURN state").records[0]
+    assert state == "ONLINE"
