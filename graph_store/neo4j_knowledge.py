@@ -67,7 +67,7 @@ def of_pairs(tx: ManagedTransaction, namespace: str, pairs: Iterable[tuple[str, 
 def nearest(
     tx: ManagedTransaction, namespace: str, to_item: str, vector: np.ndarray, limit: int
 ) -> list[tuple[Knowledge, float]]:
-    """Entries that lead to `to_item`: cosine descending, then key. Exact: see `neo4j_schema` for why there is no vector index."""
+    """Entries that lead to `to_item`: cosine descending, then key. Exact: `neo4j_migrations` says why there is no index."""
     found_space = space(tx, namespace)
     if found_space is None:
         return []
