@@ -10,8 +10,9 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
 
     l_tru: PositiveInt = 50
     """Look at this many last items of a history (the paper's truncation length): older ones are neither explained nor causes."""
-    block_size: PositiveInt = 10
-    """Items explained in one go; chains are continued beyond the history at the end of every block."""
+    block_size: PositiveInt | None = None
+    """Items explained in one go; chains are continued beyond the history at the end of every block. None takes the reasoner's
+    own, else 10."""
     candidates: PositiveInt = 2
     """Accepted steps kept per item at most."""
     tau: float | None = Field(default=None, ge=0, le=1)
@@ -36,20 +37,34 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     """Off: nothing is imagined (control)."""
     knowledge: bool = True
     """Off: the knowledge base is neither asked nor filled (control)."""
-    concurrency: PositiveInt = 1
-    """Users under way at once. With more than 1 the order in which users fill the knowledge base varies."""
+    wave: PositiveInt = 8
+    """Users built from one and the same state of the knowledge base: at first this many, later a quarter of the users before
+    them. What they learn is shared when all of them are done, so graphs do not depend on `concurrency` or on who was faster."""
+    concurrency: PositiveInt = 8
+    """Users of a wave under way at once."""
     retries: NonNegativeInt = 4
-    """Further calls after one that failed for a passing reason."""
+    """Further calls after one that failed for a passing reason. (Refusals for rate are asked again for `patience_s`.)"""
     retry_wait_s: float = Field(default=1.0, ge=0)
-    """Seconds before the first of them; doubled each time."""
+    """Seconds before the first of them; doubled each time, with a random half taken off."""
+    patience_s: float = Field(default=600.0, ge=0)
+    """Seconds for which a request is sent again that the model refuses for its rate, and for which a store that is away is
+    waited for."""
+    give_up_after: PositiveInt = 10
+    """Users in a row that fail since the model is unavailable, after which the run stops."""
     max_calls: NonNegativeInt | None = None
-    """Model calls after which the run stops cleanly."""
+    """Requests to models after which the run stops cleanly; replies from the call cache are none."""
     max_tokens: NonNegativeInt | None = None
     """Tokens after which the run stops cleanly."""
+    max_money: float | None = Field(default=None, ge=0)
+    """Money, in the price file's currency, after which the run stops cleanly."""
     max_seconds: float | None = Field(default=None, ge=0)
     """Seconds after which the run stops cleanly."""
 
     def identity(self) -> dict[str, object]:
         """The settings that change what is built, without those that only change how."""
-        how = {"concurrency", "retries", "retry_wait_s", "max_calls", "max_tokens", "max_seconds"}
+        how = {"concurrency", "retries", "retry_wait_s", "patience_s", "give_up_after", *BUDGETS}
         return self.model_dump(exclude=how)
+
+
+BUDGETS = {"max_calls": "calls", "max_tokens": "tokens", "max_money": "money", "max_seconds": "seconds"}
+"""Setting -> what it limits."""

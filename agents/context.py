@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from llmrg.agents.config import BuildConfig
+from llmrg.agents.config import BUDGETS, BuildConfig
+from llmrg.agents.prices import Prices
 from llmrg.agents.protocols import Imaginer, Reasoner, Verifier
 from llmrg.agents.usage import Usage
-from llmrg.core.errors import BudgetSpentError
+from llmrg.core.errors import BudgetSpentError, ConfigError, StoreUnreachableError
 from llmrg.core.records import History
 from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
 
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts -> (N, D) float32 rows of unit length."""
+BLOCK_SIZE = 10
+"""Where neither the build nor the reasoner says one."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +39,24 @@ class Minds:
     verifier: Verifier
     imaginer: Imaginer
 
-    def usages(self) -> dict[str, dict[str, float]]:
-        """Mind name -> its counters, each mind once."""
-        found: dict[str, dict[str, float]] = {}
-        for mind in self._distinct():
-            counters = found.setdefault(mind.name, {})
-            for what, number in mind.usage().items() if hasattr(mind, "usage") else ():
-                counters[what] = counters.get(what, 0.0) + number
-        return {name: counters for name, counters in found.items() if counters}
-
     def prompt_versions(self) -> dict[str, str]:
-        """Role -> version of its prompt, of the minds that have prompts."""
-        return {role: version for mind in self._distinct() for role, version in getattr(mind, "prompt_versions", {}).items()}
+        """Role -> version of its prompt, of the roles whose mind has prompts."""
+        roles = {"reason": self.reasoner, "verify": self.verifier, "imagine": self.imaginer}
+        told = {role: getattr(mind, "prompt_versions", {}).get(role) for role, mind in roles.items()}
+        return {role: version for role, version in told.items() if version}
 
     def settings(self) -> dict[str, object]:
         """Role -> what, besides its mind's name, changes its answers; a mind that fills several roles stands at the first."""
         roles = {id(mind): role for role, mind in reversed(list(vars(self).items()))}
-        return {roles[id(mind)]: mind.settings for mind in self._distinct() if getattr(mind, "settings", None)}
+        return {roles[id(mind)]: mind.settings for mind in self.distinct() if getattr(mind, "settings", None)}
 
-    def _distinct(self) -> list[Any]:
+    def distinct(self) -> list[Any]:
         return list({id(mind): mind for mind in (self.reasoner, self.verifier, self.imaginer)}.values())
 
 
 @dataclass
 class BuildContext:
-    """One per run."""
+    """One per call of build."""
 
     dataset: Dataset
     store: GraphStore
@@ -65,10 +67,15 @@ class BuildContext:
     vectors: TextVectors | None = None
     """Makes the vectors of the knowledge base and grounds what is imagined; without it neither is done by meaning."""
     usage: Usage = field(default_factory=Usage)
-    _spent_before: dict[str, float] = field(default_factory=dict)
+    prices: Prices = field(default_factory=Prices)
+    waiting_for_store: bool = False
 
     def __post_init__(self) -> None:
-        self._spent_before = self._spent()
+        if self.config.max_money is not None and not self.prices.models:
+            raise ConfigError(
+                f"a budget of money ({self.config.max_money:g}) needs prices, and there is no price file; write one "
+                "(`llmrg estimate --help` shows how), or give a budget of tokens or calls"
+            )
 
     @property
     def embed(self) -> Embed | None:
@@ -86,6 +93,10 @@ class BuildContext:
     def kb_tau(self) -> float:
         return self.tau if self.config.kb_tau is None else self.config.kb_tau
 
+    @property
+    def block_size(self) -> int:
+        return self.config.block_size or int(getattr(self.minds.reasoner, "block_size", BLOCK_SIZE))
+
     def history(self, user: str) -> History:
         return self.dataset.histories[user]
 
@@ -98,22 +109,45 @@ class BuildContext:
         length = len(self.history(user))
         return length - self.config.held_out if length > self.config.held_out else 0
 
-    def _spent(self) -> dict[str, float]:
-        usages = self.minds.usages().values()
-        return {what: sum(usage.get(what, 0.0) for usage in usages) for what in ("calls", "tokens")}
+    # -- budgets -------------------------------------------------------------------------------------------------------
+    def check_time(self) -> None:
+        """Raises: BudgetSpentError."""
+        self._check("max_seconds", self.usage.elapsed())
 
-    def spent(self) -> dict[str, float]:
-        """Model calls, tokens and seconds of this call of `build`."""
-        spent = {what: number - self._spent_before.get(what, 0.0) for what, number in self._spent().items()}
-        return {**spent, "seconds": self.usage.elapsed()}
+    def check_call(self) -> None:
+        """Asked right before every request to a model. Raises: BudgetSpentError, for any budget."""
+        self.check_time()
+        for name, what in BUDGETS.items():
+            if what != "seconds":
+                self._check(name, self.usage.totals[what])
 
-    def check_budget(self) -> None:
-        """Raises: BudgetSpentError: a budget of this call of `build` is used up; asked before every call of a mind."""
-        spent = self.spent()
-        limits = {"calls": self.config.max_calls, "tokens": self.config.max_tokens, "seconds": self.config.max_seconds}
-        for what, limit in limits.items():
-            if limit is not None and spent[what] >= limit:
-                raise BudgetSpentError(
-                    f"the budget of {limit:g} {what} is spent ({spent[what]:,.0f}); finished users and blocks are kept: "
-                    "run the same command again to go on, with a larger budget to get further"
-                )
+    def _check(self, name: str, spent: float) -> None:
+        limit = getattr(self.config, name)
+        if limit is not None and spent >= limit:
+            what = self.prices.currency or "money" if name == "max_money" else BUDGETS[name]
+            raise BudgetSpentError(
+                f"the budget of {limit:g} {what} is spent ({spent:,.6g}); finished users and blocks are kept: "
+                "run the same command again to go on, with a larger budget to get further"
+            )
+
+    # -- the store, off the event loop ---------------------------------------------------------------------------------
+    async def stored(self, call: Callable[..., T], *args: Any) -> T:
+        """One store call in a thread. While the store is away, it is asked again for `patience_s`.
+
+        For calls that may be repeated: all of the store's but `count_uses`.
+        """
+        started, wait = time.monotonic(), 0.25
+        while True:
+            try:
+                result = await asyncio.to_thread(call, *args)
+                self.waiting_for_store = False
+                return result
+            except StoreUnreachableError as error:
+                if time.monotonic() - started + wait > self.config.patience_s:
+                    raise
+                if not self.waiting_for_store:
+                    log.warning("the store is away, waiting for it: %s", error)
+                self.waiting_for_store = True
+                self.usage.add("store.waits")
+            await asyncio.sleep(wait * random.uniform(0.5, 1))
+            wait = min(2 * wait, 10.0)

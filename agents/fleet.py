@@ -1,22 +1,32 @@
-"""One build over many users: the run's record, resuming, budgets, failures, progress."""
+"""One build over many users: waves of them, resuming, failures, progress."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from llmrg.agents.build_report import BuildReport
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Minds
+from llmrg.agents.learning import learn
 from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
-from llmrg.agents.nodes.publish import receipt
-from llmrg.agents.usage import BuildReport
-from llmrg.core.errors import BudgetSpentError, LlmrgError, StoreError, UnknownUserError
-from llmrg.core.records import History, ReasoningGraph, Run, RunStatus, VectorSpace, stable_key
+from llmrg.agents.prices import Prices
+from llmrg.agents.run_record import RunRecord
+from llmrg.agents.unfinished import unfinished
+from llmrg.core.errors import (
+    BudgetSpentError,
+    LlmrgError,
+    ModelAccessError,
+    ModelFileError,
+    ModelUnavailableError,
+    StoreError,
+    UnknownUserError,
+)
+from llmrg.core.records import VectorSpace, stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
@@ -24,8 +34,10 @@ from llmrg.graph_store.protocol import GraphStore
 
 __all__ = ["BuildEvent", "Minds", "build"]
 log = logging.getLogger(__name__)
-_PAGE = 200
-"""Users looked at in one go before the work begins."""
+FAILURES_KEPT = 1000
+"""Failed users whose cause a report names."""
+LARGEST_WAVE = 1000
+Progress = Callable[["BuildEvent"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +52,15 @@ class BuildEvent:
     """Accepted steps so far in this call."""
     failed: int
     seconds: float
-
-    @property
-    def note(self) -> str:
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.accepted} steps accepted{failed}"
+    calls: float = 0
+    """Requests to models so far."""
+    tokens: float = 0
+    money: float | None = None
+    """None where no model has a price."""
+    currency: str = ""
+    finished: int = 0
+    """Users done in this call, without those that were done before."""
+    waiting_for_store: bool = False
 
 
 async def build(
@@ -55,8 +71,10 @@ async def build(
     *,
     users: Sequence[str] | None = None,
     resume: bool = True,
-    progress: Callable[[BuildEvent], None] | None = None,
+    retry_failed: bool = False,
+    progress: Progress | None = None,
     vectors: TextVectors | None = None,
+    prices: Prices | None = None,
 ) -> BuildReport:
     """Build reasoning graphs and publish them in the store.
 
@@ -64,9 +82,11 @@ async def build(
     cut short: users that are done are skipped (unless their history has grown: then only the new part is done), users half done
     go on after their last block. A user whose graph another run has replaced since is built anew.
 
+    Args: retry_failed: of these users only those that failed in this run.
     Raises:
         UnknownUserError: a user of `users` is not in the data.
         BudgetSpentError: the run stopped cleanly.
+        ModelUnavailableError, ModelAccessError, ModelFileError: the model is away or cannot be used at all; the run stopped.
         StoreError: the store failed, and the run can be resumed; or its knowledge base has vectors of another text encoder.
     """
     config = config or BuildConfig()
@@ -74,85 +94,84 @@ async def build(
     for user in chosen:
         if user not in dataset.histories:
             raise UnknownUserError(user, next(iter(dataset.histories), ""))
-    settings: dict[str, object] = {
-        "config": config.identity(),
-        "reasoner": minds.reasoner.name,
-        "verifier": minds.verifier.name,
-        "imaginer": minds.imaginer.name,
-    }
-    if own := minds.settings():
-        settings["minds"] = own
-    if versions := minds.prompt_versions():
-        settings["prompts"] = versions
-    if vectors:
-        settings["vectors"] = vectors.name
-    run = stable_key("run", dataset.name, sorted(settings.items(), key=str), "" if resume else time.time())[:12]
-    context = BuildContext(dataset, store, minds, config, run, Successors(dataset), vectors)
-    todo = _prepare(context, chosen)
-    fleet = _Fleet(context, chosen, todo, progress)
-    async with _recorded(context, settings, fleet):
+    settings = run_settings(minds, config, vectors)
+    run = run_id(dataset, settings, None if resume else time.time())
+    context = BuildContext(dataset, store, minds, config, run, Successors(dataset), vectors, prices=prices or Prices())
+    for mind in minds.distinct():
+        context.usage.minds[mind.name]  # those that make no call are named too
+    record = RunRecord(context, settings)
+    await context.stored(_begin, context)
+    if retry_failed:
+        statuses = await context.stored(store.user_statuses, dataset.name, run)
+        chosen = [user for user in chosen if statuses.get(user, ("pending", ""))[0] == "failed"]
+    fleet = _Fleet(context, chosen, record, progress)
+    async with record.kept(lambda: "failed" if fleet.failures else "done"):
         await fleet.work()
     return fleet.report()
 
 
-def _prepare(context: BuildContext, users: list[str]) -> list[str]:
-    """Write items and histories; return the users that have something to do."""
+def run_settings(minds: Minds, config: BuildConfig, vectors: TextVectors | None) -> dict[str, object]:
+    """All that changes what a build makes; equal settings over the same data are one run."""
+    roles = {"reasoner": minds.reasoner.name, "verifier": minds.verifier.name, "imaginer": minds.imaginer.name}
+    more = {"minds": minds.settings(), "prompts": minds.prompt_versions(), "vectors": vectors.name if vectors else None}
+    return {"config": config.identity(), **roles, **{name: value for name, value in more.items() if value}}
+
+
+def run_id(dataset: Dataset, settings: dict[str, object], anew_at: float | None = None) -> str:
+    """The run's name; `anew_at` (Unix seconds) makes it one of its own."""
+    return stable_key("run", dataset.name, sorted(settings.items(), key=str), "" if anew_at is None else anew_at)[:12]
+
+
+def waves(users: Sequence[str], first: int) -> Iterator[Sequence[str]]:
+    """Users in waves that share one state of the knowledge base. The borders do not depend on how many users come after."""
+    start = 0
+    while start < len(users):
+        size = min(max(first, start // 4), LARGEST_WAVE)
+        yield users[start : start + size]
+        start += size
+
+
+def _begin(context: BuildContext) -> None:
     store, namespace = context.store, context.namespace
-    statuses = store.user_statuses(namespace, context.run)
     store.put_items(namespace, context.dataset.catalogue)
     if context.vectors and context.config.knowledge:
         dimension = context.vectors.embed([context.vectors.name]).shape[1]
         store.claim_vector_space(namespace, VectorSpace(context.vectors.name, dimension))
-    todo: list[str] = []
-    for page in (users[i : i + _PAGE] for i in range(0, len(users), _PAGE)):
-        receipts = {user: statuses[user][1] for user in page if statuses.get(user, ("pending", ""))[0] == "done"}
-        graphs = store.graphs(namespace, list(receipts))
-        left = [user for user in page if user not in receipts or not _stands(context, user, graphs.get(user), receipts[user])]
-        for user in left:
-            if user in receipts:
-                store.set_user_status(namespace, context.run, user, "pending")
-        store.put_histories(namespace, [context.history(user) for user in left])
-        todo += left
-    return todo
-
-
-def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, given: str) -> bool:
-    """Whether the stored graph is this run's and covers the whole history; one that covers its beginning becomes the draft to go
-    on from. A draft that is there already, of a call that was cut short, goes before the published graph."""
-    covered = _covered(context.history(user), given)
-    drafted = context.store.draft(context.namespace, context.run, user)[1]
-    if graph is None or graph.run != context.run or drafted or covered is None:
-        return False
-    if covered == len(context.history(user)):
-        return True
-    context.store.append_draft(context.namespace, context.run, user, graph.steps, covered)
-    return False
-
-
-def _covered(history: History, given: str) -> int | None:
-    """How many items of the history a receipt is for; None if it is for other items."""
-    count = given.partition(" ")[0]
-    length = int(count) if count.isdigit() else -1
-    return length if 0 <= length <= len(history) and receipt(history.before(length)) == given else None
 
 
 class _Fleet:
-    """The users of one call, some at a time, in order."""
+    """The users of one call, wave by wave; a wave's users some at a time, in order."""
 
-    def __init__(
-        self, context: BuildContext, users: list[str], todo: list[str], progress: Callable[[BuildEvent], None] | None
-    ) -> None:
-        self.context, self.users, self.todo = context, users, todo
+    def __init__(self, context: BuildContext, users: list[str], record: RunRecord, progress: Progress | None) -> None:
+        self.context, self.users, self.record = context, users, record
         self.progress = progress or (lambda _: None)
-        self.built = 0
+        self.built = self.skipped = self.failures = 0
         self.failed: dict[str, str] = {}
+        self._unavailable_in_a_row = 0
 
     async def work(self) -> None:
+        context = self.context
         self._tell("")
-        queue = iter(self.todo)
+        statuses = await context.stored(context.store.user_statuses, context.namespace, context.run)
+        before: Sequence[str] = ()  # a wave that was done by an earlier call, which may have died before it taught
+        for wave in waves(self.users, context.config.wave):
+            todo = await context.stored(unfinished, context, wave, statuses)
+            self.skipped += len(wave) - len(todo)
+            if not todo:
+                before = wave
+                self._tell("")
+                continue
+            await context.stored(learn, context, before)
+            before = ()
+            await self._sail(todo)
+            context.usage.add("commit.learned", await context.stored(learn, context, wave))
+        await context.stored(learn, context, before)
+
+    async def _sail(self, todo: Sequence[str]) -> None:
+        queue = iter(todo)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.context.config.concurrency, max(len(self.todo), 1))):
+                for _ in range(min(self.context.config.concurrency, len(todo))):
                     group.create_task(self._worker(queue))
         except BaseExceptionGroup as errors:  # one worker's error ends the others; callers want the error itself
             raise errors.exceptions[0] from None
@@ -161,26 +180,59 @@ class _Fleet:
         for user in queue:
             await self._one(user)
             self._tell(user)
+            await self.record.note()
 
     async def _one(self, user: str) -> None:
         context = self.context
-        blocks = len(blocks_of(len(context.history(user)), 0, context.config.block_size, context.config.held_out))
+        blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.config.held_out))
         limit = steps_at_most(blocks, context.config.tries)
         try:
             await machine().ainvoke({"user": user}, {"recursion_limit": limit}, context=context)
-            self.built += 1
-        except (StoreError, BudgetSpentError):
+        except (StoreError, BudgetSpentError, ModelAccessError, ModelFileError):
             raise
         except LlmrgError as error:
-            log.warning("user %r failed: %s", user, error)
-            self.failed[user] = f"{type(error).__name__}: {error}"
-            context.store.set_user_status(context.namespace, context.run, user, "failed", self.failed[user])
+            await self._fail(user, error)
+        else:
+            self.built += 1
+            self._unavailable_in_a_row = 0
+        finally:
+            context.usage.close_user(user)
+
+    async def _fail(self, user: str, error: LlmrgError) -> None:
+        context, cause = self.context, f"{type(error).__name__}: {error}"
+        log.warning("user %r failed: %s", user, error)
+        self.failures += 1
+        context.usage.add(f"failed.{type(error).__name__}")
+        if len(self.failed) < FAILURES_KEPT:
+            self.failed[user] = cause
+        await context.stored(context.store.set_user_status, context.namespace, context.run, user, "failed", cause)
+        if not isinstance(error, ModelUnavailableError):
+            return
+        self._unavailable_in_a_row += 1
+        if self._unavailable_in_a_row >= context.config.give_up_after:
+            raise ModelUnavailableError(
+                f"{self._unavailable_in_a_row} users in a row failed, the last one with: {error}; "
+                "when the model is back, run the same command again to go on"
+            ) from error
 
     def _tell(self, user: str) -> None:
-        done = len(self.users) - len(self.todo) + self.built + len(self.failed)
-        counts = self.context.usage.counts
-        accepted = counts["verify.reasoned.accepted"] + counts["verify.imagined.accepted"]
-        self.progress(BuildEvent(done, len(self.users), user, accepted, len(self.failed), self.context.usage.elapsed()))
+        usage, prices = self.context.usage, self.context.prices
+        self.progress(
+            BuildEvent(
+                self.skipped + self.built + self.failures,
+                len(self.users),
+                user,
+                int(usage.counts["verify.reasoned.accepted"] + usage.counts["verify.imagined.accepted"]),
+                self.failures,
+                usage.elapsed(),
+                usage.totals["calls"],
+                usage.totals["tokens"],
+                usage.totals["money"] if prices.models else None,
+                prices.currency,
+                self.built + self.failures,
+                self.context.waiting_for_store,
+            )
+        )
 
     def report(self) -> BuildReport:
         usage = self.context.usage
@@ -188,28 +240,13 @@ class _Fleet:
             run=self.context.run,
             users=len(self.users),
             built=self.built,
-            skipped=len(self.users) - len(self.todo),
+            skipped=self.skipped,
             failed=dict(self.failed),
+            failures=self.failures,
             counts=dict(usage.counts),
             stage_seconds={stage: round(seconds, 3) for stage, seconds in usage.seconds.items()},
-            minds=self.context.minds.usages(),
+            minds={name: dict(counts) for name, counts in usage.minds.items()},
+            dearest={user: costs for _, user, costs in sorted(usage.dearest, reverse=True)},
             seconds=usage.elapsed(),
+            currency=self.context.prices.currency if self.context.prices.models else "",
         )
-
-
-@asynccontextmanager
-async def _recorded(context: BuildContext, settings: dict[str, object], fleet: _Fleet) -> AsyncIterator[None]:
-    """The run's record: running, then done, failed or stopped, with what it cost; costs add up over the calls of one run."""
-    store, namespace = context.store, context.namespace
-    earlier = next((r for r in store.runs(namespace) if r.id == context.run), None)
-    before = earlier.costs if earlier else {}
-    started = earlier.started_at if earlier else time.time()
-    store.put_run(namespace, Run(context.run, "running", settings, before, started))
-    status: RunStatus = "stopped"
-    try:
-        yield
-        status = "failed" if fleet.failed else "done"
-    finally:
-        now = {**context.usage.counts, **context.spent()}
-        costs = {name: before.get(name, 0) + now.get(name, 0) for name in {*before, *now}}
-        store.put_run(namespace, Run(context.run, status, settings, costs, started, time.time()))

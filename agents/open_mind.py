@@ -1,53 +1,140 @@
-"""A mind by its name."""
+"""A mind by its name: `attributes`, `likelihood`, `likelihood/smollm2-135m`, `chat/ollama:llama3.2`,
+`chat/openai:my-model@http://127.0.0.1:8000/v1`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
 
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+    from llmrg.agents.call_cache import SqliteCallCache
+    from llmrg.agents.limiter import Limiter
+
 MINDS = ("likelihood", "attributes", "chat")
 LOCAL_MODELS = ("gemma-3-270m", "smollm2-135m")
+_NO_KEY = "none"
+"""Sent to an endpoint of one's own where no key is set; OpenAI's client wants one."""
 
 
-def open_mind(name: str, model: str, dataset: Dataset, settings: Settings) -> Any:
-    """A mind that fills all three roles.
+class OpenMinds:
+    """Opens minds for one project, each once: roles of the same name share a mind, its limiter and its cache."""
 
-    Args:
-        name: `likelihood` (small local model), `attributes` (no model) or `chat` (any LangChain chat model).
-        model: for likelihood a local model's name or folder; for chat a name that LangChain's `init_chat_model` takes.
-    Raises: ConfigError, MissingPackageError, ModelFileError.
-    """
-    match name:
-        case "attributes":
-            from llmrg.agents.minds.attributes import AttributesMind
+    def __init__(self, dataset: Dataset, settings: Settings) -> None:
+        self._dataset, self._settings = dataset, settings
+        self._opened: dict[tuple[str, str], Any] = {}
+        self._limiters: dict[str, Limiter] = {}
 
-            return AttributesMind(dataset)
-        case "likelihood":
-            from llmrg.agents.minds.likelihood import LikelihoodMind
-            from llmrg.agents.minds.local_lm import LocalLM
+    @cached_property
+    def cache(self) -> SqliteCallCache | None:
+        """The call cache of the project's folder; None where it is switched off."""
+        from llmrg.agents.call_cache import SqliteCallCache
 
-            cache = settings.cache_dir.expanduser()
-            return LikelihoodMind(dataset, LocalLM.load(model, cache, settings.threads or None), cache)
-        case "chat":
-            from llmrg.agents.minds.chat import ChatMind
+        return SqliteCallCache(self._settings.calls_path) if self._settings.call_cache else None
 
-            return ChatMind(_chat_model(model), dataset)
-    raise ConfigError(f"no mind is named {name!r}; choose one of {', '.join(MINDS)}")
+    def close(self) -> None:
+        if self.__dict__.get("cache") is not None:
+            self.cache.close()  # type: ignore[union-attr]
+            del self.__dict__["cache"]
+        self._opened.clear()
 
+    def get(self, name: str) -> Any:
+        """A mind that can fill all three roles.
 
-def _chat_model(model: str) -> Any:
-    if ":" not in model or model in LOCAL_MODELS:
-        raise ConfigError(
-            f"the chat mind needs a model's name with its provider, not {model!r}; "
-            "for instance --model ollama:llama3.2 or --model openai:YOUR_MODEL"
+        Raises: ConfigError, MissingPackageError, ModelFileError.
+        """
+        kind, _, model = name.partition("/")
+        makers: dict[str, Callable[[str], Any]] = {
+            "attributes": self._attributes,
+            "likelihood": self._likelihood,
+            "chat": self._chat,
+        }
+        if kind not in makers:
+            raise ConfigError(
+                f"no mind is named {name!r}; choose one of {', '.join(MINDS)}, with a model where wanted: "
+                "likelihood/smollm2-135m, chat/ollama:llama3.2"
+            )
+        model = model or self._default_model(kind)
+        if (kind, model) not in self._opened:
+            self._opened[kind, model] = makers[kind](model)
+        return self._opened[kind, model]
+
+    def _default_model(self, kind: str) -> str:
+        """The model of the settings, as far as it is of this kind: `--mind chat --model x --verifier likelihood` wants two."""
+        model = self._settings.model
+        if kind == "likelihood" and _is_chat_model(model):
+            return LOCAL_MODELS[0]
+        return model if kind != "attributes" else ""
+
+    def _attributes(self, _: str) -> Any:
+        from llmrg.agents.minds.attributes import AttributesMind
+
+        return AttributesMind(self._dataset)
+
+    def _likelihood(self, model: str) -> Any:
+        from llmrg.agents.minds.likelihood import LikelihoodMind
+        from llmrg.agents.minds.local_lm import LocalLM
+
+        cache = self._settings.cache_dir.expanduser()
+        return LikelihoodMind(self._dataset, LocalLM.load(model, cache, self._settings.threads or None), cache)
+
+    def _chat(self, name: str) -> Any:
+        from llmrg.agents.limiter import Limiter, Limits
+        from llmrg.agents.minds.chat import ChatConfig, ChatMind
+        from llmrg.agents.prompts import FOLDER
+
+        model, url = chat_model(name, self._settings)
+        endpoint = url or name.partition(":")[0]
+        limits = Limits(
+            requests_per_minute=self._settings.requests_per_minute,
+            tokens_per_minute=self._settings.tokens_per_minute,
+            in_flight=self._settings.in_flight,
         )
+        limiter = self._limiters.setdefault(endpoint, Limiter(limits))
+        config = ChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
+        return ChatMind(model, self._dataset, config, cache=self.cache, limiter=limiter)
+
+
+def _is_chat_model(model: str) -> bool:
+    provider, colon, _ = model.partition(":")
+    return bool(colon) and provider.isidentifier()
+
+
+def chat_model(name: str, settings: Settings) -> tuple[BaseChatModel, str]:
+    """A LangChain chat model by `provider:model`, `provider:model@URL`; and its URL, empty where the provider's own is meant.
+
+    Retries are ours, so that calls are counted and limits are kept: the provider's client makes none.
+
+    Raises: ConfigError: not such a name, or LangChain refuses it; MissingPackageError: the provider's package is not installed.
+    """
+    model, _, url = name.partition("@http")
+    url = f"http{url}" if url else settings.model_url
+    provider = model.partition(":")[0]
+    if not _is_chat_model(model):
+        raise ConfigError(
+            f"the chat mind needs a model's name with its provider, not {name!r}; for instance --model ollama:llama3.2, "
+            "--model openai:YOUR_MODEL, or --model openai:YOUR_MODEL@http://127.0.0.1:8000/v1 for a server of your own"
+        )
+    options: dict[str, Any] = dict(settings.model_options)
+    if url:
+        options["base_url"] = url
+        if provider == "openai" and not settings.openai_api_key:
+            options["api_key"] = _NO_KEY
     try:
         from langchain.chat_models import init_chat_model
 
-        return init_chat_model(model)
+        made: BaseChatModel = init_chat_model(model, **options)
+        if "max_retries" in type(made).model_fields:
+            made = init_chat_model(model, **options, max_retries=0)
     except ImportError as error:
-        provider = model.partition(":")[0]
         raise MissingPackageError(f"langchain for {provider}", f"pip install 'llmrg[{provider}]'") from error
+    except Exception as error:  # each provider's class has its own kinds: no key, unknown provider, unknown option
+        said = " ".join(str(error).split())[:300]
+        raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {said})") from error
+    return made, url

@@ -1,7 +1,9 @@
 """Who thinks: the three roles that a mind can take, and the small records that pass between a mind and the machine.
 
 A mind is any object with these coroutine methods; it may fill one role or all three. It sees a `Block` and nothing else: the
-block's history ends where the block ends, so a mind cannot look past it.
+block's history ends where the block ends, so a mind cannot look past it. A mind that calls a model says so as `agents.charge`
+tells, which counts what it costs and keeps the build's budgets. A reasoner may have a `block_size`, the items it likes to be
+asked for at once.
 """
 
 from __future__ import annotations
@@ -137,6 +139,3 @@ class Mind(Reasoner, Verifier, Imaginer, Protocol):
 
     settings: Mapping[str, object]
     """What changes its answers besides its name: configuration, weights. Values of JSON; part of a run's identity."""
-
-    def usage(self) -> dict[str, float]:
-        """Counters since it was made: `calls`, `tokens`, `seconds` at least."""

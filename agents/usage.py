@@ -1,26 +1,53 @@
-"""What a build asked, got and cost, counted per stage."""
+"""What a build asked, got and cost, counted per stage, mind and user."""
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+
+Counts = defaultdict[str, float]
+DEAREST = 10
+"""Users kept of those that took the most tokens."""
+_COSTS = ("calls", "tokens", "money")
 
 
 class Usage:
     """Counters of one run, named `stage.what`; seconds are wall time inside the stage."""
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
+        self.counts: Counts = defaultdict(float)
+        self.seconds: Counts = defaultdict(float)
+        self.minds: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(float))
+        """Mind name -> calls, tokens, seconds, money and so on."""
+        self.totals: Counts = defaultdict(float)
+        """The same over all minds."""
+        self.dearest: list[tuple[float, str, dict[str, float]]] = []
+        """(tokens, user, costs) of the users that took the most; a heap."""
         self.started = time.monotonic()
+        self._users: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(float))
 
-    def add(self, name: str, number: int = 1) -> None:
+    def add(self, name: str, number: float = 1) -> None:
         if number:
             self.counts[name] += number
+
+    def charge(self, stage: str, mind: str, user: str, numbers: Mapping[str, float]) -> None:
+        """Count what a call cost, for its stage, its mind and its user."""
+        for what, number in numbers.items():
+            self.add(f"{stage}.{what}", number)
+            for counts in (self.minds[mind], self.totals, self._users[user]):
+                counts[what] += number
+
+    def close_user(self, user: str) -> dict[str, float]:
+        """A user is finished: what the user's calls cost. Only the dearest users are remembered, so memory does not grow."""
+        spent = dict(self._users.pop(user, {}))
+        if spent.get("tokens", 0):
+            heapq.heappush(self.dearest, (spent["tokens"], user, {what: spent[what] for what in _COSTS if what in spent}))
+            if len(self.dearest) > DEAREST:
+                heapq.heappop(self.dearest)
+        return spent
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -28,40 +55,7 @@ class Usage:
         try:
             yield
         finally:
-            self.seconds[stage] += time.monotonic() - start  # type: ignore[assignment]
+            self.seconds[stage] += time.monotonic() - start
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
-
-
-@dataclass(frozen=True)
-class BuildReport:
-    """What one call of build did."""
-
-    run: str
-    users: int
-    """Users asked for."""
-    built: int
-    skipped: int
-    """Done before, by an earlier call of the same run."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """User -> cause."""
-    counts: dict[str, int] = field(default_factory=dict)
-    """`verify.accepted`, `verify.rejected`, `recall.hits`, `ground.kept` and so on."""
-    stage_seconds: dict[str, float] = field(default_factory=dict)
-    minds: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Mind name -> calls, tokens, seconds."""
-    seconds: float = 0.0
-
-    @property
-    def grounding_rate(self) -> float | None:
-        """Share of imagined continuations that became an unseen catalogue item; None if nothing was imagined."""
-        said = self.counts.get("diverge.imagined", 0)
-        return self.counts.get("ground.kept", 0) / said if said else None
-
-    def total(self, what: str) -> float:
-        """Sum over the minds of `calls`, `tokens` or `seconds`."""
-        return sum(usage.get(what, 0) for usage in self.minds.values())
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "grounding_rate": self.grounding_rate}

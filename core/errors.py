@@ -16,8 +16,10 @@ LlmrgError
 │   ├── VersionConflictError   somebody else replaced the graph first
 │   └── GraphNotFoundError     no graph for this user
 ├── ModelError             a language model
-│   ├── ModelUnavailableError  retryable: rate limit, timeout, server error
+│   ├── ModelUnavailableError  retryable: timeout, server error
+│   │   └── RateLimitedError       too many requests or tokens for now
 │   ├── ModelReplyError        it answered, but not with what was asked
+│   ├── ModelAccessError       no request will pass: key, name or address of the model is wrong
 │   └── ModelFileError         the weights on disk are missing or damaged
 ├── ArtifactError          a saved recommender cannot be read
 └── BudgetSpentError       money, tokens, calls or time are spent; the run can be resumed
@@ -143,11 +145,26 @@ class ModelError(LlmrgError):
 
 
 class ModelUnavailableError(ModelError):
-    """Rate limit, timeout or server error: worth another try."""
+    """Timeout or server error: worth another try."""
+
+
+class RateLimitedError(ModelUnavailableError):
+    """Too many requests or tokens for now."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s)
+        self.message, self.retry_after_s = message, retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class ModelReplyError(ModelError):
     """The model answered, but not with what was asked."""
+
+
+class ModelAccessError(ModelError):
+    """No request will pass: the model's key, name or address is wrong."""
 
 
 class ModelFileError(ModelError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -40,13 +40,39 @@ class Settings(BaseSettings):
     data_dir: Path = Path("~/.cache/llmrg/data")
     """Where `llmrg data get` puts files and where the loaders look for a data set by name."""
     mind: str = "likelihood"
-    """Who reasons: `likelihood` (local model), `attributes` (no model), or `chat`."""
+    """Who reasons: `likelihood` (local model), `attributes` (no model), or `chat`; with a model after a slash where wanted, such
+    as `chat/ollama:llama3.2`."""
     model: str = "gemma-3-270m"
-    """Local: `gemma-3-270m`, `smollm2-135m` or a folder; chat: a LangChain name such as `ollama:llama3.2`."""
+    """Model of a mind that is named without one. Local: `gemma-3-270m`, `smollm2-135m` or a folder; chat: a LangChain name such
+    as `ollama:llama3.2`, or `openai:NAME@http://127.0.0.1:8000/v1` for any server that speaks OpenAI's protocol."""
+    model_url: str = ""
+    """Address of the chat model's server where its name holds none; empty means the provider's own."""
+    model_options: dict[str, Any] = {}
+    """Further arguments of the chat model, JSON in the environment: `{"temperature": 0}`."""
+    model_timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds until a request to a chat model counts as failed."""
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    """Looked at only to see whether there is one."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    """What the chat model's server allows; None: not known, found out from its refusals."""
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    in_flight: int = Field(default=32, ge=1)
+    """Requests to one server under way at once at most."""
+    call_cache: bool = True
+    """Keep every reply of a chat model in `calls.db` of `home`, so that no request is paid twice."""
+    prompts: Path | None = None
+    """Folder of prompt files of one's own (`llmrg prompts write FOLDER`); None means those that come with the package."""
+    prices: Path = Path("prices.toml")
+    """What tokens cost, by model (`llmrg estimate --help`)."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of the local model; 0 means all cores."""
     backend: Literal["auto", "dgl", "torch"] = "auto"
     """Graph encoder backend; `auto` takes DGL where it is installed."""
+
+    @property
+    def calls_path(self) -> Path:
+        """The call cache."""
+        return self.home / "calls.db"
 
     @property
     def store_url(self) -> str:

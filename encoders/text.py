@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +16,17 @@ if TYPE_CHECKING:
     from llmrg.encoders.minilm import MiniLmModel
 
 
+KEPT = 50_000
+"""Vectors kept in memory at most; the oldest go first."""
+
+
 class CachedVectors:
-    """Asks for each distinct text once and keeps its vector in memory."""
+    """Asks for each distinct text once and keeps its vector in memory. May be used by several threads at once."""
 
     def __init__(self, name: str, ask: Callable[[list[str]], np.ndarray], batch_size: int = 256) -> None:
         self._name, self._ask, self._batch_size = name, ask, batch_size
         self._known: dict[str, np.ndarray] = {}
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -28,11 +35,15 @@ class CachedVectors:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 unit rows."""
         asked = list(texts) or [""]  # an empty list still has a width
-        new = sorted({text for text in asked if text not in self._known}, key=lambda text: (len(text), text))
-        for start in range(0, len(new), self._batch_size):
-            part = new[start : start + self._batch_size]
-            self._known.update(zip(part, unit_rows(self._ask(part)), strict=True))
-        return np.stack([self._known[text] for text in asked])[: len(texts)]
+        with self._lock:
+            new = sorted({text for text in asked if text not in self._known}, key=lambda text: (len(text), text))
+            for start in range(0, len(new), self._batch_size):
+                part = new[start : start + self._batch_size]
+                self._known.update(zip(part, unit_rows(self._ask(part)), strict=True))
+            found = np.stack([self._known[text] for text in asked])[: len(texts)]
+            for text in list(islice(self._known, max(0, len(self._known) - KEPT))):
+                del self._known[text]
+        return found
 
 
 class HashedVectors(CachedVectors):

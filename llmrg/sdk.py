@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +16,11 @@ from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
+    from llmrg.agents.build_report import BuildReport
     from llmrg.agents.config import BuildConfig
+    from llmrg.agents.context import Minds
     from llmrg.agents.fleet import BuildEvent
-    from llmrg.agents.usage import BuildReport
+    from llmrg.agents.open_mind import OpenMinds
     from llmrg.core.graph_table import GraphTable
     from llmrg.evaluation.comparison import Comparison
     from llmrg.explanations.explain import Explanation
@@ -111,15 +114,33 @@ class Project:
 
         return open_configured_store(self.settings)
 
-    @cached_property
+    @property
     def mind(self) -> Any:
         """The mind that the settings name, opened once."""
-        from llmrg.wiring import open_mind_named
+        return self._opened_minds.get(self.settings.mind)
 
-        return open_mind_named(self.settings.mind, self.dataset, self.settings)
+    @cached_property
+    def _opened_minds(self) -> OpenMinds:
+        from llmrg.agents.open_mind import OpenMinds
+
+        return OpenMinds(self.dataset, self.settings)
+
+    def minds(self, mind: Any = None, *, reasoner: Any = None, verifier: Any = None, imaginer: Any = None) -> Minds:
+        """Who fills which role: names such as `chat/ollama:llama3.2` and `likelihood`, or minds of one's own.
+
+        Args: mind: for the roles that are not named; by default the one of the settings.
+        Raises: ConfigError, MissingPackageError, ModelFileError.
+        """
+        from llmrg.agents.context import Minds
+
+        rest = self.settings.mind if mind is None else mind
+        roles = (role if role is not None else rest for role in (reasoner, verifier, imaginer))
+        return Minds(*(self._opened_minds.get(role) if isinstance(role, str) else role for role in roles))
 
     def close(self) -> None:
-        """Let the store go."""
+        """Let the store and the call cache go."""
+        if "_opened_minds" in self.__dict__:
+            self._opened_minds.close()
         if "store" in self.__dict__:
             self.store.close()
             del self.__dict__["store"]
@@ -135,40 +156,39 @@ class Project:
         self,
         *,
         mind: Any = None,
+        reasoner: Any = None,
         verifier: Any = None,
         imaginer: Any = None,
         users: Iterable[str] | None = None,
         config: BuildConfig | None = None,
         resume: bool = True,
+        retry_failed: bool = False,
         progress: Callable[[BuildEvent], None] | None = None,
     ) -> BuildReport:
         """Build reasoning graphs and keep them in the store; a run that was cut short goes on where it stopped.
 
         Args:
             mind: `likelihood`, `attributes`, `chat`, or any object of `llmrg.agents.protocols`; it fills the roles that
-                `verifier` and `imaginer` do not.
+                `reasoner`, `verifier` and `imaginer` do not.
             users: some of the users; all by default.
+            retry_failed: of these only the users that failed in this run.
         Raises: UnknownUserError, ConfigError, MissingPackageError, ModelError, StoreError, BudgetSpentError.
         """
-        from llmrg.agents.config import BuildConfig
-        from llmrg.agents.fleet import Minds, build
-        from llmrg.wiring import open_mind_named, text_vectors
+        from llmrg.agents.fleet import build
+        from llmrg.agents.prices import load_prices
+        from llmrg.wiring import text_vectors
 
-        reasoner = self.mind if mind is None else open_mind_named(mind, self.dataset, self.settings)
-        minds = Minds(
-            reasoner=reasoner,
-            verifier=open_mind_named(verifier or reasoner, self.dataset, self.settings),
-            imaginer=open_mind_named(imaginer or reasoner, self.dataset, self.settings),
-        )
         return await build(
             self.dataset,
             self.store,
-            minds,
-            config or BuildConfig(),
+            self.minds(mind, reasoner=reasoner, verifier=verifier, imaginer=imaginer),
+            config,
             users=None if users is None else list(users),
             resume=resume,
+            retry_failed=retry_failed,
             progress=progress,
             vectors=text_vectors(self.settings),
+            prices=load_prices(self.settings.prices),
         )
 
     def build(self, **options: Any) -> BuildReport:
@@ -176,6 +196,25 @@ class Project:
         from llmrg.wiring import run_async
 
         return run_async(self.abuild(**options))
+
+    def run_report(self, run: str) -> dict[str, Any]:
+        """What a run did over all its calls: costs per stage, causes of rejection, failed users.
+
+        Raises: StoreError: no such run.
+        """
+        from llmrg.agents.run_report import run_report
+
+        return run_report(self.store, self.name, run)
+
+    def write_run_report(self, run: str) -> Path:
+        """The same as Markdown and JSON in `runs` of `home`; returns the path of the Markdown."""
+        from llmrg.agents.run_report import markdown
+
+        report, path = self.run_report(run), self.settings.home / "runs" / f"{run}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(markdown(report), encoding="utf-8")
+        path.with_suffix(".json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
+        return path
 
     # -- graphs ------------------------------------------------------------------------------------------------------
     def graph(self, user: str) -> ReasoningGraph:

@@ -10,21 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmrg.core.errors import CallerError
 from llmrg.core.settings import Settings
-from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from llmrg.core.text_vectors import TextVectors
 
 T = TypeVar("T")
-
-
-def open_mind_named(mind: Any, dataset: Dataset, settings: Settings) -> Any:
-    """A mind by its name; anything that is not a name is a mind already."""
-    if not isinstance(mind, str):
-        return mind
-    from llmrg.agents.open_mind import open_mind
-
-    return open_mind(mind, settings.model, dataset, settings)
 
 
 def text_vectors(settings: Settings) -> TextVectors:

@@ -50,10 +50,6 @@ class AttributesMind:
                 self._carriers.setdefault(value, []).append(item)
         self.name, self.settings = "attributes", self.config.model_dump()
 
-    def usage(self) -> dict[str, float]:
-        """It calls no model."""
-        return {"calls": 0.0, "tokens": 0.0, "seconds": 0.0}
-
     async def reason(self, block: Block) -> list[Candidate]:
         return [candidate for position in block.positions for candidate in self._propose(block, position)]
 

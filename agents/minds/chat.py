@@ -7,13 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from langchain_core.caches import BaseCache
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from llmrg.agents.minds.chat_calls import ChatCalls
+from llmrg.agents.limiter import Limiter
+from llmrg.agents.minds.chat_calls import Asked, ChatCalls, parameters_of
 from llmrg.agents.prompts import (
     FOLDER,
     Question,
+    Role,
     load_prompt,
     one_line,
     prompt_versions,
@@ -45,6 +49,8 @@ class ChatConfig(BaseModel, frozen=True, extra="forbid"):
     """Ask for structured output where the model has it; off: JSON in text always."""
     timeout_s: PositiveFloat = 120.0
     """Seconds until a request counts as failed."""
+    patience_s: float = Field(default=600.0, ge=0)
+    """Seconds for which a request that is refused for its rate is sent again."""
     prompts: Path = FOLDER
     """Folder of the prompt files."""
 
@@ -62,30 +68,43 @@ class ChatMind:
 
     default_tau = 0.5
 
-    def __init__(self, model: BaseChatModel, dataset: Dataset, config: ChatConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: BaseChatModel,
+        dataset: Dataset,
+        config: ChatConfig | None = None,
+        *,
+        cache: BaseCache | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
+        """Args:
+        cache: keeps every reply; the same request is not paid twice.
+        limiter: shared by all that ask the same endpoint; by default one of its own that finds the limits out.
+        """
         self.config = config or ChatConfig()
         self._dataset, self._catalogue = dataset, dataset.catalogue
-        self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured)
+        options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s}
+        self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
         self._reasons = _known_reasons(dataset)
-        named = (getattr(model, attribute, None) for attribute in ("model_name", "model", "model_id"))
-        self.name = f"chat/{next((name for name in named if isinstance(name, str) and name), model._llm_type)}"
+        self.name = f"chat/{self._calls.name}"
         # Prompts enter by their versions, wherever their files are.
-        self.settings = self.config.model_dump(exclude={"timeout_s", "prompts"})
+        told = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts"})
+        self.settings = {**told, "parameters": parameters_of(model)}
 
     @property
     def prompt_versions(self) -> dict[str, str]:
         """Role -> version of its prompt, for the run's record."""
         return prompt_versions(self.config.prompts)
 
-    def usage(self) -> dict[str, float]:
-        """Counters since it was made; tokens are the provider's figures, or an estimate where it gives none."""
-        return dict(self._calls.counts)
+    def _asked(self, role: Role, request: str, count: int = 0) -> Asked:
+        prompt = load_prompt(role, self.config.prompts)
+        messages: list[BaseMessage] = prompt.messages(request, self._catalogue.noun, count)
+        return Asked(tuple(messages), role, prompt.version)
 
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:
-        prompt = load_prompt("reason", self.config.prompts)
-        asked = render_reason(block, self._catalogue, self.config.titles_shown)
-        reply = await self._calls.ask(prompt.messages(asked, self._catalogue.noun), ReasonReply)
+        asked = self._asked("reason", render_reason(block, self._catalogue, self.config.titles_shown))
+        reply = await self._calls.ask(asked, ReasonReply)
         by_position: defaultdict[int, dict[tuple[str, str], Candidate]] = defaultdict(dict)
         for step in reply.steps:
             candidate = self._candidate(block, step)
@@ -118,9 +137,8 @@ class ChatMind:
         verdicts = [Verdict(0.0, "there is nothing to tell it from", seen) for _ in candidates]
         if not asked:
             return verdicts
-        prompt = load_prompt("verify", self.config.prompts)
         text = render_verify([question for _, question in asked])
-        reply = await self._calls.ask(prompt.messages(text, self._catalogue.noun), VerifyReply)
+        reply = await self._calls.ask(self._asked("verify", text), VerifyReply)
         answers = {answer.question: answer for answer in reversed(reply.answers)}
         if not answers.keys() & set(range(1, len(asked) + 1)):
             raise ModelReplyError(f"the reply of {self.name} answers none of the {len(asked)} questions")
@@ -172,9 +190,8 @@ class ChatMind:
         if not cut.chains:
             return []
         hints = {number: items[: self.config.suggestions] for number, items in cut.suggestions.items()}
-        prompt = load_prompt("imagine", self.config.prompts)
-        asked = render_imagine(cut, self._catalogue, self.config.titles_shown, hints)
-        reply = await self._calls.ask(prompt.messages(asked, self._catalogue.noun, self.config.imagined), ImagineReply)
+        text = render_imagine(cut, self._catalogue, self.config.titles_shown, hints)
+        reply = await self._calls.ask(self._asked("imagine", text, self.config.imagined), ImagineReply)
         by_chain: defaultdict[int, list[Imagined]] = defaultdict(list)
         for one in reply.continuations:
             title, reason = one_line(one.title), one_line(one.reason)

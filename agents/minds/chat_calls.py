@@ -1,97 +1,191 @@
-"""One request to a chat model: structured output where the model has it, else JSON in text; one repair turn; errors sorted."""
+"""One request to a chat model: the call cache first, then the limiter, the best form of structured output, one repair turn.
+
+Every reply is kept in the cache before it is used. A request under way when the build is cancelled is waited for and kept too, as
+it is paid for; cancelled a second time, it is dropped.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.caches import BaseCache
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration
 
+from llmrg.agents.charge import count, may_call, pay
+from llmrg.agents.limiter import Limiter
+from llmrg.agents.minds.chat_errors import as_model_error, cut_reply, refuses_the_form
 from llmrg.agents.replies import R, read_reply, read_value
-from llmrg.core.errors import LlmrgError, ModelError, ModelReplyError, ModelUnavailableError
+from llmrg.core.errors import ModelReplyError, RateLimitedError
 
-PASSING_STATUS = {408, 409, 425, 429}
-"""HTTP statuses, besides 5xx, after which another try may succeed."""
-PASSING_NAMES = {
-    *("APIConnectionError", "APITimeoutError", "ConnectError", "ConnectTimeout", "NetworkError", "PoolTimeout", "ProtocolError"),
-    *(
-        "RateLimitError",
-        "ReadError",
-        "ReadTimeout",
-        "ResourceExhausted",
-        "ServiceUnavailable",
-        "TimeoutException",
-        "TransportError",
-    ),
-}
-"""Class names of such errors in httpx and in the providers' packages, which are not imported here."""
+log = logging.getLogger(__name__)
 CHARACTERS_PER_TOKEN = 4
 """Estimate for models that report no usage."""
 _REPAIR = "That reply could not be read: {problem}. Reply again to the same request, with the JSON asked for and nothing else."
 _REPEATED = 4_000
 """Characters of an unreadable reply that are sent back with it."""
+_REPLY_TOKENS = 400
+"""Tokens of a reply, for the limiter, until it is there."""
+_ELSEWHERE = ("key", "url", "base", "host", "header", "timeout", "retries", "cache", "client", "proxy", "limiter")
+"""Parts of names of model fields that say where and how a model is reached, not what it answers."""
+_OF_LANGCHAIN = {"verbose", "callbacks", "tags", "metadata", "name", "custom_get_token_ids", "disable_streaming"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, and what the call cache notes beside its reply."""
+
+    messages: tuple[BaseMessage, ...]
+    role: str
+    version: str
+    """Of the prompt."""
 
 
 class ChatCalls:
-    """Sends requests to one model and counts what they cost."""
+    """Sends requests to one model. What they cost is charged as `agents.charge` says."""
 
-    def __init__(self, model: BaseChatModel, timeout_s: float, structured: bool) -> None:
-        self.model, self.timeout_s = model, timeout_s
-        self.structured = structured and has_structured_output(model)
-        self.counts = dict.fromkeys(("calls", "tokens", "seconds", "input_tokens", "output_tokens", "repairs"), 0.0)
+    def __init__(
+        self,
+        model: BaseChatModel,
+        timeout_s: float = 120.0,
+        structured: bool = True,
+        *,
+        cache: BaseCache | None = None,
+        limiter: Limiter | None = None,
+        patience_s: float = 600.0,
+    ) -> None:
+        self.model, self.timeout_s, self.cache, self.patience_s = model, timeout_s, cache, patience_s
+        self.limiter = limiter or Limiter()
+        self.name = model_name(model)
+        self._parameters = json.dumps({"model": self.name, **parameters_of(model)}, sort_keys=True)
+        self._sent: set[asyncio.Task[Any] | None] = set()
+        """Requests that have left for the model."""
+        self._forms = ["structured", "json", "text"] if structured and has_structured_output(model) else ["text"]
 
-    async def ask(self, messages: Sequence[BaseMessage], schema: type[R]) -> R:
+    async def ask(self, asked: Asked, schema: type[R]) -> R:
         """The model's reply, read.
 
         Raises:
             ModelReplyError: it cannot be read, and the repaired one cannot be either.
-            ModelUnavailableError, ModelError: as `as_model_error`.
+            BudgetSpentError; ModelUnavailableError, ModelAccessError, ModelError: as `as_model_error`.
         """
-        asked = list(messages)
-        message = await self._send(asked, schema)
+        message = await self._answer(asked, schema)
         try:
             return read_message(message, schema)
         except ModelReplyError as error:
             problem = str(error)[:300]
-        self.counts["repairs"] += 1
+        count(repairs=1)
         said = message.text[:_REPEATED] or "(nothing)"
-        repair = [AIMessage(said), HumanMessage(_REPAIR.format(problem=problem))]
-        return read_message(await self._send([*asked, *repair], schema), schema)
+        repair = (AIMessage(said), HumanMessage(_REPAIR.format(problem=problem)))
+        return read_message(await self._answer(Asked((*asked.messages, *repair), asked.role, asked.version), schema), schema)
 
-    async def _send(self, messages: list[BaseMessage], schema: type[R]) -> AIMessage:
-        asked = self._form(schema)
-        started = time.monotonic()
-        self.counts["calls"] += 1
+    async def _answer(self, asked: Asked, schema: type[R]) -> AIMessage:
+        """From the cache, else from the model."""
+        prompt = json.dumps([[m.type, m.text] for m in asked.messages], ensure_ascii=False)
+        # The form is no part of the key: what is asked for is the same, and a model may lose a form and find it again.
+        key = f"{self._parameters} {schema.__name__} {asked.role} {asked.version}"
+        if self.cache is not None and (kept := await self.cache.alookup(prompt, key)):
+            count(cached=1)
+            return _message(kept[0])
+        request = asyncio.ensure_future(self._requested(asked, schema, prompt, key))
         try:
-            got = await asyncio.wait_for(asked.ainvoke(messages), self.timeout_s)
-        except Exception as error:  # providers' errors have no common root; `as_model_error` tells them apart
-            raise as_model_error(error, self.timeout_s) from error
+            return await asyncio.shield(request)
+        except asyncio.CancelledError:
+            if not request.done() and not request.cancelled():
+                await self._last_words(request)
+            raise
+
+    async def _last_words(self, request: asyncio.Future[AIMessage]) -> None:
+        """Wait for a reply that is paid for. Requests that still wait for their turn are dropped."""
+        if self.cache is None or request not in self._sent:
+            request.cancel()
+            return
+        log.warning("stopping: a call is under way, and its reply is kept; interrupt again to stop at once")
+        try:
+            await asyncio.wait({request})
         finally:
-            self.counts["seconds"] += time.monotonic() - started
-        message: AIMessage = got["raw"] if isinstance(got, dict) else got
-        self._count_tokens(messages, message)
+            request.cancel()
+
+    async def _requested(self, asked: Asked, schema: type[R], prompt: str, key: str) -> AIMessage:
+        message = await self._patiently(asked, schema)
+        if self.cache is not None:
+            await self.cache.aupdate(prompt, key, [ChatGeneration(message=message)])
         return message
 
-    def _form(self, schema: type[R]) -> Any:
-        """What to invoke: the model that fills in the schema, or the plain one."""
-        if self.structured:
+    async def _patiently(self, asked: Asked, schema: type[R]) -> AIMessage:
+        """A request that is refused for its rate is sent again, when the limiter says so, for `patience_s`."""
+        started = time.monotonic()
+        size = sum(len(m.text) for m in asked.messages) / CHARACTERS_PER_TOKEN
+        while True:
             try:
-                return self.model.with_structured_output(schema, include_raw=True)
-            except NotImplementedError:
-                self.structured = False
-        return self.model
+                async with self.limiter.turn(size + _REPLY_TOKENS) as turn:
+                    may_call()
+                    message = await self._in_some_form(asked, schema)
+                    turn.used(self._paid(asked, message))
+                    return message
+            except RateLimitedError:
+                if time.monotonic() - started > self.patience_s:
+                    raise
 
-    def _count_tokens(self, messages: list[BaseMessage], reply: AIMessage) -> None:
+    async def _in_some_form(self, asked: Asked, schema: type[R]) -> AIMessage:
+        """In the best form of structured output that the endpoint takes; one it refuses is not tried again."""
+        while True:
+            form = self._forms[0]
+            try:
+                return await self._send(list(asked.messages), self._formed(form, schema))
+            except NotImplementedError:
+                pass
+            except Exception as error:  # providers' errors have no common root; `as_model_error` tells them apart
+                if form == "text" or not refuses_the_form(error):
+                    raise as_model_error(error, self.timeout_s) from error
+                may_call()
+            if self._forms[0] == form:  # nobody else has found out meanwhile
+                log.info("%s takes no structured output of the form %r", self.name, form)
+                self._forms.pop(0)
+
+    def _formed(self, form: str, schema: type[R]) -> Any:
+        """The model that is asked for this form. Raises: NotImplementedError: its class does not know the form."""
+        options = {"structured": {}, "json": {"method": "json_mode"}}.get(form)
+        if options is None:
+            return self.model
+        try:
+            # A dict, since a class makes some providers raise at the first element that does not fit it.
+            return self.model.with_structured_output(schema.model_json_schema(), include_raw=True, **options)
+        except (TypeError, ValueError) as error:
+            raise NotImplementedError(form) from error
+
+    async def _send(self, messages: list[BaseMessage], model: Any) -> AIMessage:
+        started, request = time.monotonic(), asyncio.current_task()
+        count(calls=1)
+        self._sent.add(request)
+        try:
+            got = await asyncio.wait_for(model.ainvoke(messages), self.timeout_s)
+        except Exception as error:
+            if (cut := cut_reply(error)) is not None:
+                return cut
+            limited = isinstance(as_model_error(error, self.timeout_s), RateLimitedError)
+            count(**{"calls": -1, "rate_limited": 1} if limited else {"failed": 1})
+            raise
+        finally:
+            self._sent.discard(request)
+            count(seconds=time.monotonic() - started)
+        message: AIMessage = got["raw"] if isinstance(got, dict) else got
+        return message
+
+    def _paid(self, asked: Asked, reply: AIMessage) -> float:
+        """Charge the reply's tokens, by the provider's figures where it gives them. Returns their sum."""
         used: Any = reply.usage_metadata or {}
         written = reply.text + "".join(str(call["args"]) for call in reply.tool_calls)
-        read = used.get("input_tokens", sum(len(m.text) for m in messages) // CHARACTERS_PER_TOKEN)
+        read = used.get("input_tokens", sum(len(m.text) for m in asked.messages) // CHARACTERS_PER_TOKEN)
         said = used.get("output_tokens", len(written) // CHARACTERS_PER_TOKEN)
-        self.counts["input_tokens"] += read
-        self.counts["output_tokens"] += said
-        self.counts["tokens"] += read + said
+        pay(self.name, read, said)
+        return float(read + said)
 
 
 def read_message(message: AIMessage, schema: type[R]) -> R:
@@ -113,31 +207,29 @@ def has_structured_output(model: BaseChatModel) -> bool:
     return own or kind.bind_tools is not BaseChatModel.bind_tools
 
 
-def as_model_error(error: Exception, timeout_s: float) -> LlmrgError:
-    """An error of a provider as one of ours: ModelUnavailableError if another try may succeed, else ModelError."""
-    if isinstance(error, LlmrgError):
-        return error
-    if isinstance(error, TimeoutError):
-        return ModelUnavailableError(f"the model did not answer within {timeout_s:g} s; raise `timeout_s` if it is only slow")
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    if isinstance(error, ConnectionError) or any(_passing(one) for one in _with_causes(error)):
-        return ModelUnavailableError(f"the model is unavailable ({said})")
-    return ModelError(f"the model refused the request ({said}); check its name, key and limits")
+def model_name(model: BaseChatModel) -> str:
+    named = (getattr(model, attribute, None) for attribute in ("model_name", "model", "model_id"))
+    return next((name for name in named if isinstance(name, str) and name), model._llm_type)
 
 
-def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__
+def parameters_of(model: BaseChatModel) -> dict[str, Any]:
+    """What of a model's fields may change its answers: plain values, without those that say where and how it is reached."""
+    told = model.model_dump(include={name for name in type(model).model_fields if _matters(name)})
+    return {name: value for name, value in told.items() if _plain(value)}
 
 
-def _passing(error: BaseException) -> bool:
-    response = getattr(error, "response", None)
-    for holder, name in ((error, "status_code"), (error, "http_status"), (error, "code"), (response, "status_code")):
-        status = getattr(holder, name, None)
-        if isinstance(status, int) and not isinstance(status, bool):
-            return status in PASSING_STATUS or 500 <= status < 600
-    return any(kind.__name__ in PASSING_NAMES for kind in type(error).__mro__)
+def _matters(field: str) -> bool:
+    return field not in _OF_LANGCHAIN and not any(part in field for part in _ELSEWHERE)
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(isinstance(name, str) and _plain(one) for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(_plain, value))
+    return isinstance(value, str | int | float | bool)
+
+
+def _message(kept: Any) -> AIMessage:
+    message: AIMessage = kept.message
+    return message

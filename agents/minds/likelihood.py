@@ -65,9 +65,6 @@ class LikelihoodMind:
         self._first = profile(question=self._main_theme)
         self._second = profile(question=self._about)
 
-    def usage(self) -> dict[str, float]:
-        return self._lm.usage.as_dict()
-
     def _main_theme(self, item: Item) -> str:
         return f"{item.title}\nThe {self._catalogue.noun}'s main theme is"
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from llmrg.agents.charge import count, may_call
 from llmrg.agents.minds.local_models import model_folder, weights_key
 from llmrg.agents.minds.token_tree import TreeRow, plant
 from llmrg.core.errors import CallerError, MissingPackageError, ModelFileError
@@ -160,15 +161,18 @@ class LocalLM:
                 raise CallerError(f"a prompt must have 1 to {self.max_tokens} tokens, not {len(head)}: {prompt[:80]!r}...")
         rows = plant(heads, tails, row_tokens)
         sums = {prompt: np.zeros(len(texts)) for prompt, texts in asked}
+        may_call()
         with self._lock:
             for batch in _batches(rows, batch_tokens):
                 for row, values in zip(batch, self._row_log_probs(batch), strict=True):
                     for ask, value in zip(row.asks, values, strict=True):
                         sums[asked[ask.prompt][0]][ask.number] += value
+            spent, tokens = time.monotonic() - started, sum(map(len, rows))
             self.usage.calls += 1
             self.usage.sequences += sum(len(texts) for _, texts in asked)
-            self.usage.tokens += sum(map(len, rows))
-            self.usage.seconds += time.monotonic() - started
+            self.usage.tokens += tokens
+            self.usage.seconds += spent
+        count(calls=1, tokens=tokens, input_tokens=tokens, seconds=spent)
         for result, prompt, texts in zip(results, prompts, continuations, strict=True):
             result[:] = [sums[prompt][wanted[prompt][text]] for text in texts]
         return results

@@ -1,11 +1,12 @@
-"""commit: the best verified steps of a block enter the user's draft and, where they may, the knowledge base.
+"""commit: the best verified steps of a block enter the user's draft; what a draft holds is done.
 
-The draft comes first: what it holds is done. A process killed between the two writes learns the rest when it resumes (`plan`),
-since all that the knowledge base is told stands in the draft.
+The knowledge base learns from them when the user's wave is over (`agents.learning`).
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -17,8 +18,10 @@ from llmrg.agents.chains import by_recency, read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import OpenChain
 from llmrg.agents.state import State, candidate_name
-from llmrg.core.records import Knowledge, Step, in_order
+from llmrg.core.errors import StoreUnreachableError
+from llmrg.core.records import Step, in_order
 
+log = logging.getLogger(__name__)
 REJECTED_KEPT = 2
 """Rejected steps kept per item (or per chain, of imagined ones), best first, for the eye and for calibration."""
 
@@ -26,16 +29,15 @@ REJECTED_KEPT = 2
 async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
     context = runtime.context
     steps = [Step(**row) for row in state["steps"]]
-    with context.usage.timed("commit"):
-        if state["phase"] == "reason":
-            kept, chains, number = _reasoned(context, state, steps)
-            open_now: State = {"chains": chains, "next_chain": number}
-            if context.config.divergence and chains:
-                return {**open_now, "steps": [s.to_json() for s in kept], "phase": "imagine"}
-            _keep(context, state, kept)
-            return {**open_now, "blocks": state["blocks"][1:], "steps": []}
-        before = [step for step in steps if step.kind == "reasoned"]
-        _keep(context, state, before + _imagined(context, steps))
+    if state["phase"] == "reason":
+        kept, chains, number = _reasoned(context, state, steps)
+        open_now: State = {"chains": chains, "next_chain": number}
+        if context.config.divergence and chains:
+            return {**open_now, "steps": [s.to_json() for s in kept], "phase": "imagine"}
+        await _keep(context, state, kept)
+        return {**open_now, "blocks": state["blocks"][1:], "steps": []}
+    before = [step for step in steps if step.kind == "reasoned"]
+    await _keep(context, state, before + _imagined(context, steps))
     return {"blocks": state["blocks"][1:], "steps": [], "phase": "reason"}
 
 
@@ -45,14 +47,23 @@ async def after_commit(state: State) -> Literal["diverge", "recall", "publish"]:
     return "recall" if state["blocks"] else "publish"
 
 
-def _keep(context: BuildContext, state: State, steps: list[Step]) -> None:
-    context.store.append_draft(context.namespace, context.run, state["user"], in_order(steps), state["blocks"][0][1])
-    context.usage.add("commit.learned", learn(context, state["user"], steps))
+async def _keep(context: BuildContext, state: State, steps: list[Step]) -> None:
+    store, namespace = context.store, context.namespace
     keys = [state["knowledge"].get(candidate_name(step.to_json())) for step in steps if step.accepted]
     uses = {key: keys.count(key) for key in keys if key is not None}
-    if uses:
-        context.store.count_uses(context.namespace, uses)
-        context.usage.add("recall.used", sum(uses.values()))
+    with context.usage.timed("commit"):
+        await context.stored(store.append_draft, namespace, context.run, state["user"], in_order(steps), state["blocks"][0][1])
+        if uses:
+            context.usage.add("recall.used", sum(uses.values()))
+            await _count(context, uses)
+
+
+async def _count(context: BuildContext, uses: dict[str, int]) -> None:
+    """Not repeated where the store's answer is lost: a use is rather missed than counted twice."""
+    try:
+        await asyncio.to_thread(context.store.count_uses, context.namespace, uses)
+    except StoreUnreachableError as error:
+        log.warning("the uses of %d knowledge entries were not counted: %s", len(uses), error)
 
 
 def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[list[Step], list[dict[str, Any]], int]:
@@ -92,31 +103,3 @@ def _imagined(context: BuildContext, steps: list[Step]) -> list[Step]:
             by_chain[step.chain, step.accepted] += 1
             kept.append(step if step.accepted else replace(step, chain=-1))
     return kept
-
-
-def learn(context: BuildContext, user: str, steps: Iterable[Step]) -> int:
-    """Put what other users may know into the knowledge base, and say how much that is; to do it again changes nothing.
-
-    An entry's source position is the last one that its maker had seen, not the step's own: recall goes by it.
-    """
-    if not (context.config.knowledge and context.config.verification):
-        return 0
-    good = [
-        s
-        for s in steps
-        if s.accepted
-        and s.kind == "reasoned"
-        and s.cause_kind == "item"
-        and s.origin == "model"
-        and s.score >= context.kb_tau
-        and s.seen <= context.shared_length(user)
-    ]
-    if not good:
-        return 0
-    vectors = context.embed([s.reason for s in good]).tolist() if context.embed else [()] * len(good)
-    entries = [
-        Knowledge(s.cause, s.reason, s.item, s.score, 0, user, s.seen - 1, tuple(vector))
-        for s, vector in zip(good, vectors, strict=True)
-    ]
-    context.store.put_knowledge(context.namespace, entries)
-    return len(entries)

@@ -29,7 +29,7 @@ async def diverge(state: State, runtime: Runtime[BuildContext]) -> State:
         suggestions[chain.number] = tuple(item for item, _ in follow if item not in seen)[:SUGGESTIONS]
     cut = Cut(user, known, position, chains, suggestions)
     none: list[Imagined] = []
-    imagined = await ask(context, "diverge", lambda: context.minds.imaginer.imagine(cut), none)
+    imagined = await ask(context, "diverge", context.minds.imaginer.name, user, lambda: context.minds.imaginer.imagine(cut), none)
     context.usage.add("diverge.cuts")
     context.usage.add("diverge.imagined", len(imagined))
     return {"imagined": [asdict(one) for one in imagined]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import asdict
 from functools import lru_cache
@@ -31,10 +32,9 @@ async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
     tails = {chain.number: chain for chain in read_chains(state["chains"])}
     candidates: list[Candidate] = []
     taken: set[tuple[int, str]] = set()
+    imagined = [Imagined(**row) for row in state["imagined"]]
     with context.usage.timed("ground"):
-        for row in state["imagined"]:
-            one = Imagined(**row)
-            found = find_item(context.dataset.catalogue, one, context.embed)
+        for one, found in zip(imagined, await asyncio.to_thread(_found, context, imagined), strict=True):
             tail = tails.get(one.chain)
             if tail is None or found is None or found[1] < context.config.grounding_tau:
                 context.usage.add("ground.not_in_catalogue")
@@ -48,6 +48,10 @@ async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
                 candidates.append(Candidate(cut, *cause, one.reason, found[0], one.chain, cut, "model", found[1]))  # type: ignore[arg-type]
     context.usage.add("ground.kept", len(candidates))
     return {"candidates": [asdict(candidate) for candidate in candidates], "imagined": []}
+
+
+def _found(context: BuildContext, imagined: list[Imagined]) -> list[tuple[str, float] | None]:
+    return [find_item(context.dataset.catalogue, one, context.embed) for one in imagined]
 
 
 def find_item(catalogue: Catalogue, imagined: Imagined, embed: Embed | None) -> tuple[str, float] | None:

@@ -8,7 +8,6 @@ from langgraph.runtime import Runtime
 
 from llmrg.agents.chains import open_chains
 from llmrg.agents.context import BuildContext
-from llmrg.agents.nodes.commit import learn
 from llmrg.agents.state import State
 from llmrg.core.errors import DataError
 
@@ -31,16 +30,15 @@ async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
     """
     context, user = runtime.context, state["user"]
     history, config = context.history(user), context.config
-    steps, done = context.store.draft(context.namespace, context.run, user)
+    steps, done = await context.stored(context.store.draft, context.namespace, context.run, user)
     if any(step.kind == "reasoned" and history.items[step.position : step.position + 1] != (step.item,) for step in steps):
         raise DataError(
             f"the history of user {user!r} has changed since its draft of run {context.run} was made (it may grow, not change); "
             "build it anew, without resuming"
         )
-    learn(context, user, steps)
     start = max(done, len(history) - config.l_tru, 0)
     chains, next_chain = open_chains(steps)
-    blocks = blocks_of(len(history), start, config.block_size, config.held_out)
+    blocks = blocks_of(len(history), start, context.block_size, config.held_out)
     return {"blocks": blocks, "phase": "reason", "chains": chains, "next_chain": next_chain}
 
 

@@ -16,10 +16,14 @@ from llmrg.core.records import History, ReasoningGraph, in_order, stable_key
 async def publish(state: State, runtime: Runtime[BuildContext]) -> State:
     context, user = runtime.context, state["user"]
     with context.usage.timed("publish"):
-        steps, _ = context.store.draft(context.namespace, context.run, user)
-        context.store.set_user_status(context.namespace, context.run, user, "done", receipt(context.history(user)))
-        context.store.replace_graph(context.namespace, ReasoningGraph(user, in_order(steps), run=context.run))
+        await context.stored(_publish, context, user)
     return {}
+
+
+def _publish(context: BuildContext, user: str) -> None:
+    steps, _ = context.store.draft(context.namespace, context.run, user)
+    context.store.set_user_status(context.namespace, context.run, user, "done", receipt(context.history(user)))
+    context.store.replace_graph(context.namespace, ReasoningGraph(user, in_order(steps), run=context.run))
 
 
 def receipt(history: History) -> str:

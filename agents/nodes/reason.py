@@ -37,7 +37,9 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
         return {}
     block = block_of(context, state, positions)
     none: list[Candidate] = []
-    proposed = await ask(context, "reason", lambda: context.minds.reasoner.reason(block), none)
+    proposed = await ask(
+        context, "reason", context.minds.reasoner.name, block.user, lambda: context.minds.reasoner.reason(block), none
+    )
     asked = {**state["asked"], **{str(p): state["asked"].get(str(p), 0) + 1 for p in positions}}
     context.usage.add("reason.asked", len(positions))
     context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if int(p) in positions))

@@ -30,8 +30,7 @@ async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
     if not context.config.knowledge:
         return fresh
     with context.usage.timed("recall"):
-        hits = _exact(context, user, state)
-        _similar(context, user, state, hits)
+        hits = await context.stored(_hits, context, user, state)
     context.usage.add("recall.asked", state["blocks"][0][1] - state["blocks"][0][0])
     context.usage.add("recall.hits", len(hits))
     for candidate, entry in (pair for found in hits.values() for pair in found):
@@ -42,6 +41,12 @@ async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
 
 
 Hits = dict[int, list[tuple[Candidate, Knowledge]]]
+
+
+def _hits(context: BuildContext, user: str, state: State) -> Hits:
+    hits = _exact(context, user, state)
+    _similar(context, user, state, hits)
+    return hits
 
 
 def _exact(context: BuildContext, user: str, state: State) -> Hits:

@@ -30,7 +30,8 @@ async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
     block = block_of(context, state, positions)
     if context.config.verification:
         useless = [Verdict(0.0, "no usable verdict") for _ in candidates]
-        verdicts = await ask(context, "verify", lambda: _judged(context, block, candidates), useless)
+        verifier = context.minds.verifier.name
+        verdicts = await ask(context, "verify", verifier, block.user, lambda: _judged(context, block, candidates), useless)
     else:
         verdicts = [Verdict(UNVERIFIED) for _ in candidates]
     kind = "imagined" if imagined else "reasoned"

@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+
+if TYPE_CHECKING:
+    from llmrg.sdk import Project
+
+Mind = Annotated[
+    str | None,
+    typer.Option(help="Who fills all roles: likelihood (small local model; the default), attributes (no model), chat."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="gemma-3-270m, smollm2-135m, a folder; chat: ollama:llama3.2, openai:NAME, openai:NAME@http://127.0.0.1:8000/v1."
+    ),
+]
+Reasoner = Annotated[str | None, typer.Option(help="Another mind for this role, with its model: chat/ollama:llama3.2.")]
+Verifier = Annotated[str | None, typer.Option(help="Another mind for this role, so that no model judges itself: likelihood.")]
+Imaginer = Annotated[str | None, typer.Option(help="Another mind for this role.")]
+User = Annotated[list[str] | None, typer.Option("--user", "-u", help="Only this user; may be repeated.")]
+Users = Annotated[int | None, typer.Option(help="Only the first so many users.", min=1)]
+Sample = Annotated[int | None, typer.Option(help="Only so many users, drawn by chance, the same ones each time.", min=1)]
+Last = Annotated[int, typer.Option(help="Reason over this many last items of a history (l_tru).", min=1)]
+BlockSize = Annotated[int | None, typer.Option(help="Items explained in one request [default: the reasoner's own].", min=1)]
+NoVerification = Annotated[bool, typer.Option("--no-verification", help="Control: accept every step.")]
+NoDivergence = Annotated[bool, typer.Option("--no-divergence", help="Control: imagine nothing.")]
+NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no knowledge base.")]
 
 
 @app.command()
@@ -14,59 +40,111 @@ def build(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    mind: Annotated[
-        str | None, typer.Option(help="likelihood (small local model; the default), attributes (no model), chat.")
+    mind: Mind = None,
+    model: Model = None,
+    reasoner: Reasoner = None,
+    verifier: Verifier = None,
+    imaginer: Imaginer = None,
+    user: User = None,
+    users: Users = None,
+    sample: Sample = None,
+    last: Last = 50,
+    block_size: BlockSize = None,
+    tau: Annotated[
+        str | None, typer.Option(help="Accept steps from this score, 0 to 1; `calibrated` takes that of `llmrg calibrate`.")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="gemma-3-270m, smollm2-135m, a folder; chat: a LangChain name, e.g. ollama:llama3.2.")
+    review_from: Annotated[
+        float | None, typer.Option(help="Keep steps from this score up to tau for a person (llmrg review).", min=0, max=1)
     ] = None,
-    verifier: Annotated[str | None, typer.Option(help="Another mind to verify, if wanted.")] = None,
-    imaginer: Annotated[str | None, typer.Option(help="Another mind to imagine, if wanted.")] = None,
-    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="Only this user; may be repeated.")] = None,
-    users: Annotated[int | None, typer.Option(help="Only the first so many users.", min=1)] = None,
-    last: Annotated[int, typer.Option(help="Reason over this many last items of a history (l_tru).", min=1)] = 50,
-    tau: Annotated[float | None, typer.Option(help="Accept steps from this score, 0 to 1.", min=0, max=1)] = None,
-    no_verification: Annotated[bool, typer.Option("--no-verification", help="Control: accept every step.")] = False,
-    no_divergence: Annotated[bool, typer.Option("--no-divergence", help="Control: imagine nothing.")] = False,
-    no_knowledge: Annotated[bool, typer.Option("--no-knowledge", help="Control: no knowledge base.")] = False,
-    max_calls: Annotated[int | None, typer.Option(help="Stop cleanly after so many model calls.", min=0)] = None,
+    no_verification: NoVerification = False,
+    no_divergence: NoDivergence = False,
+    no_knowledge: NoKnowledge = False,
+    concurrency: Annotated[int, typer.Option(help="Users under way at once; graphs do not depend on it.", min=1)] = 8,
+    max_calls: Annotated[
+        int | None, typer.Option(help="Stop cleanly after so many requests to models; 0: only what the call cache knows.", min=0)
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Stop cleanly after so many tokens.", min=0)] = None,
+    max_money: Annotated[float | None, typer.Option(help="Stop cleanly after so much money (prices.toml).", min=0)] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop cleanly after so many seconds.", min=0)] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Folder of prompts of your own (llmrg prompts write FOLDER).")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Do not go on with an interrupted run.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the users that failed in this run.")] = False,
     columns: Columns = None,
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
 ) -> None:
     """Build reasoning graphs and keep them in the store.
 
-    Ctrl-C stops cleanly; the same command goes on where it stopped.
+    Ctrl-C stops cleanly: calls under way are finished and kept (press it again to stop at once). The same command goes on where
+    it stopped; no request to a chat model is paid twice.
 
     \b
     Examples:
       llmrg build --users 20
-      llmrg build --data ml-latest-small --users 50 --last 20
+      llmrg build --data ml-latest-small --sample 50 --last 20
       llmrg build --data ratings.csv --columns user=userId,item=movieId,time=timestamp --mind attributes
       llmrg build --mind chat --model ollama:llama3.2 --store neo4j://127.0.0.1:7687
+      llmrg build --reasoner chat/openai:NAME --imaginer chat/openai:NAME --verifier likelihood --max-tokens 2000000
+      llmrg build --mind chat --model openai:NAME@http://127.0.0.1:8000/v1 --concurrency 64
     """
     from llmrg.agents.config import BuildConfig
     from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
 
-    config = BuildConfig(
-        l_tru=last,
-        tau=tau,
-        max_calls=max_calls,
-        verification=not no_verification,
-        divergence=not no_divergence,
-        knowledge=not no_knowledge,
-    )
-    with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened:
-        chosen = user or (list(opened.dataset.histories)[:users] if users else None)
+    with project(data, store, home, columns, on_bad_row, mind=mind, model=model, prompts=prompts) as opened:
+        roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
+        config = BuildConfig(
+            l_tru=last,
+            block_size=block_size,
+            tau=threshold(opened, tau, roles),
+            review_from=review_from,
+            verification=not no_verification,
+            divergence=not no_divergence,
+            knowledge=not no_knowledge,
+            concurrency=concurrency,
+            max_calls=max_calls,
+            max_tokens=max_tokens,
+            max_money=max_money,
+            max_seconds=max_seconds,
+        )
+        chosen = chosen_users(opened, user, users, sample)
         with building() as show:
-            report = opened.build(
-                verifier=verifier, imaginer=imaginer, users=chosen, config=config, resume=not restart, progress=show
-            )
+            how = {"resume": not restart, "retry_failed": retry_failed, "progress": show}
+            report = opened.build(**roles, users=chosen, config=config, **how)
+        written = opened.write_run_report(report.run)
         if as_json:
             print_json(report.to_json())
             return
         print_costs(report)
         first = (chosen or list(opened.dataset.histories))[0]
+        err.print(f"report: {written}", highlight=False)
         err.print(f"next: llmrg show {first} --data {data}   or   llmrg train --data {data}", highlight=False)
+
+
+def threshold(opened: Project, told: str | None, roles: dict[str, Any]) -> float | None:
+    """`--tau`: a number, `calibrated`, or None for the verifier's own."""
+    from llmrg.core.errors import ConfigError
+
+    if told is None:
+        return None
+    if told == "calibrated":
+        return opened.calibrated_tau(roles.get("verifier"))
+    try:
+        tau = float(told)
+    except ValueError:
+        tau = -1.0
+    if not 0 <= tau <= 1:
+        raise ConfigError(f"--tau takes a score from 0 to 1, or `calibrated`, not {told!r}")
+    return tau
+
+
+def chosen_users(opened: Project, user: list[str] | None, users: int | None, sample: int | None) -> list[str] | None:
+    """Named users, the first so many, or some drawn by chance; None: all of them."""
+    import random
+
+    known = list(opened.dataset.histories)
+    if user:
+        return user
+    if sample:
+        return random.Random("sample").sample(known, min(sample, len(known)))
+    return known[:users] if users else None

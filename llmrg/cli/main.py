@@ -14,6 +14,7 @@ from llmrg.cli import (  # noqa: F401  (they register commands)
     graph,
     import_,
     recommend,
+    runs,
     store,
     train,
 )

@@ -36,9 +36,25 @@ def building(title: str = "reasoning graphs: users") -> Iterator[Callable[[Build
         task = progress.add_task(title, total=None, note="")
 
         def show(event: BuildEvent) -> None:
-            progress.update(task, completed=event.done, total=event.total, note=event.note)
+            progress.update(task, completed=event.done, total=event.total, note=build_note(event))
 
         yield show
+
+
+def build_note(event: BuildEvent) -> str:
+    """`1,204 steps · 310 calls · 0.12 EUR · 41 users/min`."""
+    parts = [f"{event.accepted:,} steps"]
+    if event.calls:
+        parts.append(f"{event.calls:,.0f} calls, {event.tokens:,.0f} tokens")
+    if event.money is not None:
+        parts.append(f"{event.money:,.2f} {event.currency}".rstrip())
+    if event.seconds > 10 and event.done:
+        parts.append(f"{60 * event.finished / event.seconds:,.1f} users/min")
+    if event.failed:
+        parts.append(f"{event.failed:,} failed")
+    if event.waiting_for_store:
+        parts.append("waiting for the store")
+    return " · ".join(parts)
 
 
 @contextmanager

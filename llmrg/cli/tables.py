@@ -11,7 +11,7 @@ from rich.text import Text
 from llmrg.cli.app import out
 
 if TYPE_CHECKING:
-    from llmrg.agents.usage import BuildReport
+    from llmrg.agents.build_report import BuildReport
     from llmrg.data.dataset import LoadReport
     from llmrg.data.registry import DatasetSummary, SetStatus
     from llmrg.evaluation.comparison import Comparison
@@ -51,16 +51,24 @@ def cost_rows(report: BuildReport) -> Rows:
     reasoned = (counts.get("verify.reasoned.accepted", 0), counts.get("verify.reasoned.rejected", 0))
     imagined = (counts.get("verify.imagined.accepted", 0), counts.get("verify.imagined.rejected", 0))
     return [
-        ("users", f"{report.built:,} built, {report.skipped:,} done before, {len(report.failed):,} failed"),
-        ("items asked of the reasoner", f"{counts.get('reason.asked', 0):,}"),
-        ("reasoned steps", f"{reasoned[0]:,} accepted, {reasoned[1]:,} rejected"),
-        ("imagined steps", f"{imagined[0]:,} accepted, {imagined[1]:,} rejected"),
-        ("knowledge base", f"{counts.get('recall.hits', 0):,} items with a hit, {counts.get('recall.used', 0):,} steps reused"),
+        ("users", f"{report.built:,} built, {report.skipped:,} done before, {report.failures:,} failed"),
+        ("items asked of the reasoner", f"{counts.get('reason.asked', 0):,.0f}"),
+        ("reasoned steps", f"{reasoned[0]:,.0f} accepted, {reasoned[1]:,.0f} rejected"),
+        ("imagined steps", f"{imagined[0]:,.0f} accepted, {imagined[1]:,.0f} rejected"),
+        (
+            "knowledge base",
+            f"{counts.get('recall.hits', 0):,.0f} items with a hit, {counts.get('recall.used', 0):,.0f} steps reused",
+        ),
         ("grounding", "nothing imagined" if rate is None else f"{rate:.0%} of imagined items are unseen catalogue items"),
-        ("model calls", f"{report.total('calls'):,.0f}"),
+        ("model calls", f"{report.total('calls'):,.0f}{_cached(report)}"),
         ("tokens", f"{report.total('tokens'):,.0f}"),
+        *([("money", f"{report.total('money'):,.2f} {report.currency}")] if report.currency or report.total("money") else []),
         ("seconds", f"{report.seconds:,.1f}  ({seconds_by_stage(report)})"),
     ]
+
+
+def _cached(report: BuildReport) -> str:
+    return f", and {report.total('cached'):,.0f} replies out of the call cache" if report.total("cached") else ""
 
 
 def seconds_by_stage(report: BuildReport) -> str:

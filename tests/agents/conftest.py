@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmrg.agents.build_report import BuildReport
+from llmrg.agents.charge import count, may_call
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
 from llmrg.agents.fleet import build
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
-from llmrg.agents.usage import BuildReport
 from llmrg.core.records import History, Item, stable_key
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.graph_store.sqlite_store import SqliteStore
@@ -36,11 +37,15 @@ class NosyMind:
         self.verified: list[tuple[Block, tuple[Candidate, ...]]] = []
         self.cuts: list[Cut] = []
 
-    def usage(self) -> dict[str, float]:
-        calls = len(self.blocks) + len(self.verified) + len(self.cuts)
-        return {"calls": float(calls), "tokens": 10.0 * calls, "seconds": 0.0}
+    def calls(self) -> int:
+        return len(self.blocks) + len(self.verified) + len(self.cuts)
+
+    def _call(self) -> None:
+        may_call()
+        count(calls=1, tokens=10)
 
     async def reason(self, block: Block) -> list[Candidate]:
+        self._call()
         self.blocks.append(block)
         heard = stable_key(block.history.items, block.chains, sorted(block.critiques.items()))
         seen, items = len(block.history), block.history.items
@@ -54,12 +59,14 @@ class NosyMind:
         return found
 
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
+        self._call()
         self.verified.append((block, tuple(candidates)))
         seen = len(block.history)
         scores = [_share(block.history.items, block.chains, tuple(candidates), number) for number in range(len(candidates))]
         return [Verdict(score, f"only {score:.3f}", seen) for score in scores]
 
     async def imagine(self, cut: Cut) -> list[Imagined]:
+        self._call()
         self.cuts.append(cut)
         heard = (cut.history.items, cut.chains, sorted(cut.suggestions.items()))
         unseen = [item for item in self.ids if item not in cut.history.items]
@@ -111,8 +118,8 @@ def nosy() -> type[NosyMind]:
 
 @pytest.fixture(scope="session")
 def small() -> BuildConfig:
-    """Blocks of 4, no waiting."""
-    return BuildConfig(block_size=4, retry_wait_s=0)
+    """Blocks of 4, one user after the other, no waiting."""
+    return BuildConfig(block_size=4, wave=1, concurrency=1, retry_wait_s=0)
 
 
 @pytest.fixture

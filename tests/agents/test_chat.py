@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,23 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
+from llmrg.agents.charge import Charge, charging
+from llmrg.agents.limiter import Limiter, Limits
 from llmrg.agents.minds.chat import ChatConfig, ChatMind
-from llmrg.agents.minds.chat_calls import as_model_error, has_structured_output
+from llmrg.agents.minds.chat_calls import has_structured_output
+from llmrg.agents.minds.chat_errors import as_model_error
 from llmrg.agents.prompts import ROLES, load_prompt, one_line, prompt_versions
 from llmrg.agents.protocols import Block, Candidate, Cut, OpenChain
 from llmrg.agents.replies import ImagineReply, ReasonReply, VerifyReply, read_reply
-from llmrg.core.errors import ConfigError, ModelError, ModelReplyError, ModelUnavailableError
+from llmrg.agents.usage import Usage
+from llmrg.core.errors import (
+    ConfigError,
+    ModelAccessError,
+    ModelError,
+    ModelReplyError,
+    ModelUnavailableError,
+    RateLimitedError,
+)
 from llmrg.testing.scripted_chat import ScriptedChatModel
 
 TITLES = {
@@ -88,7 +101,6 @@ async def test_a_block_is_one_call_that_shows_the_block_and_nothing_later(datase
     (messages,) = requests_of(mind)
     assert [message.type for message in messages] == ["system", "human", "ai", "human"]
     assert "Dune" not in "".join(message.text for message in messages)
-    assert mind.usage()["calls"] == 1
 
 
 async def test_causes_may_be_items_attributes_or_nothing(dataset, block) -> None:
@@ -147,6 +159,14 @@ async def test_long_reasons_are_cut_and_put_on_one_line(dataset, block) -> None:
 
 
 # -- replies that cannot be read -------------------------------------------------------------------------------------
+@contextmanager
+def charged() -> Iterator[Usage]:
+    """Counts what the calls made inside cost."""
+    usage = Usage()
+    with charging(Charge(usage, "reason", "chat")):
+        yield usage
+
+
 BAD = [
     "",
     "   ",
@@ -163,13 +183,13 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD)
 async def test_an_unreadable_reply_gets_one_repair_turn(bad, dataset, block) -> None:
     mind = mind_of(dataset, bad, json.dumps(GOOD))
-    assert len(await mind.reason(block)) == 2
+    with charged() as usage:
+        assert len(await mind.reason(block)) == 2
     first, second = requests_of(mind)
     assert second[: len(first)] == first
     assert [message.type for message in second[len(first) :]] == ["ai", "human"]
     assert "could not be read" in second[-1].text
-    assert mind.usage()["repairs"] == 1
-    assert mind.usage()["calls"] == 2
+    assert (usage.counts["reason.repairs"], usage.counts["reason.calls"]) == (1, 2)
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -558,12 +578,11 @@ def wrapped(cause: Exception) -> Exception:
 
 
 PASSING = [
-    *map(ProviderError, (408, 409, 425, 429, 500, 502, 503, 529)),
+    *map(ProviderError, (408, 409, 425, 500, 502, 503, 529)),
     TimeoutError(),
     TimeoutError(),
     ConnectionError("reset"),
     ConnectionRefusedError(),
-    RateLimitError(),
     ReadTimeout(),
     wrapped(ProviderError(503)),
     wrapped(ReadTimeout()),
@@ -575,6 +594,24 @@ PASSING = [
 async def test_passing_failures_are_worth_a_retry(error, dataset, block) -> None:
     with pytest.raises(ModelUnavailableError):
         await mind_of(dataset, error).reason(block)
+
+
+@pytest.mark.parametrize("error", [ProviderError(429), RateLimitError(), wrapped(ProviderError(429))], ids=repr)
+async def test_a_refusal_for_the_rate_is_sent_again_until_patience_ends(error, dataset, block) -> None:
+    limiter = Limiter(Limits(rest_s=0.01))
+    mind = ChatMind(ScriptedChatModel([error, error, json.dumps(GOOD)]), dataset, limiter=limiter)
+    with charged() as usage:
+        assert len(await mind.reason(block)) == 2
+    assert (usage.totals["calls"], usage.totals["rate_limited"], limiter.refusals) == (1, 2, 2)
+    impatient = ChatMind(ScriptedChatModel([error]), dataset, ChatConfig(patience_s=0.0), limiter=limiter)
+    with pytest.raises(RateLimitedError):
+        await impatient.reason(block)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+async def test_a_model_that_cannot_be_used_at_all_is_told_apart(status, dataset, block) -> None:
+    with pytest.raises(ModelAccessError, match="check its name, key, address"):
+        await mind_of(dataset, ProviderError(status)).reason(block)
 
 
 @pytest.mark.parametrize(
@@ -599,19 +636,21 @@ async def test_a_model_that_never_answers_is_unavailable(dataset, block) -> None
             await asyncio.sleep(60)
 
     mind = ChatMind(Stalled([]), dataset, ChatConfig(timeout_s=0.05))
-    with pytest.raises(ModelUnavailableError, match=r"within 0\.05 s"):
+    with charged() as usage, pytest.raises(ModelUnavailableError, match=r"within 0\.05 s"):
         await mind.reason(block)
-    assert mind.usage()["calls"] == 1
+    assert (usage.totals["calls"], usage.totals["failed"]) == (1, 1)
 
 
 async def test_tokens_are_the_providers_or_an_estimate(dataset, block) -> None:
     counted = AIMessage(json.dumps(GOOD), usage_metadata={"input_tokens": 900, "output_tokens": 50, "total_tokens": 950})
     mind = mind_of(dataset, counted, json.dumps(GOOD))
-    await mind.reason(block)
-    assert (mind.usage()["input_tokens"], mind.usage()["output_tokens"], mind.usage()["tokens"]) == (900, 50, 950)
-    await mind.reason(block)
+    with charged() as usage:
+        await mind.reason(block)
+    assert (usage.totals["input_tokens"], usage.totals["output_tokens"], usage.totals["tokens"]) == (900, 50, 950)
+    with charged() as usage:
+        await mind.reason(block)
     characters = sum(len(message.text) for message in requests_of(mind)[1])
-    assert mind.usage()["tokens"] == pytest.approx(950 + (characters + len(json.dumps(GOOD))) / 4, abs=2)
+    assert usage.totals["tokens"] == pytest.approx((characters + len(json.dumps(GOOD))) / 4, abs=2)
 
 
 # -- the scripted model itself ---------------------------------------------------------------------------------------

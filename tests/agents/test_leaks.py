@@ -147,7 +147,7 @@ async def test_nobody_is_told_of_anothers_held_out_step(shelf, attributes, build
     """`a -> b` stands at the end of the first history: the second user, who took the same, must not recall it."""
     titles = {"a": ("odd",), "b": ("odd",), "x": ("even",), "y": ("even",), "z": ("prime",)}
     dataset = shelf(titles, {"first": ["x", "y", "a", "b"], "second": ["x", "a", "b", "z", "y"]})
-    lenient = BuildConfig(tau=0.1)
+    lenient = BuildConfig(tau=0.1, wave=1)
     await build_with(dataset, type(attributes)(dataset), lenient)
     assert store.knowledge_for("shelf", [("a", "b")])[0].source_user == "second"
     assert [s.origin for s in store.graph("shelf", "second").reasoned() if s.item == "b"] == ["model"]

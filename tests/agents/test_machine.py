@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +20,8 @@ from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.protocols import Block, OpenChain
 from llmrg.core.errors import StoreError, UnknownUserError
 from llmrg.core.records import History, ReasoningGraph, VectorSpace
+from llmrg.graph_store.sqlite_store import SqliteStore
+from llmrg.testing.planted import PlantedConfig, random_catalogue, simulate
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 12), st.integers(0, 4))
@@ -30,7 +35,7 @@ def test_blocks_cover_what_is_left_and_end_on_every_cut(length: int, start: int,
 
 
 def check_steps(graph: ReasoningGraph, history: History, config: BuildConfig) -> None:
-    ends = {stop for _, stop in blocks_of(len(history), 0, config.block_size, config.held_out)}
+    ends = {stop for _, stop in blocks_of(len(history), 0, config.block_size or 10, config.held_out)}
     for step in graph.steps:
         if step.cause_kind == "item":
             assert history.items[step.cause_position] == step.cause
@@ -70,7 +75,7 @@ async def test_every_step_is_valid_and_chains_are_joined(world, store, build_wit
 
 
 async def test_the_report_and_the_run_count_what_the_store_holds(world, store, build_with, attributes, chance) -> None:
-    report = await build_with(world.dataset, attributes, BuildConfig(block_size=4, tau=0.5), vectors=chance)
+    report = await build_with(world.dataset, attributes, BuildConfig(block_size=4, wave=1, tau=0.5), vectors=chance)
     graphs = [store.graph(world.dataset.name, user) for user in world.dataset.histories]
     counts = report.counts
     assert counts["verify.reasoned.accepted"] >= sum(len(g.reasoned()) for g in graphs) > 0
@@ -141,7 +146,7 @@ async def test_a_similar_reason_is_recalled_for_an_open_chain(shelf, store, buil
     titles = {name: ("odd", "wide") if name in "abc" else ("wide",) for name in ("a", "b", "c", "d", "e", "f", "g", "h")}
     dataset = shelf(titles, {"first": ["a", "c", "d", "e"], "second": ["f", "b", "a", "b", "c", "g", "h"]})
     mind = type(attributes)(dataset)
-    report = await build_with(dataset, mind, BuildConfig(block_size=2, tau=0.1), vectors=chance)
+    report = await build_with(dataset, mind, BuildConfig(block_size=2, wave=1, tau=0.1), vectors=chance)
     assert report.counts["recall.hits"] >= 1
     recalled = [s for s in store.graph("shelf", "second").reasoned() if s.origin == "knowledge"]
     assert any((s.reason, s.item) == ("odd", "c") for s in recalled)
@@ -223,12 +228,34 @@ async def test_going_back_to_a_run_rebuilds_what_another_one_replaced(world, sto
     assert {store.graph(world.dataset.name, user).run for user in world.dataset.histories} == {first.run}
 
 
-async def test_many_at_once_gives_every_user_a_graph(world, store, build_with, attributes, small) -> None:
-    report = await build_with(world.dataset, attributes, small.model_copy(update={"concurrency": 3, "knowledge": False}))
-    alone = {user: store.graph(world.dataset.name, user).steps for user in world.dataset.histories}
-    assert report.built == len(alone)
-    await build_with(world.dataset, attributes, small.model_copy(update={"knowledge": False}), resume=False)
-    assert alone == {user: store.graph(world.dataset.name, user).steps for user in world.dataset.histories}
+async def test_graphs_do_not_depend_on_how_many_users_are_under_way(build_with, contents, chance, tmp_path) -> None:
+    """Nor on who is faster: with the knowledge base on, a wave's users see what the waves before them taught, and no more."""
+    world = simulate(random_catalogue(30, 8, seed=1), PlantedConfig(readers=24, min_length=7, max_length=11, seed=5))
+    mind = AttributesMind(world.dataset)
+    slow = Slowed(mind, seed=3)
+    found = []
+    for concurrency, of in ((1, mind), (5, slow), (24, slow)):
+        with SqliteStore(tmp_path / str(concurrency)) as store:
+            config = BuildConfig(block_size=4, wave=6, tau=0.5, concurrency=concurrency)
+            report = await build_with(world.dataset, of, config, into=store, vectors=chance)
+            found.append(contents(store, world.dataset))
+            assert report.counts["recall.used"] > 0
+    assert found[0] == found[1] == found[2]
+
+
+class Slowed:
+    """Another mind, late by chance."""
+
+    def __init__(self, mind: AttributesMind, seed: int) -> None:
+        self._mind, self._dice = mind, random.Random(seed)
+        self.name, self.settings, self.default_tau, self.prompt_versions = mind.name, mind.settings, mind.default_tau, {}
+
+    def __getattr__(self, name: str) -> Any:
+        async def late(*args: Any) -> Any:
+            await asyncio.sleep(self._dice.random() * 0.01)
+            return await getattr(self._mind, name)(*args)
+
+        return late
 
 
 async def test_progress_is_told_after_each_user(world, build_with, attributes) -> None:
@@ -236,7 +263,7 @@ async def test_progress_is_told_after_each_user(world, build_with, attributes) -
     await build_with(world.dataset, attributes, progress=events.append)
     assert [event.done for event in events] == list(range(len(world.dataset.histories) + 1))
     assert events[-1].accepted > 0
-    assert "steps accepted" in events[-1].note
+    assert (events[-1].finished, events[-1].failed, events[-1].money) == (len(world.dataset.histories), 0, None)
 
 
 async def test_a_catalogue_may_hold_items_without_attributes_or_titles(world, store, build_with, attributes) -> None:

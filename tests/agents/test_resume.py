@@ -39,7 +39,7 @@ def build_until_killed(dataset: Dataset, path: Path, blocks: int) -> None:
     mind = AttributesMind(dataset)
     with DoomedStore(path) as store:
         store.blocks_left = blocks
-        asyncio.run(build(dataset, store, Minds(mind, mind, mind), BuildConfig(block_size=4)))
+        asyncio.run(build(dataset, store, Minds(mind, mind, mind), BuildConfig(block_size=4, wave=1, concurrency=1)))
 
 
 class PowerCutError(BaseException):
@@ -85,7 +85,7 @@ async def build_fused(dataset: Any, store: SqliteStore, mind: Any, config: Build
 def undisturbed(world, contents, tmp_path_factory) -> Any:
     mind = AttributesMind(world.dataset)
     with SqliteStore(tmp_path_factory.mktemp("undisturbed") / "graphs.db") as store:
-        asyncio.run(build(world.dataset, store, Minds(mind, mind, mind), BuildConfig(block_size=4)))
+        asyncio.run(build(world.dataset, store, Minds(mind, mind, mind), BuildConfig(block_size=4, wave=1, concurrency=1)))
         return contents(store, world.dataset)
 
 
@@ -102,7 +102,8 @@ def test_killed_and_resumed_it_ends_with_the_same(world, undisturbed, contents, 
         assert run.status == "running"
         done = [user for user, (status, _) in store.user_statuses(world.dataset.name, run.id).items() if status == "done"]
         assert 0 < len(done) < len(world.dataset.histories)
-        report = asyncio.run(build(world.dataset, store, Minds(attributes, attributes, attributes), BuildConfig(block_size=4)))
+        config = BuildConfig(block_size=4, wave=1, concurrency=1)
+        report = asyncio.run(build(world.dataset, store, Minds(attributes, attributes, attributes), config))
         assert (report.run, report.skipped) == (run.id, len(done))
         assert contents(store, world.dataset) == undisturbed
 
@@ -110,7 +111,7 @@ def test_killed_and_resumed_it_ends_with_the_same(world, undisturbed, contents, 
 async def test_cut_anywhere_and_resumed_it_ends_with_the_same(world, nosy, contents, tmp_path: Path) -> None:
     """The power is cut before and after every write in turn; resumed, graphs and knowledge are as if it never was."""
     dataset = world.dataset.only(list(world.dataset.histories)[:2])
-    config = BuildConfig(block_size=4, retry_wait_s=0)
+    config = BuildConfig(block_size=4, wave=1, concurrency=1, retry_wait_s=0)
     with SqliteStore(tmp_path / "whole") as store:
         fuse = Fuse()
         await build_fused(dataset, store, nosy(dataset), config, fuse)
@@ -130,7 +131,7 @@ async def test_cut_anywhere_and_resumed_it_ends_with_the_same(world, nosy, conte
 
 async def test_what_is_done_is_not_asked_again(world, nosy, store, tmp_path: Path) -> None:
     dataset = world.dataset
-    config = BuildConfig(block_size=4, retry_wait_s=0)
+    config = BuildConfig(block_size=4, wave=1, concurrency=1, retry_wait_s=0)
     first, second = nosy(dataset), nosy(dataset)
     with pytest.raises(PowerCutError):
         await build_fused(dataset, store, first, config, Fuse(15))
@@ -147,10 +148,10 @@ async def test_what_is_done_is_not_asked_again(world, nosy, store, tmp_path: Pat
 async def test_done_users_are_skipped(world, nosy, build_with, small) -> None:
     mind = nosy(world.dataset)
     await build_with(world.dataset, mind, small)
-    calls = mind.usage()["calls"]
+    calls = mind.calls()
     report = await build_with(world.dataset, mind, small)
     assert (report.built, report.skipped, report.users) == (0, len(world.dataset.histories), len(world.dataset.histories))
-    assert mind.usage()["calls"] == calls
+    assert mind.calls() == calls
 
 
 async def test_a_new_item_costs_one_block(world, nosy, build_with, with_items, store, small) -> None:

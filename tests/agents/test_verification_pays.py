@@ -71,5 +71,5 @@ async def test_a_block_costs_few_calls(many, build_with) -> None:
     user = max(many.dataset.histories, key=lambda u: len(many.dataset.histories[u]))
     mind = mind_of(many, 0.2)
     config = CONFIG.model_copy(update={"divergence": True, "block_size": 50, "held_out": 0})
-    await build_with(many.dataset, mind, config, users=[user])
-    assert mind.usage()["calls"] == 4
+    report = await build_with(many.dataset, mind, config, users=[user])
+    assert report.total("calls") == 4

@@ -1,0 +1,61 @@
+"""What a call costs is charged where it is made: to the stage, the mind and the user under way.
+
+The machine says who pays (`charging`); a mind that calls a model says `may_call()` right before each request, and `count(...)`
+after it. Both find the payer through a context variable, so they also work in threads started by `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from llmrg.agents.prices import Prices
+from llmrg.agents.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Who pays for the calls made under it."""
+
+    usage: Usage
+    stage: str
+    mind: str
+    user: str = ""
+    prices: Prices = field(default_factory=Prices)
+    check: Callable[[], None] = lambda: None
+    """Raises: BudgetSpentError: no further call may be made."""
+
+
+_NOW: ContextVar[Charge | None] = ContextVar("charge", default=None)
+
+
+@contextmanager
+def charging(charge: Charge) -> Iterator[None]:
+    """Calls made inside are charged to `charge`."""
+    token = _NOW.set(charge)
+    try:
+        yield
+    finally:
+        _NOW.reset(token)
+
+
+def may_call() -> None:
+    """To be asked right before a request. Raises: BudgetSpentError."""
+    if (charge := _NOW.get()) is not None:
+        charge.check()
+
+
+def count(**numbers: float) -> None:
+    """Count `calls`, `tokens`, `seconds`, ... ; outside a build they go nowhere."""
+    if (charge := _NOW.get()) is not None:
+        charge.usage.charge(charge.stage, charge.mind, charge.user, numbers)
+
+
+def pay(model: str, input_tokens: float, output_tokens: float) -> None:
+    """Count the tokens of one reply and, where the model has a price, its money."""
+    charge = _NOW.get()
+    money = charge.prices.cost(model, input_tokens, output_tokens) if charge else None
+    tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens, "tokens": input_tokens + output_tokens}
+    count(**tokens, **({} if money is None else {"money": money}))

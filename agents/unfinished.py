@@ -1,0 +1,48 @@
+"""Which users of a wave have something to do, and what a build writes of them before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from llmrg.agents.context import BuildContext
+from llmrg.agents.nodes.publish import receipt
+from llmrg.core.records import History, ReasoningGraph, UserStatus
+
+_PAGE = 200
+"""Users looked at in one go."""
+
+
+def unfinished(context: BuildContext, users: Sequence[str], statuses: Mapping[str, tuple[UserStatus, str]]) -> list[str]:
+    """The users to build; their histories are written, and what stands of an older, shorter history becomes their draft."""
+    todo: list[str] = []
+    store, namespace = context.store, context.namespace
+    for page in (users[i : i + _PAGE] for i in range(0, len(users), _PAGE)):
+        receipts = {user: statuses[user][1] for user in page if statuses.get(user, ("pending", ""))[0] == "done"}
+        graphs = store.graphs(namespace, list(receipts)) if receipts else {}
+        left = [user for user in page if user not in receipts or not _stands(context, user, graphs.get(user), receipts[user])]
+        for user in left:
+            if user in receipts:
+                store.set_user_status(namespace, context.run, user, "pending")
+        store.put_histories(namespace, [context.history(user) for user in left])
+        todo += left
+    return todo
+
+
+def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, given: str) -> bool:
+    """Whether the stored graph is this run's and covers the whole history; one that covers its beginning becomes the draft to go
+    on from. A draft that is there already, of a call that was cut short, goes before the published graph."""
+    covered = _covered(context.history(user), given)
+    drafted = context.store.draft(context.namespace, context.run, user)[1]
+    if graph is None or graph.run != context.run or drafted or covered is None:
+        return False
+    if covered == len(context.history(user)):
+        return True
+    context.store.append_draft(context.namespace, context.run, user, graph.steps, covered)
+    return False
+
+
+def _covered(history: History, given: str) -> int | None:
+    """How many items of the history a receipt is for; None if it is for other items."""
+    count = given.partition(" ")[0]
+    length = int(count) if count.isdigit() else -1
+    return length if 0 <= length <= len(history) and receipt(history.before(length)) == given else None

@@ -1,0 +1,89 @@
+"""`llmrg runs`: what builds did, cost and failed at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+
+runs = typer.Typer(no_args_is_help=True, help="What builds did, what they cost, and why users failed.")
+app.add_typer(runs, name="runs")
+
+
+@runs.command("list")
+def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+    """All runs over a data set, newest first.
+
+    \b
+    Examples:
+      llmrg runs list
+      llmrg runs list --data ml-latest-small --json
+    """
+    from llmrg.agents.run_report import run_report
+    from llmrg.cli.tables import print_rows
+
+    with project(data, store, home) as opened:
+        reports = [run_report(opened.store, opened.name, run.id) for run in opened.store.runs(opened.name)]
+    if as_json:
+        print_json(reports)
+        return
+    rows = [
+        (
+            report["run"],
+            report["status"],
+            report["started"],
+            str(report["settings"].get("reasoner", "")),
+            ", ".join(f"{number:,} {status}" for status, number in report["users"].items()),
+            f"{report['totals'].get('calls', 0):,.0f}",
+            f"{report['totals'].get('tokens', 0):,.0f}",
+        )
+        for report in reports
+    ]
+    print_rows(f"Runs on {opened.name}", ("run", "status", "started", "reasoner", "users", "calls", "tokens"), rows)
+    if rows:
+        err.print(f"next: llmrg runs show {rows[0][0]} --data {data}", highlight=False)
+
+
+@runs.command("show")
+def show(
+    run: Annotated[str, typer.Argument(help="Id of the run, or its beginning.")] = "",
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    write: Annotated[Path | None, typer.Option("--write", help="Write the report here (.md or .json) instead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The report of one run (the newest, if none is named): costs per stage, causes of rejection, failed users.
+
+    \b
+    Examples:
+      llmrg runs show
+      llmrg runs show 3fa9 --write report.md
+      llmrg runs show --json
+    """
+    import json
+
+    from llmrg.agents.run_report import markdown, run_report
+    from llmrg.core.errors import ConfigError
+
+    with project(data, store, home) as opened:
+        known = [one.id for one in opened.store.runs(opened.name)]
+        found = [one for one in known if one.startswith(run)]
+        if not found or (run and len(found) > 1):
+            what = f"{len(found)} runs begin with {run!r}" if found else f"no run {run!r} on {opened.name!r}".replace(" ''", "")
+            raise ConfigError(f"{what}; `llmrg runs list --data {data}` names them")
+        report = run_report(opened.store, opened.name, found[0])
+    if write:
+        text = json.dumps(report, ensure_ascii=False, indent=2) if write.suffix == ".json" else markdown(report)
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(text, encoding="utf-8")
+        err.print(f"wrote {write}", highlight=False)
+    elif as_json:
+        print_json(report)
+    else:
+        from rich.markdown import Markdown
+
+        out.print(Markdown(markdown(report)) if out.console.is_terminal else markdown(report), markup=False, highlight=False)
