@@ -22,7 +22,7 @@ async def ask(context: BuildContext, stage: str, mind: str, user: str, call: Cal
 
     Raises: BudgetSpentError; ModelUnavailableError after all retries; other ModelErrors.
     """
-    charge = Charge(context.usage, stage, mind, user, context.prices, context.check_call)
+    charge = Charge(context.usage, stage, mind, user, context.prices, context.check_call, context.tracing)
     wait, config = context.config.retry_wait_s, context.config
     for attempt in range(config.retries + 1):
         context.check_time()

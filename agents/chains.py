@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from llmrg.agents.protocols import OpenChain
+from llmrg.agents.state import plain
 from llmrg.core.records import Step
 
 
@@ -20,7 +20,7 @@ def open_chains(steps: Iterable[Step]) -> tuple[list[dict[str, Any]], int]:
             if step.chain not in tails or tails[step.chain].position <= step.position:
                 tails[step.chain] = step
     chains = [OpenChain(number, s.item, s.position, s.reason, s.score) for number, s in tails.items()]
-    return [asdict(chain) for chain in by_recency(chains)], highest + 1
+    return [plain(chain) for chain in by_recency(chains)], highest + 1
 
 
 def by_recency(chains: Iterable[OpenChain]) -> list[OpenChain]:

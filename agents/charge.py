@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmrg.agents.prices import Prices
+from llmrg.agents.tracing import Tracing
 from llmrg.agents.usage import Usage
 
 
@@ -26,6 +28,7 @@ class Charge:
     prices: Prices = field(default_factory=Prices)
     check: Callable[[], None] = lambda: None
     """Raises: BudgetSpentError: no further call may be made."""
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 _NOW: ContextVar[Charge | None] = ContextVar("charge", default=None)
@@ -51,6 +54,14 @@ def count(**numbers: float) -> None:
     """Count `calls`, `tokens`, `seconds`, ... ; outside a build they go nowhere."""
     if (charge := _NOW.get()) is not None:
         charge.usage.charge(charge.stage, charge.mind, charge.user, numbers)
+
+
+@contextmanager
+def traced(name: str, **attributes: str | int | float) -> Iterator[Any]:
+    """A span around a request, where the build is traced."""
+    charge = _NOW.get()
+    with (charge.tracing if charge else Tracing()).span(name, **attributes) as span:
+        yield span
 
 
 def pay(model: str, input_tokens: float, output_tokens: float) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from llmrg.agents.config import BUDGETS, BuildConfig
 from llmrg.agents.prices import Prices
 from llmrg.agents.protocols import Imaginer, Reasoner, Verifier
+from llmrg.agents.tracing import Tracing
 from llmrg.agents.usage import Usage
 from llmrg.core.errors import BudgetSpentError, ConfigError, StoreUnreachableError
 from llmrg.core.records import History
@@ -68,6 +69,7 @@ class BuildContext:
     """Makes the vectors of the knowledge base and grounds what is imagined; without it neither is done by meaning."""
     usage: Usage = field(default_factory=Usage)
     prices: Prices = field(default_factory=Prices)
+    tracing: Tracing = field(default_factory=Tracing)
     waiting_for_store: bool = False
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.prices import Prices
 from llmrg.agents.run_record import RunRecord
+from llmrg.agents.tracing import Tracing
 from llmrg.agents.unfinished import unfinished
 from llmrg.core.errors import (
     BudgetSpentError,
@@ -75,6 +76,7 @@ async def build(
     progress: Progress | None = None,
     vectors: TextVectors | None = None,
     prices: Prices | None = None,
+    tracing: Tracing | None = None,
 ) -> BuildReport:
     """Build reasoning graphs and publish them in the store.
 
@@ -96,7 +98,8 @@ async def build(
             raise UnknownUserError(user, next(iter(dataset.histories), ""))
     settings = run_settings(minds, config, vectors)
     run = run_id(dataset, settings, None if resume else time.time())
-    context = BuildContext(dataset, store, minds, config, run, Successors(dataset), vectors, prices=prices or Prices())
+    parts = {"prices": prices or Prices(), "tracing": tracing or Tracing()}
+    context = BuildContext(dataset, store, minds, config, run, Successors(dataset), vectors, **parts)  # type: ignore[arg-type]
     for mind in minds.distinct():
         context.usage.minds[mind.name]  # those that make no call are named too
     record = RunRecord(context, settings)
@@ -105,8 +108,9 @@ async def build(
         statuses = await context.stored(store.user_statuses, dataset.name, run)
         chosen = [user for user in chosen if statuses.get(user, ("pending", ""))[0] == "failed"]
     fleet = _Fleet(context, chosen, record, progress)
-    async with record.kept(lambda: "failed" if fleet.failures else "done"):
-        await fleet.work()
+    with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
+        async with record.kept(lambda: "failed" if fleet.failures else "done"):
+            await fleet.work()
     return fleet.report()
 
 
@@ -187,7 +191,8 @@ class _Fleet:
         blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.config.held_out))
         limit = steps_at_most(blocks, context.config.tries)
         try:
-            await machine().ainvoke({"user": user}, {"recursion_limit": limit}, context=context)
+            with context.tracing.span("llmrg.user", llmrg__user=user, llmrg__items=len(context.history(user))):
+                await machine().ainvoke({"user": user}, {"recursion_limit": limit}, context=context)
         except (StoreError, BudgetSpentError, ModelAccessError, ModelFileError):
             raise
         except LlmrgError as error:

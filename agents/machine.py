@@ -7,10 +7,12 @@ plan -> recall -> reason -> verify -> commit -> diverge -> ground -> verify -> c
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, wraps
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.commit import after_commit, commit
@@ -29,7 +31,7 @@ def machine() -> Any:
     """The compiled machine. Invoke it with `context=BuildContext(...)` and the state `{"user": ...}`."""
     graph: Any = StateGraph(State, context_schema=BuildContext)
     for node in (plan, recall, reason, verify, commit, diverge, ground, publish):
-        graph.add_node(node.__name__, node)
+        graph.add_node(node.__name__, _traced(node))
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", after_plan, ["recall", "publish"])
     graph.add_edge("recall", "reason")
@@ -40,6 +42,15 @@ def machine() -> Any:
     graph.add_edge("ground", "verify")
     graph.add_edge("publish", END)
     return graph.compile()
+
+
+def _traced(node: Callable[..., Awaitable[State]]) -> Callable[..., Awaitable[State]]:
+    @wraps(node)
+    async def run(state: State, runtime: Runtime[BuildContext]) -> State:
+        with runtime.context.tracing.span(f"llmrg.{node.__name__}", llmrg__phase=state.get("phase", "")):
+            return await node(state, runtime)
+
+    return run
 
 
 def steps_at_most(blocks: int, tries: int) -> int:

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     """Folder of prompt files of one's own (`llmrg prompts write FOLDER`); None means those that come with the package."""
     prices: Path = Path("prices.toml")
     """What tokens cost, by model (`llmrg estimate --help`)."""
+    trace: str = ""
+    """Where OpenTelemetry spans of builds go: a file, or `opentelemetry` for the tracer provider that is set up; empty: there are
+    none."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of the local model; 0 means all cores."""
     backend: Literal["auto", "dgl", "torch"] = "auto"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +14,9 @@ from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError
 from llmrg.graph_store import sqlite_migrations
 from llmrg.graph_store.network_disk import refuse_network_disk
 from llmrg.graph_store.sqlite_errors import in_our_words, rows_in_our_words
-from llmrg.graph_store.sqlite_wal import WriteAheadLog
+from llmrg.graph_store.sqlite_wal import WriteAheadLog, use_wal
 
 Synchronous = Literal["normal", "full"]
-_PAUSE_S = 0.02
 
 
 class SqliteConnections:
@@ -55,7 +53,7 @@ class SqliteConnections:
                     self._make_schema(connection)
                 if not to_migrate:
                     sqlite_migrations.check(connection, self.path)
-                self._use_wal(connection)  # a copy made by other tools may have lost it
+                use_wal(connection, self.path, self._timeout_s)  # a copy made by other tools may have lost it
             except BaseException:
                 connection.close()
                 raise
@@ -134,7 +132,7 @@ class SqliteConnections:
             raise NotAStoreError(f"{self.path} is a folder; a store is a file, for instance sqlite:///{self.path / 'graphs.db'}")
 
     def _make_schema(self, connection: sqlite3.Connection) -> None:
-        self._use_wal(connection)
+        use_wal(connection, self.path, self._timeout_s)
         connection.execute("BEGIN IMMEDIATE")
         try:
             if sqlite_migrations.is_new(connection, self.path):
@@ -144,18 +142,3 @@ class SqliteConnections:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-    def _use_wal(self, connection: sqlite3.Connection) -> None:
-        """SQLite does not wait for a lock here, so when several processes make the store at once we do."""
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_PAUSE_S)
-            else:
-                break
-        if mode != "wal":
-            raise StoreError(f"{self.path} cannot be shared safely (journal mode {mode!r}); put the store on a local disk")

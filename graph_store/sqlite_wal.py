@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from pathlib import Path
 
+from llmrg.core.errors import StoreError
+
 LIMIT_BYTES = 16 * 2**20
+_PAUSE_S = 0.02
 _PATIENCE_MS = 200
 """Wait for the readers in the log; writers wait meanwhile."""
 logger = logging.getLogger(__name__)
@@ -53,3 +57,22 @@ class WriteAheadLog:
             return self._path.stat().st_size
         except OSError:
             return 0
+
+
+def use_wal(connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
+    """SQLite does not wait for a lock here, so when several processes make the file at once we do.
+
+    Raises: StoreError: the disk cannot share a log; sqlite3.OperationalError.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            break
+    if mode != "wal":
+        raise StoreError(f"{path} cannot be shared safely (journal mode {mode!r}); put the file on a local disk")

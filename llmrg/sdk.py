@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from llmrg.agents.build_report import BuildReport
     from llmrg.agents.config import BuildConfig
     from llmrg.agents.context import Minds
+    from llmrg.agents.estimate import Estimate
     from llmrg.agents.fleet import BuildEvent
     from llmrg.agents.open_mind import OpenMinds
     from llmrg.core.graph_table import GraphTable
@@ -176,26 +178,56 @@ class Project:
         """
         from llmrg.agents.fleet import build
         from llmrg.agents.prices import load_prices
+        from llmrg.agents.tracing import open_tracing
         from llmrg.wiring import text_vectors
 
-        return await build(
-            self.dataset,
-            self.store,
-            self.minds(mind, reasoner=reasoner, verifier=verifier, imaginer=imaginer),
-            config,
-            users=None if users is None else list(users),
-            resume=resume,
-            retry_failed=retry_failed,
-            progress=progress,
-            vectors=text_vectors(self.settings),
-            prices=load_prices(self.settings.prices),
-        )
+        with closing(open_tracing(self.settings.trace)) as tracing:
+            return await build(
+                self.dataset,
+                self.store,
+                self.minds(mind, reasoner=reasoner, verifier=verifier, imaginer=imaginer),
+                config,
+                users=None if users is None else list(users),
+                resume=resume,
+                retry_failed=retry_failed,
+                progress=progress,
+                vectors=text_vectors(self.settings),
+                prices=load_prices(self.settings.prices),
+                tracing=tracing,
+            )
 
     def build(self, **options: Any) -> BuildReport:
         """`abuild`, waited for; the same arguments. In a notebook cell or other running loop, `await project.abuild(...)`."""
         from llmrg.wiring import run_async
 
         return run_async(self.abuild(**options))
+
+    def estimate(
+        self, *, users: Iterable[str] | None = None, config: BuildConfig | None = None, sample: int = 20, **roles: Any
+    ) -> Estimate:
+        """Calls, tokens and money of a build before it begins; nothing is asked of any model.
+
+        Args:
+            sample: users whose requests are rendered and counted; the others are reckoned by their blocks.
+            roles: as in `minds`.
+        """
+        from llmrg.agents.estimate import estimate
+        from llmrg.agents.prices import load_prices
+        from llmrg.wiring import run_async
+
+        limits = {name: getattr(self.settings, name) for name in ("requests_per_minute", "tokens_per_minute")}
+        return run_async(
+            estimate(
+                self.dataset,
+                self.minds(**roles),
+                config,
+                users=None if users is None else list(users),
+                sample=sample,
+                earlier=self.store.runs(self.dataset.name),
+                prices=load_prices(self.settings.prices),
+                **limits,
+            )
+        )
 
     def run_report(self, run: str) -> dict[str, Any]:
         """What a run did over all its calls: costs per stage, causes of rejection, failed users.

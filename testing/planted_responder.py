@@ -44,15 +44,15 @@ class _Responder:
         self._titles = {user: [dataset.catalogue[i].title for i in h.items] for user, h in dataset.histories.items()}
 
     def __call__(self, messages: list[BaseMessage]) -> str:
-        text = next((m.text for m in reversed(messages) if m.type == "human"), "")
-        lines = text.splitlines()
-        if "QUESTIONS" in lines:
-            return json.dumps({"answers": self._answers(lines)})
-        if "CHAINS" in lines:
-            return json.dumps({"continuations": self._continuations(lines)})
-        if "EXPLAIN" in lines:
-            return json.dumps({"steps": self._steps(lines)})
-        raise ConfigError(f"not a request of the chat mind: {text[:80]!r}; were its prompts changed?")
+        texts = [m.text for m in reversed(messages) if m.type == "human"]
+        for lines in map(str.splitlines, texts):  # the last one may only ask to repeat the reply
+            if "QUESTIONS" in lines:
+                return json.dumps({"answers": self._answers(lines)})
+            if "CHAINS" in lines:
+                return json.dumps({"continuations": self._continuations(lines)})
+            if "EXPLAIN" in lines:
+                return json.dumps({"steps": self._steps(lines)})
+        raise ConfigError(f"not a request of the chat mind: {texts[:1]!r:.80}; were its prompts changed?")
 
     def _dice(self, *parts: object) -> random.Random:
         return random.Random(stable_key(self._seed, *parts))

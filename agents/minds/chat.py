@@ -86,7 +86,8 @@ class ChatMind:
         options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s}
         self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
         self._reasons = _known_reasons(dataset)
-        self.name = f"chat/{self._calls.name}"
+        self.model_name = self._calls.name
+        self.name = f"chat/{self.model_name}"
         # Prompts enter by their versions, wherever their files are.
         told = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts"})
         self.settings = {**told, "parameters": parameters_of(model)}
@@ -119,8 +120,8 @@ class ChatMind:
     def _candidate(self, block: Block, step: ReasonedStep) -> Candidate | None:
         """None for a step about another item, with a cause that is not there, or without a reason."""
         position, reason = step.position - 1, one_line(step.reason)
-        cause = _cause(block, step.cause, position)
-        if position not in block.positions or cause is None or not reason:
+        cause = _cause(block, step.cause, position) if position in block.positions else None
+        if cause is None or not reason:
             return None
         kind, name, cause_position = cause
         ends = [chain for chain in block.chains if chain.tail_position == cause_position]

@@ -17,11 +17,13 @@ from langchain_core.caches import BaseCache
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration
+from langchain_core.runnables import RunnableSequence
 
-from llmrg.agents.charge import count, may_call, pay
+from llmrg.agents.charge import count, may_call, pay, traced
 from llmrg.agents.limiter import Limiter
 from llmrg.agents.minds.chat_errors import as_model_error, cut_reply, refuses_the_form
 from llmrg.agents.replies import R, read_reply, read_value
+from llmrg.agents.tracing import tell
 from llmrg.core.errors import ModelReplyError, RateLimitedError
 
 log = logging.getLogger(__name__)
@@ -63,10 +65,10 @@ class ChatCalls:
         self.model, self.timeout_s, self.cache, self.patience_s = model, timeout_s, cache, patience_s
         self.limiter = limiter or Limiter()
         self.name = model_name(model)
-        self._parameters = json.dumps({"model": self.name, **parameters_of(model)}, sort_keys=True)
+        self._parameters = parameters_of(model)
         self._sent: set[asyncio.Task[Any] | None] = set()
         """Requests that have left for the model."""
-        self._forms = ["structured", "json", "text"] if structured and has_structured_output(model) else ["text"]
+        self._forms = ["native", "tools", "json", "text"] if structured and has_structured_output(model) else ["text"]
 
     async def ask(self, asked: Asked, schema: type[R]) -> R:
         """The model's reply, read.
@@ -89,7 +91,8 @@ class ChatCalls:
         """From the cache, else from the model."""
         prompt = json.dumps([[m.type, m.text] for m in asked.messages], ensure_ascii=False)
         # The form is no part of the key: what is asked for is the same, and a model may lose a form and find it again.
-        key = f"{self._parameters} {schema.__name__} {asked.role} {asked.version}"
+        told = {"model": self.name, "parameters": self._parameters, "reply": schema.__name__}
+        key = json.dumps({**told, "prompt": asked.role, "version": asked.version}, sort_keys=True)
         if self.cache is not None and (kept := await self.cache.alookup(prompt, key)):
             count(cached=1)
             return _message(kept[0])
@@ -106,7 +109,7 @@ class ChatCalls:
         if self.cache is None or request not in self._sent:
             request.cancel()
             return
-        log.warning("stopping: a call is under way, and its reply is kept; interrupt again to stop at once")
+        log.warning("stopping: a call is under way and is waited for, to keep its reply; an interrupt drops it")
         try:
             await asyncio.wait({request})
         finally:
@@ -126,8 +129,11 @@ class ChatCalls:
             try:
                 async with self.limiter.turn(size + _REPLY_TOKENS) as turn:
                     may_call()
-                    message = await self._in_some_form(asked, schema)
-                    turn.used(self._paid(asked, message))
+                    with traced("chat", gen_ai__operation__name="chat", gen_ai__request__model=self.name) as span:
+                        message = await self._in_some_form(asked, schema)
+                        read, written = self._paid(asked, message)
+                        tell(span, gen_ai__usage__input_tokens=read, gen_ai__usage__output_tokens=written)
+                    turn.used(read + written)
                     return message
             except RateLimitedError:
                 if time.monotonic() - started > self.patience_s:
@@ -151,14 +157,16 @@ class ChatCalls:
 
     def _formed(self, form: str, schema: type[R]) -> Any:
         """The model that is asked for this form. Raises: NotImplementedError: its class does not know the form."""
-        options = {"structured": {}, "json": {"method": "json_mode"}}.get(form)
-        if options is None:
+        if form == "text":
             return self.model
+        options: Any = {"tools": {"method": "function_calling"}, "json": {"method": "json_mode"}}.get(form, {})
         try:
             # A dict, since a class makes some providers raise at the first element that does not fit it.
-            return self.model.with_structured_output(schema.model_json_schema(), include_raw=True, **options)
+            made = self.model.with_structured_output(schema.model_json_schema(), include_raw=True, **options)
         except (TypeError, ValueError) as error:
             raise NotImplementedError(form) from error
+        # Without LangChain's parser behind it: replies are read by us, and it takes minutes over a long one that is no JSON.
+        return made.first if isinstance(made, RunnableSequence) else made
 
     async def _send(self, messages: list[BaseMessage], model: Any) -> AIMessage:
         started, request = time.monotonic(), asyncio.current_task()
@@ -178,14 +186,14 @@ class ChatCalls:
         message: AIMessage = got["raw"] if isinstance(got, dict) else got
         return message
 
-    def _paid(self, asked: Asked, reply: AIMessage) -> float:
-        """Charge the reply's tokens, by the provider's figures where it gives them. Returns their sum."""
+    def _paid(self, asked: Asked, reply: AIMessage) -> tuple[int, int]:
+        """Charge the reply's tokens, by the provider's figures where it gives them: (read, written)."""
         used: Any = reply.usage_metadata or {}
         written = reply.text + "".join(str(call["args"]) for call in reply.tool_calls)
-        read = used.get("input_tokens", sum(len(m.text) for m in asked.messages) // CHARACTERS_PER_TOKEN)
-        said = used.get("output_tokens", len(written) // CHARACTERS_PER_TOKEN)
+        read = int(used.get("input_tokens", sum(len(m.text) for m in asked.messages) // CHARACTERS_PER_TOKEN))
+        said = int(used.get("output_tokens", len(written) // CHARACTERS_PER_TOKEN))
         pay(self.name, read, said)
-        return float(read + said)
+        return read, said
 
 
 def read_message(message: AIMessage, schema: type[R]) -> R:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from llmrg.agents.chains import by_recency, read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import OpenChain
-from llmrg.agents.state import State, candidate_name
+from llmrg.agents.state import State, candidate_name, plain
 from llmrg.core.errors import StoreUnreachableError
 from llmrg.core.records import Step, in_order
 
@@ -82,7 +82,7 @@ def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[l
             chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
             kept.append(step)
         kept += [replace(s, chain=-1) for s in by_position[position] if not s.accepted][:REJECTED_KEPT]
-    return kept, [asdict(chain) for chain in by_recency(chains.values())], number
+    return kept, [plain(chain) for chain in by_recency(chains.values())], number
 
 
 def _continues(chains: Iterable[OpenChain], step: Step) -> int | None:

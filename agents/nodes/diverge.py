@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from langgraph.runtime import Runtime
 
 from llmrg.agents.calls import ask
 from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Cut, Imagined
-from llmrg.agents.state import State
+from llmrg.agents.state import State, plain
 
 SUGGESTIONS = 20
 """Items that often follow a chain's tail, shown to the imaginer at most."""
@@ -32,4 +30,4 @@ async def diverge(state: State, runtime: Runtime[BuildContext]) -> State:
     imagined = await ask(context, "diverge", context.minds.imaginer.name, user, lambda: context.minds.imaginer.imagine(cut), none)
     context.usage.add("diverge.cuts")
     context.usage.add("diverge.imagined", len(imagined))
-    return {"imagined": [asdict(one) for one in imagined]}
+    return {"imagined": [plain(one) for one in imagined]}

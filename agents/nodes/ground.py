@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import asdict
 from functools import lru_cache
 
 import numpy as np
@@ -14,7 +13,7 @@ from rapidfuzz import fuzz, process, utils
 from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext, Embed
 from llmrg.agents.protocols import Candidate, Imagined
-from llmrg.agents.state import State
+from llmrg.agents.state import State, plain
 from llmrg.data.dataset import Catalogue
 
 LONGEST_TITLE = 300
@@ -47,7 +46,7 @@ async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
                 cause = ("item", tail.tail_item, tail.tail_position)
                 candidates.append(Candidate(cut, *cause, one.reason, found[0], one.chain, cut, "model", found[1]))  # type: ignore[arg-type]
     context.usage.add("ground.kept", len(candidates))
-    return {"candidates": [asdict(candidate) for candidate in candidates], "imagined": []}
+    return {"candidates": [plain(candidate) for candidate in candidates], "imagined": []}
 
 
 def _found(context: BuildContext, imagined: list[Imagined]) -> list[tuple[str, float] | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -11,7 +11,7 @@ from llmrg.agents.calls import ask
 from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Block, Candidate
-from llmrg.agents.state import State, candidate_name
+from llmrg.agents.state import State, candidate_name, plain
 
 
 def still_open(state: State, tries: int) -> list[int]:
@@ -42,12 +42,13 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     )
     asked = {**state["asked"], **{str(p): state["asked"].get(str(p), 0) + 1 for p in positions}}
     context.usage.add("reason.asked", len(positions))
+    context.usage.add("reason.proposed", len(proposed))
     context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if int(p) in positions))
     tried = {candidate_name(step) for step in state["steps"]}
     good = [c for c in proposed if _about_this(c, block)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
     fresh: dict[str, dict[str, Any]] = {}
-    for row in (asdict(replace(c, origin="model")) for c in good):
+    for row in (plain(replace(c, origin="model")) for c in good):
         fresh.setdefault(candidate_name(row), row)
     return {"asked": asked, "candidates": state["candidates"] + [row for name, row in fresh.items() if name not in tried]}
 

@@ -9,7 +9,6 @@ what it recalled the first time.)
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -17,7 +16,7 @@ from langgraph.runtime import Runtime
 from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Candidate, OpenChain
-from llmrg.agents.state import State, candidate_name
+from llmrg.agents.state import State, candidate_name, plain
 from llmrg.core.records import Knowledge
 
 CHAINS_ASKED = 2
@@ -34,7 +33,7 @@ async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
     context.usage.add("recall.asked", state["blocks"][0][1] - state["blocks"][0][0])
     context.usage.add("recall.hits", len(hits))
     for candidate, entry in (pair for found in hits.values() for pair in found):
-        row = asdict(candidate)
+        row = plain(candidate)
         fresh["candidates"].append(row)
         fresh["knowledge"][candidate_name(row)] = entry.key
     return fresh

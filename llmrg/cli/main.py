@@ -7,9 +7,11 @@ import sys
 
 from llmrg.cli import (  # noqa: F401  (they register commands)
     build,
+    cache,
     data,
     demo,
     doctor,
+    estimate,
     export,
     graph,
     import_,

@@ -1,0 +1,107 @@
+"""`llmrg estimate`: calls, tokens and money of a build before it begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+from llmrg.cli.build import (
+    BlockSize,
+    Imaginer,
+    Last,
+    Mind,
+    Model,
+    NoDivergence,
+    NoVerification,
+    Reasoner,
+    Sample,
+    User,
+    Users,
+    Verifier,
+    chosen_users,
+)
+
+if TYPE_CHECKING:
+    from llmrg.agents.estimate import Estimate
+
+
+@app.command()
+def estimate(
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    mind: Mind = None,
+    model: Model = None,
+    reasoner: Reasoner = None,
+    verifier: Verifier = None,
+    imaginer: Imaginer = None,
+    user: User = None,
+    users: Users = None,
+    sample: Sample = None,
+    last: Last = 50,
+    block_size: BlockSize = None,
+    no_verification: NoVerification = False,
+    no_divergence: NoDivergence = False,
+    counted: Annotated[int, typer.Option(help="Users whose requests are rendered and counted.", min=1)] = 20,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
+    """Calls, tokens and money of `llmrg build` with the same options; no model is asked anything.
+
+    Every request of some users is rendered and counted. What the model will do (steps per item, share accepted) is taken from an
+    earlier run with the same minds where there is one: build a few users first for a better estimate.
+
+    Money needs a price file, prices.toml in the working folder (or LLMRG_PRICES), per million tokens:
+
+    \b
+      currency = "EUR"
+      ["openai:NAME"]
+      input = 0.40
+      output = 1.60
+
+    \b
+    Examples:
+      llmrg estimate --mind chat --model openai:NAME
+      llmrg build --mind chat --model openai:NAME --users 5 && llmrg estimate --mind chat --model openai:NAME
+      llmrg estimate --data ml-latest-small --reasoner chat/openai:NAME --verifier likelihood --json
+    """
+    from llmrg.agents.config import BuildConfig
+    from llmrg.cli.tables import print_rows
+
+    with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened:
+        config = BuildConfig(
+            l_tru=last, block_size=block_size, verification=not no_verification, divergence=not no_divergence
+        )
+        chosen = chosen_users(opened, user, users, sample)
+        roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
+        made = opened.estimate(users=chosen, config=config, sample=counted, **roles)
+    if as_json:
+        print_json(made.to_json())
+        return
+    if not made.chat:
+        err.print("no chat model is asked: these minds cost time, but no tokens of a provider", highlight=False)
+        return
+    counted_things = ("calls", "input_tokens", "output_tokens")
+    rows = [(stage, *(f"{counts[what]:,.0f}" for what in counted_things)) for stage, counts in made.stages.items()]
+    rows.append(("all", f"{made.calls:,.0f}", f"{made.input_tokens:,.0f}", f"{made.output_tokens:,.0f}"))
+    print_rows(f"About {made.users:,} users, {made.blocks:,} blocks", ("stage", "calls", "tokens read", "tokens written"), rows)
+    for line in notes(made):
+        err.print(line, highlight=False)
+
+
+def notes(made: Estimate) -> list[str]:
+    """What to know about the figures."""
+    money = "no price is known; `llmrg estimate --help` shows a price file" if made.money is None else ""
+    habits = made.habits
+    source = f"as in run {habits.run}" if habits.run else "assumed; build a few users first for a better estimate"
+    lines = [
+        f"money: {money or f'{made.money:,.2f} {made.currency}'.strip()}",
+        f"counted on {made.sampled:,} users; {habits.steps_per_item:.2f} steps an item, {habits.accepted:.0%} accepted: {source}",
+        "without what the knowledge base and the call cache will save",
+    ]
+    if made.seconds is not None:
+        lines.insert(1, f"time: at least {made.seconds / 60:,.0f} min at the limits of requests and tokens a minute")
+    return lines
