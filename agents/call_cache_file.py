@@ -7,11 +7,13 @@ files.
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Literal
 
 from llmrg.agents.call_cache import CachedCall, SqliteCallCache
 from llmrg.core.errors import DataError
@@ -68,12 +70,16 @@ def _call(row: object, path: Path, number: int) -> CachedCall:
     return CachedCall(**told)
 
 
-def _open(path: Path, mode: str) -> IO[str]:
-    if path.suffix == ".gz":
-        if mode == "w":  # without name and time, so that equal caches give equal files
-            import io
-
-            packed = gzip.GzipFile(filename="", fileobj=path.open("wb"), mode="wb", mtime=0)
-            return io.TextIOWrapper(cast("IO[bytes]", packed), encoding="utf-8")
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(mode, encoding="utf-8")
+@contextmanager
+def _open(path: Path, mode: Literal["r", "w"]) -> Iterator[IO[str]]:
+    if path.suffix != ".gz":
+        with path.open(mode, encoding="utf-8") as file:
+            yield file
+        return
+    # Without name and time in it, so that equal caches give equal files.
+    with (
+        path.open(f"{mode}b") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode=f"{mode}b", mtime=0) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8") as text,
+    ):
+        yield text

@@ -1,10 +1,10 @@
 """What tokens cost: a small file that the user writes, since prices change and no model is named here.
 
-    # prices.toml
-    currency = "EUR"
-    ["openai:my-model"]      # as given with --model, with or without the provider
-    input = 0.40             # per million tokens read
-    output = 1.60            # per million tokens written
+# prices.toml
+currency = "EUR"
+["openai:my-model"]      # as given with --model, with or without the provider
+input = 0.40             # per million tokens read
+output = 1.60            # per million tokens written
 """
 
 from __future__ import annotations

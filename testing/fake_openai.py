@@ -156,6 +156,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeOpenAI
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True  # head and body in one packet, else each answer waits 40 ms for an acknowledgement
 
     def log_message(self, *_: Any) -> None:
         """Silent."""

@@ -1,7 +1,32 @@
-"""First of all: assertions of the shipped suites show their values. It must come before anything imports them."""
+"""One Neo4j server for the whole session.
+
+`LLMRG_REQUIRE_NEO4J=1` makes a missing server a failure; `LLMRG_TEST_NEO4J_VERSION=5.26.30` runs the lane on another release.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
-pytest.register_assert_rewrite("llmrg.testing")
+pytest.register_assert_rewrite("llmrg.testing")  # before anything imports the shipped suites, so that they show their values
+
+from llmrg.testing.neo4j_fixture import Neo4jServer, start_neo4j, why_no_neo4j  # noqa: E402
+from llmrg.testing.neo4j_java import DEFAULT_VERSION  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def neo4j_version() -> str:
+    return os.environ.get("LLMRG_TEST_NEO4J_VERSION", DEFAULT_VERSION)
+
+
+@pytest.fixture(scope="session")
+def neo4j_server(neo4j_version: str) -> Iterator[Neo4jServer]:
+    reason = why_no_neo4j(neo4j_version)
+    if reason and os.environ.get("LLMRG_REQUIRE_NEO4J") == "1":
+        pytest.fail(f"LLMRG_REQUIRE_NEO4J is set, but: {reason}")
+    if reason:
+        pytest.skip(reason)
+    with start_neo4j(neo4j_version) as server:
+        yield server

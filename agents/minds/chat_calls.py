@@ -66,6 +66,7 @@ class ChatCalls:
         self.limiter = limiter or Limiter()
         self.name = model_name(model)
         self._parameters = parameters_of(model)
+        self._made: dict[tuple[str, type], Any] = {}
         self._sent: set[asyncio.Task[Any] | None] = set()
         """Requests that have left for the model."""
         self._forms = ["native", "tools", "json", "text"] if structured and has_structured_output(model) else ["text"]
@@ -156,7 +157,15 @@ class ChatCalls:
                 self._forms.pop(0)
 
     def _formed(self, form: str, schema: type[R]) -> Any:
-        """The model that is asked for this form. Raises: NotImplementedError: its class does not know the form."""
+        """The model that is asked for this form; made once, as it takes some milliseconds.
+
+        Raises: NotImplementedError: the model's class does not know the form.
+        """
+        if (form, schema) not in self._made:
+            self._made[form, schema] = self._make(form, schema)
+        return self._made[form, schema]
+
+    def _make(self, form: str, schema: type[R]) -> Any:
         if form == "text":
             return self.model
         options: Any = {"tools": {"method": "function_calling"}, "json": {"method": "json_mode"}}.get(form, {})

@@ -72,9 +72,7 @@ def estimate(
     from llmrg.cli.tables import print_rows
 
     with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened:
-        config = BuildConfig(
-            l_tru=last, block_size=block_size, verification=not no_verification, divergence=not no_divergence
-        )
+        config = BuildConfig(l_tru=last, block_size=block_size, verification=not no_verification, divergence=not no_divergence)
         chosen = chosen_users(opened, user, users, sample)
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         made = opened.estimate(users=chosen, config=config, sample=counted, **roles)

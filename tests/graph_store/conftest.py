@@ -1,7 +1,4 @@
-"""One Neo4j server for the whole session.
-
-`LLMRG_REQUIRE_NEO4J=1` makes a missing server a failure; `LLMRG_TEST_NEO4J_VERSION=5.26.30` runs the lane on another release.
-"""
+"""Filled and empty stores, and disks that are too small."""
 
 from __future__ import annotations
 
@@ -14,25 +11,7 @@ from pathlib import Path
 import pytest
 
 from llmrg.graph_store import GraphStore, open_store
-from llmrg.testing.neo4j_fixture import Neo4jServer, start_neo4j, why_no_neo4j
-from llmrg.testing.neo4j_java import DEFAULT_VERSION
 from llmrg.testing.store_examples import SEVEN_USERS, fill_everything
-
-
-@pytest.fixture(scope="session")
-def neo4j_version() -> str:
-    return os.environ.get("LLMRG_TEST_NEO4J_VERSION", DEFAULT_VERSION)
-
-
-@pytest.fixture(scope="session")
-def neo4j_server(neo4j_version: str) -> Iterator[Neo4jServer]:
-    reason = why_no_neo4j(neo4j_version)
-    if reason and os.environ.get("LLMRG_REQUIRE_NEO4J") == "1":
-        pytest.fail(f"LLMRG_REQUIRE_NEO4J is set, but: {reason}")
-    if reason:
-        pytest.skip(reason)
-    with start_neo4j(neo4j_version) as server:
-        yield server
 
 
 @pytest.fixture

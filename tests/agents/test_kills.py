@@ -1,0 +1,181 @@
+"""Builds that are killed or interrupted: nothing is lost, and nothing but the calls in flight is paid twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmrg.agents.config import BuildConfig
+from llmrg.agents.context import Minds
+from llmrg.agents.fleet import build
+from llmrg.agents.open_mind import OpenMinds
+from llmrg.core.settings import load_settings
+from llmrg.data.dataset import Dataset
+from llmrg.graph_store.open_store import open_store
+from llmrg.testing.fake_openai import FakeOpenAI
+from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
+from llmrg.testing.planted_responder import planted_responder
+
+CONFIG = BuildConfig(block_size=6, wave=3, concurrency=3, retry_wait_s=0.01)
+KILLS = 20
+
+
+def run_build(dataset: Dataset, store_url: str, auth: dict[str, str], home: Path, model_url: str) -> None:
+    """The child process."""
+    settings = load_settings(home=home, model=f"openai:fake@{model_url}")
+    minds = OpenMinds(dataset, settings)
+    mind = minds.get("chat")
+    with open_store(store_url, **auth) as store:
+        asyncio.run(build(dataset, store, Minds(mind, mind, mind), CONFIG))
+    minds.close()
+
+
+@pytest.fixture(scope="module")
+def town() -> PlantedWorld:
+    return simulate(random_catalogue(80, 24, seed=1), PlantedConfig(readers=10, min_length=6, max_length=9, seed=5))
+
+
+@pytest.fixture(scope="module")
+def responder(town) -> Any:
+    return planted_responder(town.dataset, town.truth, 0.2)
+
+
+@pytest.fixture(scope="module")
+def child() -> Callable[..., BaseProcess]:
+    """Starts a child that has all imports done already, without the threads of the test's own process."""
+    context = get_context("forkserver")
+    ours = ("agents.fleet", "agents.call_cache", "agents.minds.chat", "graph_store.sqlite_store", "graph_store.neo4j_store")
+    context.set_forkserver_preload([*(f"llmrg.{name}" for name in ours), "langchain.chat_models", "langchain_openai"])
+
+    def start(*arguments: Any) -> BaseProcess:
+        process = context.Process(target=run_build, args=arguments)
+        process.start()
+        return process
+
+    return start
+
+
+@pytest.fixture(params=["sqlite", pytest.param("neo4j", marks=pytest.mark.neo4j)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str, str]]:
+    """(store URL, user and password)."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/graphs.db", {}
+    server = request.getfixturevalue("neo4j_server")
+    return server.url, {"user": server.auth[0], "password": server.auth[1]}
+
+
+@pytest.fixture
+def kept(town, contents) -> Callable[..., Any]:
+    """Graphs and knowledge of a store; the namespace is empty afterwards."""
+
+    def read(url: str, auth: dict[str, str]) -> Any:
+        with open_store(url, **auth) as store:
+            run = store.runs(town.dataset.name)[0].id
+            return contents(store, town.dataset), store.user_statuses(town.dataset.name, run)
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def calm(town, responder, contents, tmp_path_factory) -> Iterator[tuple[Any, int]]:
+    """What an undisturbed build leaves, and the calls that it makes."""
+    home = tmp_path_factory.mktemp("calm")
+    with FakeOpenAI(responder) as server:
+        run_build(town.dataset, f"sqlite:///{home}/graphs.db", {}, home, server.url)
+        with open_store(f"sqlite:///{home}/graphs.db") as store:
+            yield contents(store, town.dataset), server.seen.requests
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_and_pays_only_what_was_in_flight(
+    town, responder, calm, place, kept, child, tmp_path
+) -> None:
+    url, auth = place
+    graphs, calls = calm
+    dice, kills = random.Random(11), 0
+    with FakeOpenAI(responder, latency_s=0.02) as server:
+        while kills < KILLS:
+            seen = server.seen.requests
+            process = child(town.dataset, url, auth, tmp_path, server.url)
+            until = seen + dice.randint(1, max(2, 2 * calls // KILLS))
+            while process.is_alive() and server.seen.requests < until:
+                time.sleep(0.002)
+            time.sleep(dice.random() * 0.05)
+            if not process.is_alive():
+                break
+            process.kill()
+            process.join()
+            kills += 1
+        process = child(town.dataset, url, auth, tmp_path, server.url)
+        process.join(120)
+        assert process.exitcode == 0
+    assert kills >= KILLS // 2, "the build was over too soon to be killed often"
+    found, statuses = kept(url, auth)
+    assert found == graphs
+    assert {status for status, _ in statuses.values()} == {"done"}
+    assert calls <= server.seen.requests <= calls + kills * CONFIG.concurrency
+
+
+def test_one_interrupt_keeps_the_replies_in_flight_and_a_second_one_ends_at_once(town, responder, calm, child, tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/graphs.db"
+    with FakeOpenAI(responder, latency_s=0.4) as server:
+        process = interruptible(town.dataset, url, tmp_path, server.url)
+        wait_for(lambda: server.seen.requests >= 4)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        seen = server.seen.requests
+        server.latency_s = 0.0
+        child(town.dataset, url, {}, tmp_path, server.url).join(120)
+        assert server.seen.requests == calm[1], "a reply that was paid for was lost"
+    with open_store(url) as store:
+        assert seen < calm[1]
+        assert store.runs(town.dataset.name)[0].status == "done"
+
+
+def test_two_interrupts_do_not_wait_for_replies(town, responder, tmp_path) -> None:
+    url = f"sqlite:///{tmp_path}/graphs.db"
+    with FakeOpenAI(responder, latency_s=60) as server:
+        process = interruptible(town.dataset, url, tmp_path, server.url)
+        wait_for(lambda: server.seen.requests >= 3)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 130
+    with open_store(url) as store:
+        assert store.runs(town.dataset.name)[0].status == "stopped"
+
+
+def interruptible(dataset: Dataset, url: str, home: Path, model_url: str) -> subprocess.Popen[bytes]:
+    """The same build as a program of its own that treats interrupts as a shell's child in the foreground does."""
+    import pickle
+
+    (home / "dataset.pickle").write_bytes(pickle.dumps(dataset))
+    code = (
+        "import pickle, signal, sys\nfrom pathlib import Path\nfrom tests_agents_kills import run_build\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "data = pickle.loads(Path(sys.argv[2], 'dataset.pickle').read_bytes())\n"
+        "try:\n    run_build(data, sys.argv[1], {}, Path(sys.argv[2]), sys.argv[3])\n"
+        "except KeyboardInterrupt:\n    sys.exit(130)\n"
+    )
+    (home / "tests_agents_kills.py").write_text(Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{home}{os.pathsep}{Path(__file__).parents[2]}"}
+    return subprocess.Popen([sys.executable, "-c", code, url, str(home), model_url], env=environment)
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
