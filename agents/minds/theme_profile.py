@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
@@ -51,29 +52,42 @@ class ThemeProfile:
         self._rows: dict[str, np.ndarray] = self._read()
         self._mean = self._deviation = np.zeros(0)
         self._unsaved = 0
+        self.batch = BATCH
+        self._asking, self._waiting = threading.Lock(), threading.Lock()
+        self._wanted: dict[str, None] = {}
+        """Items that somebody waits for."""
 
     def z(self, items: Sequence[str]) -> np.ndarray:
-        """(len(items), len(bank)) float64; asks the model for items not asked before, and keeps the answers."""
-        if not self._mean.size:
-            self._ask(self.sample)
-            sample = np.stack([self._rows[item] for item in self.sample])
-            self._mean, self._deviation = sample.mean(axis=0), sample.std(axis=0) + 1e-6
-        self._ask(items)
-        if not items:
-            return np.zeros((0, len(self.bank)))
-        z: np.ndarray = (np.stack([self._rows[item] for item in items]) - self._mean) / self._deviation
+        """(len(items), len(bank)) float64; asks the model for items not asked before, and keeps the answers.
+
+        May be called by many threads: one asks at a time, for itself and for all who wait, so that batches are full and no item
+        is asked twice.
+        """
+        with self._waiting:
+            self._wanted.update(dict.fromkeys(item for item in items if item not in self._rows))
+        with self._asking:
+            with self._waiting:
+                wanted, self._wanted = self._wanted, {}
+            if not self._mean.size:
+                self._ask(self.sample)
+                sample = np.stack([self._rows[item] for item in self.sample])
+                self._mean, self._deviation = sample.mean(axis=0), sample.std(axis=0) + 1e-6
+            self._ask([*items, *wanted])  # its own first: those who asked for them before may have been stopped
+            if not items:
+                return np.zeros((0, len(self.bank)))
+            z: np.ndarray = (np.stack([self._rows[item] for item in items]) - self._mean) / self._deviation
         return z
 
     def _ask(self, items: Sequence[str]) -> None:
         missing = [item for item in dict.fromkeys(items) if item not in self._rows]
-        for start in range(0, len(missing), BATCH):
-            part = missing[start : start + BATCH]
+        for start in range(0, len(missing), self.batch):
+            part = missing[start : start + self.batch]
             questions = [self._question(self._catalogue[item]) for item in part]
             for item, scores in zip(part, self._lm.score(questions, [self._ends] * len(part)), strict=True):
                 self._rows[item] = np.asarray(scores, dtype=np.float32)
         self._unsaved += len(missing)
         # A killed run asks a few items again, rather than each block writing all of them.
-        if self._unsaved >= min(BATCH, len(self.sample)):
+        if self._unsaved >= min(self.batch, len(self.sample)):
             self._write()
             self._unsaved = 0
 
