@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
 
 class BuildConfig(BaseModel, frozen=True, extra="forbid"):
@@ -19,6 +19,8 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     """Score from which a step enters the graph; None takes the verifier's own."""
     kb_tau: float | None = Field(default=None, ge=0, le=1)
     """Score from which a step enters the knowledge base; None takes tau."""
+    review_from: float | None = Field(default=None, ge=0, le=1)
+    """Score from which a step that is not accepted waits for a person (`llmrg review`); None: nobody is asked."""
     tries: NonNegativeInt = 1
     """How often verification may send an unexplained item back to the reasoner (recalibration)."""
     live_chains: PositiveInt = 3
@@ -59,6 +61,12 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     """Money, in the price file's currency, after which the run stops cleanly."""
     max_seconds: float | None = Field(default=None, ge=0)
     """Seconds after which the run stops cleanly."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> BuildConfig:
+        if self.review_from is not None and self.tau is not None and self.review_from > self.tau:
+            raise ValueError(f"review_from ({self.review_from}) is above tau ({self.tau}), from which steps are accepted anyway")
+        return self
 
     def identity(self) -> dict[str, object]:
         """The settings that change what is built, without those that only change how."""

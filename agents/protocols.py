@@ -72,6 +72,8 @@ class Verdict:
     seen: int = 0
     """How many items of the history the verifier had seen (it may read the block at once); 0: no more than the candidate's maker.
     The step gets the larger of the two."""
+    cause: str = ""
+    """Why it is low, in words that are the same for all such steps: the run's report counts by them."""
 
 
 @dataclass(frozen=True, slots=True)

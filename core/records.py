@@ -17,6 +17,8 @@ Attributes = tuple[tuple[str, str], ...]
 """(name, value) pairs in the order of the source; a name may come more than once."""
 
 StepKind = Literal["reasoned", "imagined"]
+WAITS_FOR_REVIEW = "waits for review"
+"""`why_rejected` of a step that a person is to decide on begins so."""
 CauseKind = Literal["item", "attribute", "root"]
 Origin = Literal["model", "knowledge"]
 
@@ -117,6 +119,11 @@ class Step:
         parts = (self.user, self.position, self.kind, self.cause_kind, self.cause, self.cause_position, self.reason, self.item)
         return stable_key("step", *parts)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a person is to decide on it."""
+        return not self.accepted and self.why_rejected.startswith(WAITS_FOR_REVIEW)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values only; `Step(**d)` is the way back."""
         return {name: getattr(self, name) for name in self.__slots__}  # five times faster than asdict, which copies deep
@@ -145,8 +152,12 @@ class ReasoningGraph:
         return tuple(s for s in self.steps if s.accepted and s.kind == "imagined" and cut in (None, s.position))
 
     def rejected(self) -> tuple[Step, ...]:
-        """Steps that verification refused."""
+        """Steps that verification refused, those that wait for a person among them."""
         return tuple(s for s in self.steps if not s.accepted)
+
+    def waiting(self) -> tuple[Step, ...]:
+        """Steps that a person is to decide on."""
+        return tuple(s for s in self.steps if s.waits)
 
     def cuts(self) -> tuple[int, ...]:
         """Positions from which accepted imagined steps were grown, ascending."""
@@ -159,6 +170,16 @@ class ReasoningGraph:
             if step.accepted:
                 found.setdefault(step.chain, []).append(step)
         return {number: tuple(found[number]) for number in sorted(found)}
+
+    def branches(self) -> dict[int, int | None]:
+        """Chain -> the chain that it branched off from, or None for one whose first cause no other chain leads to."""
+        leads_to = [(step.item, step.position, step.chain) for step in self.reasoned()]
+        found: dict[int, int | None] = {}
+        for number, steps in self.chains().items():
+            first = steps[0]
+            parents = [c for item, p, c in leads_to if (item, p) == (first.cause, first.cause_position) and c != number]
+            found[number] = min(parents, default=None)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

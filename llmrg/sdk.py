@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llmrg.agents.estimate import Estimate
     from llmrg.agents.fleet import BuildEvent
     from llmrg.agents.open_mind import OpenMinds
+    from llmrg.agents.review import WaitingStep
     from llmrg.core.graph_table import GraphTable
     from llmrg.evaluation.comparison import Comparison
     from llmrg.explanations.explain import Explanation
@@ -247,6 +248,22 @@ class Project:
         path.write_text(markdown(report), encoding="utf-8")
         path.with_suffix(".json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
         return path
+
+    # -- review ------------------------------------------------------------------------------------------------------
+    def waiting_steps(self, users: Sequence[str] | None = None) -> list[WaitingStep]:
+        """Steps that wait for a person (`BuildConfig.review_from`), of some users or of all."""
+        from llmrg.agents.review import waiting
+
+        return list(waiting(self.store, self.dataset.name, self.dataset.catalogue, users))
+
+    def decide_steps(self, decisions: Mapping[str, bool], users: Sequence[str] | None = None) -> dict[str, int]:
+        """Accept (True) or reject waiting steps by their keys; returns how many of each.
+
+        Raises: CallerError: no step waits under one of the keys; none is decided then.
+        """
+        from llmrg.agents.review import ReviewContext, decide
+
+        return decide(ReviewContext(self.store, self.dataset.name, self.dataset.catalogue), decisions, users)
 
     # -- graphs ------------------------------------------------------------------------------------------------------
     def graph(self, user: str) -> ReasoningGraph:

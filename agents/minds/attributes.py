@@ -76,11 +76,12 @@ class AttributesMind:
     def _verdict(self, c: Candidate) -> Verdict:
         shared = c.reason in self._values[c.item] and (c.cause_kind != "item" or c.reason in self._values[c.cause])
         if not shared:
-            return Verdict(0.0, f"{c.reason!r} is not an attribute of both")
+            return Verdict(0.0, f"{c.reason!r} is not an attribute of both", cause="not an attribute of both")
         generator = random.Random(stable_key("distractors", c.cause, c.reason, c.item))
         drawn = [generator.choice(self._ids) for _ in range(self.config.distractors)]
         worse = sum(c.reason not in self._values[item] for item in drawn) / len(drawn)
-        return Verdict(worse, "" if worse >= self.default_tau else f"{c.reason!r} fits too many others")
+        critique = "" if worse >= self.default_tau else f"{c.reason!r} fits too many others"
+        return Verdict(worse, critique, cause="fits too many others")
 
     async def imagine(self, cut: Cut) -> list[Imagined]:
         return [imagined for chain in cut.chains for imagined in self._continue(cut, chain)]

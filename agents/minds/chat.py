@@ -135,7 +135,7 @@ class ChatMind:
         questions = [self._question(candidate, candidates) for candidate in candidates]
         asked = [(number, question) for number, question in enumerate(questions) if len(question.options) > 1]
         seen = len(block.history)
-        verdicts = [Verdict(0.0, "there is nothing to tell it from", seen) for _ in candidates]
+        verdicts = [Verdict(0.0, "there is nothing to tell it from", seen, "nothing to tell it from") for _ in candidates]
         if not asked:
             return verdicts
         text = render_verify([question for _, question in asked])
@@ -216,12 +216,14 @@ def _cause(block: Block, cause: int | str | None, position: int) -> tuple[CauseK
 
 def _verdict(question: Question, answer: Answer | None, seen: int) -> Verdict:
     if answer is None or not 1 <= answer.choice <= len(question.options):
-        return Verdict(0.0, "no answer when it was checked", seen)
+        return Verdict(0.0, "no answer when it was checked", seen, "not answered")
     if answer.choice - 1 != question.right:
         said = "led to" if question.hidden == "item" else "was explained by"
-        return Verdict(0.0, f"with the {question.hidden} hidden, it {said} {question.options[answer.choice - 1]!r} instead", seen)
+        instead = f"with the {question.hidden} hidden, it {said} {question.options[answer.choice - 1]!r} instead"
+        return Verdict(0.0, instead, seen, f"another {question.hidden} chosen")
     sure = answer.confidence
-    return Verdict(sure, "" if sure >= ChatMind.default_tau else f"found again with a confidence of {sure:.2f} only", seen)
+    critique = "" if sure >= ChatMind.default_tau else f"found again with a confidence of {sure:.2f} only"
+    return Verdict(sure, critique, seen, "found again, but not sure")
 
 
 def _known_reasons(dataset: Dataset) -> list[str]:

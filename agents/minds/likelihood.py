@@ -117,14 +117,15 @@ class LikelihoodMind:
 
     def _verdict(self, candidate: Candidate, ends: list[np.ndarray]) -> Verdict:
         if echoes_title(candidate.reason, self._catalogue[candidate.item]):
-            return Verdict(0.0, "echoes the title")
+            return Verdict(0.0, "echoes the title", cause="echoes the title")
         column = self._second.column.get(candidate.reason)
         if column is None:
-            return Verdict(0.0, f"{candidate.reason!r} is not in the bank")
+            return Verdict(0.0, f"{candidate.reason!r} is not in the bank", cause="not in the bank")
         worst = min(ends, key=lambda z: z[column])
         score = float(ndtr(worst[column]))
         better = self.bank[int(np.argmax(worst))]
-        return Verdict(score, "" if score >= self.default_tau else f"{better!r} fits better")
+        critique = "" if score >= self.default_tau else f"{better!r} fits better"
+        return Verdict(score, critique, cause="another reason fits better")
 
     # -- imagine -------------------------------------------------------------------------------------------------------
     async def imagine(self, cut: Cut) -> list[Imagined]:

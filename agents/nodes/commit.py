@@ -76,16 +76,17 @@ def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[l
     kept = []
     for position in sorted(by_position):
         for step in [s for s in by_position[position] if s.accepted][: context.config.candidates]:
-            continued = _continues(chains.values(), step)
+            continued = continues(chains.values(), step)
             step = replace(step, chain=number if continued is None else continued)
             number = max(number, step.chain + 1)
             chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
             kept.append(step)
-        kept += [replace(s, chain=-1) for s in by_position[position] if not s.accepted][:REJECTED_KEPT]
+        kept += [replace(s, chain=-1) for s in by_position[position] if s.waits][: context.config.candidates]
+        kept += [replace(s, chain=-1) for s in by_position[position] if not s.accepted and not s.waits][:REJECTED_KEPT]
     return kept, [plain(chain) for chain in by_recency(chains.values())], number
 
 
-def _continues(chains: Iterable[OpenChain], step: Step) -> int | None:
+def continues(chains: Iterable[OpenChain], step: Step) -> int | None:
     """The chain that ends in the step's cause: the one it was proposed for, else one of the same reason, else the best.
 
     A second step from the same tail finds no chain there any more, and so branches off as a new one.
@@ -96,10 +97,11 @@ def _continues(chains: Iterable[OpenChain], step: Step) -> int | None:
 
 def _imagined(context: BuildContext, steps: list[Step]) -> list[Step]:
     kept: list[Step] = []
-    by_chain: defaultdict[tuple[int, bool], int] = defaultdict(int)
+    by_chain: defaultdict[tuple[int, bool, bool], int] = defaultdict(int)
     for step in sorted((s for s in steps if s.kind == "imagined"), key=lambda s: (-s.score, s.chain, s.item)):
-        most = context.config.imagined_per_chain if step.accepted else REJECTED_KEPT
-        if by_chain[step.chain, step.accepted] < most:
-            by_chain[step.chain, step.accepted] += 1
+        most = context.config.imagined_per_chain if step.accepted or step.waits else REJECTED_KEPT
+        group = (step.chain, step.accepted, step.waits)
+        if by_chain[group] < most:
+            by_chain[group] += 1
             kept.append(step if step.accepted else replace(step, chain=-1))
     return kept

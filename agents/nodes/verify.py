@@ -14,7 +14,7 @@ from llmrg.agents.nodes.reason import block_of, still_open
 from llmrg.agents.protocols import Block, Candidate, Verdict
 from llmrg.agents.state import State
 from llmrg.core.errors import ModelReplyError
-from llmrg.core.records import Step
+from llmrg.core.records import WAITS_FOR_REVIEW, Step
 
 UNVERIFIED = 1.0
 """Score of every step when verification is off."""
@@ -29,7 +29,7 @@ async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
     positions = sorted({c.position for c in candidates})
     block = block_of(context, state, positions)
     if context.config.verification:
-        useless = [Verdict(0.0, "no usable verdict") for _ in candidates]
+        useless = [Verdict(0.0, "no usable verdict", cause="no usable verdict") for _ in candidates]
         verifier = context.minds.verifier.name
         verdicts = await ask(context, "verify", verifier, block.user, lambda: _judged(context, block, candidates), useless)
     else:
@@ -38,12 +38,15 @@ async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
     steps = list(state["steps"])
     critiques = dict(state["critiques"])
     for candidate, verdict in zip(candidates, verdicts, strict=True):
-        accepted = verdict.score >= context.tau
         seen = min(max(candidate.seen, verdict.seen), len(block.history))
-        steps.append(_step(state["user"], replace(candidate, seen=seen), kind, verdict, accepted, context.tau))
-        context.usage.add(f"verify.{kind}.{'accepted' if accepted else 'rejected'}")
-        if not accepted:
+        step = _step(context, state["user"], replace(candidate, seen=seen), kind, verdict)
+        steps.append(step.to_json())
+        outcome = "accepted" if step.accepted else "waiting" if step.waits else "rejected"
+        context.usage.add(f"verify.{kind}.{outcome}")
+        if not step.accepted:
             critiques[str(candidate.position)] = verdict.critique
+        if outcome == "rejected":
+            context.usage.add(f"verify.why.{verdict.cause or 'score below tau'}")
     again = {} if imagined else {"critiques": critiques}
     return {"steps": steps, "candidates": [], **again}  # type: ignore[typeddict-item]
 
@@ -62,12 +65,15 @@ async def _judged(context: BuildContext, block: Block, candidates: list[Candidat
     return [replace(verdict, score=min(max(float(verdict.score), 0.0), 1.0)) for verdict in verdicts]
 
 
-def _step(user: str, c: Candidate, kind: str, verdict: Verdict, accepted: bool, tau: float) -> dict[str, Any]:
-    why = "" if accepted else verdict.critique or f"score {verdict.score:.2f} is below {tau:.2f}"
+def _step(context: BuildContext, user: str, c: Candidate, kind: str, verdict: Verdict) -> Step:
+    accepted, lowest = verdict.score >= context.tau, context.config.review_from
+    why = "" if accepted else verdict.critique or f"score {verdict.score:.2f} is below {context.tau:.2f}"
+    if not accepted and lowest is not None and verdict.score >= lowest:
+        why = f"{WAITS_FOR_REVIEW}: {why}"
     chain = -1 if c.chain is None else c.chain
     known: dict[str, Any] = {"origin": c.origin, "grounding": c.grounding, "accepted": accepted, "why_rejected": why}
     cause = (c.cause_kind, c.cause, c.cause_position)
-    return Step(user, c.position, kind, *cause, c.reason, c.item, verdict.score, chain, c.seen, **known).to_json()  # type: ignore[arg-type]
+    return Step(user, c.position, kind, *cause, c.reason, c.item, verdict.score, chain, c.seen, **known)  # type: ignore[arg-type]
 
 
 async def after_verify(state: State, runtime: Runtime[BuildContext]) -> Literal["reason", "commit"]:

@@ -10,6 +10,7 @@ import typer
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
 
 if TYPE_CHECKING:
+    from llmrg.agents.config import BuildConfig
     from llmrg.sdk import Project
 
 Mind = Annotated[
@@ -87,26 +88,26 @@ def build(
       llmrg build --reasoner chat/openai:NAME --imaginer chat/openai:NAME --verifier likelihood --max-tokens 2000000
       llmrg build --mind chat --model openai:NAME@http://127.0.0.1:8000/v1 --concurrency 64
     """
-    from llmrg.agents.config import BuildConfig
     from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
 
     with project(data, store, home, columns, on_bad_row, mind=mind, model=model, prompts=prompts) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
-        config = BuildConfig(
-            l_tru=last,
-            block_size=block_size,
-            tau=threshold(opened, tau, roles),
-            review_from=review_from,
-            verification=not no_verification,
-            divergence=not no_divergence,
-            knowledge=not no_knowledge,
-            concurrency=concurrency,
-            max_calls=max_calls,
-            max_tokens=max_tokens,
-            max_money=max_money,
-            max_seconds=max_seconds,
-        )
+        settings: dict[str, Any] = {
+            "l_tru": last,
+            "block_size": block_size,
+            "tau": threshold(opened, tau, roles),
+            "review_from": review_from,
+            "verification": not no_verification,
+            "divergence": not no_divergence,
+            "knowledge": not no_knowledge,
+            "concurrency": concurrency,
+            "max_calls": max_calls,
+            "max_tokens": max_tokens,
+            "max_money": max_money,
+            "max_seconds": max_seconds,
+        }
+        config = checked(settings)
         chosen = chosen_users(opened, user, users, sample)
         with building() as show:
             how = {"resume": not restart, "retry_failed": retry_failed, "progress": show}
@@ -119,6 +120,19 @@ def build(
         first = (chosen or list(opened.dataset.histories))[0]
         err.print(f"report: {written}", highlight=False)
         err.print(f"next: llmrg show {first} --data {data}   or   llmrg train --data {data}", highlight=False)
+
+
+def checked(settings: dict[str, Any]) -> BuildConfig:
+    """The configuration. Raises: ConfigError: two settings contradict each other."""
+    from pydantic import ValidationError
+
+    from llmrg.agents.config import BuildConfig
+    from llmrg.core.errors import ConfigError
+
+    try:
+        return BuildConfig(**settings)
+    except ValidationError as error:
+        raise ConfigError("; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())) from error
 
 
 def threshold(opened: Project, told: str | None, roles: dict[str, Any]) -> float | None:

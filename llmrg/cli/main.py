@@ -16,6 +16,7 @@ from llmrg.cli import (  # noqa: F401  (they register commands)
     graph,
     import_,
     recommend,
+    review,
     runs,
     store,
     train,

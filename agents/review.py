@@ -1,0 +1,189 @@
+"""Steps between two thresholds wait for a person: listed, then accepted or rejected.
+
+A small LangGraph machine a user: `ask` interrupts with the waiting steps, and is resumed with the person's decisions, which
+`decide` writes. What waits stands in the user's published graph, not accepted; so nothing is believed meanwhile, no build is held
+up, and a review that is killed loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypedDict
+
+import numpy as np
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from llmrg.agents.chains import open_chains, read_chains
+from llmrg.agents.nodes.commit import continues
+from llmrg.agents.protocols import OpenChain
+from llmrg.core.errors import CallerError, VersionConflictError
+from llmrg.core.graph_table import GraphTable
+from llmrg.core.records import WAITS_FOR_REVIEW, ReasoningGraph, Step, in_order
+from llmrg.data.dataset import Catalogue
+from llmrg.graph_store.protocol import GraphStore
+
+REJECTED = "rejected by a person"
+PAGE = 500
+"""Users looked at in one call."""
+TRIES = 5
+"""Writes begun again where somebody else replaced the graph first."""
+
+
+@dataclass(frozen=True)
+class ReviewContext:
+    """What the machine works on."""
+
+    store: GraphStore
+    namespace: str
+    catalogue: Catalogue
+
+
+class ReviewState(TypedDict, total=False):
+    user: str
+    decisions: dict[str, bool]
+    """Step key -> accepted."""
+    done: dict[str, int]
+
+
+@dataclass(frozen=True)
+class WaitingStep:
+    """A step in the words that a person needs."""
+
+    key: str
+    user: str
+    kind: str
+    cause: str
+    """Title of the cause, `name: value` of an attribute, or "" for a root."""
+    reason: str
+    title: str
+    score: float
+    critique: str
+    """What verification said."""
+
+
+def waiting(store: GraphStore, namespace: str, catalogue: Catalogue, users: Sequence[str] | None = None) -> Iterator[WaitingStep]:
+    """All steps that wait, user by user."""
+    for page in _pages(store, namespace, users):
+        table = store.graphs(namespace, page)
+        for user in _with_waiting(table):
+            for step in table[user].waiting():
+                yield _described(step, catalogue)
+
+
+def decide(context: ReviewContext, decisions: Mapping[str, bool], users: Sequence[str] | None = None) -> dict[str, int]:
+    """Accept or reject steps by their keys; returns how many of each.
+
+    Raises: CallerError: a key is no waiting step's (it may have been decided on meanwhile); the others are not touched then.
+    """
+    found = {step.key: step.user for step in waiting(context.store, context.namespace, context.catalogue, users)}
+    if unknown := [key for key in decisions if key not in found]:
+        raise CallerError(f"no step waits under {', '.join(unknown[:5])}; `llmrg review list` shows those that do")
+    by_user: dict[str, dict[str, bool]] = {}
+    for key, accepted in decisions.items():
+        by_user.setdefault(found[key], {})[key] = accepted
+    sums = {"accepted": 0, "rejected": 0}
+    for user, chosen in by_user.items():
+        for outcome, number in review_user(context, user, chosen).items():
+            sums[outcome] += number
+    return sums
+
+
+def review_user(context: ReviewContext, user: str, decisions: Mapping[str, bool]) -> dict[str, int]:
+    """Run the machine for one user up to its question, answer it, and run it to its end."""
+    thread: Any = {"configurable": {"thread_id": f"{context.namespace} {user}"}}
+    machine = review_machine()
+    machine.invoke({"user": user}, thread, context=context)
+    ended = machine.invoke(Command(resume={"decisions": dict(decisions)}), thread, context=context)
+    machine.checkpointer.delete_thread(thread["configurable"]["thread_id"])
+    done: dict[str, int] = ended.get("done", {})
+    return done
+
+
+@lru_cache(maxsize=1)
+def review_machine() -> Any:
+    """ask -> decide. Invoke it with `context=ReviewContext(...)`, the state `{"user": ...}` and a thread id, then with
+    `Command(resume={"decisions": {step key: accepted}})`."""
+    graph: Any = StateGraph(ReviewState, context_schema=ReviewContext)
+    graph.add_node("ask", _ask)
+    graph.add_node("decide", _decide)
+    graph.add_edge(START, "ask")
+    graph.add_edge("ask", "decide")
+    graph.add_edge("decide", END)
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+def _ask(state: ReviewState, runtime: Runtime[ReviewContext]) -> ReviewState:
+    context = runtime.context
+    graph = context.store.graph(context.namespace, state["user"])
+    steps = [vars(_described(step, context.catalogue)) for step in graph.waiting()]
+    # One level down, since LangGraph takes a bare dict with hashes as keys for answers to several interrupts.
+    return {"decisions": interrupt(steps)["decisions"] if steps else {}}
+
+
+def _decide(state: ReviewState, runtime: Runtime[ReviewContext]) -> ReviewState:
+    context = runtime.context
+    for left in reversed(range(TRIES)):
+        graph = context.store.graph(context.namespace, state["user"])
+        decided = _decided(graph, state["decisions"])
+        try:
+            if decided.steps != graph.steps:
+                context.store.replace_graph(context.namespace, decided, expected_version=graph.version)
+            break
+        except VersionConflictError:
+            if not left:
+                raise
+    chosen = [state["decisions"].get(step.key) for step in graph.waiting()]
+    return {"done": {"accepted": chosen.count(True), "rejected": chosen.count(False)}}
+
+
+def _decided(graph: ReasoningGraph, decisions: Mapping[str, bool]) -> ReasoningGraph:
+    """An accepted step continues the chain that ends in its cause, else it begins one; all other steps stay as they are."""
+    chains, number = open_chains(graph.steps)
+    known = {chain.number: chain for chain in read_chains(chains)}
+    led = {(step.item, step.position): step.chain for step in graph.reasoned()}
+    steps = []
+    for step in graph.steps:
+        if step.waits and step.key in decisions:
+            if decisions[step.key]:
+                continued = continues(known.values(), step)
+                if step.kind == "imagined":  # grown from a cut, beyond which its chain may have gone on since
+                    continued = led.get((step.cause, step.cause_position or 0), continued)
+                step = replace(step, accepted=True, why_rejected="", chain=number if continued is None else continued)
+                number = max(number, step.chain + 1)
+                if step.kind == "reasoned":
+                    known[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
+            else:
+                step = replace(step, why_rejected=REJECTED)
+        steps.append(step)
+    return replace(graph, steps=in_order(steps))
+
+
+def _described(step: Step, catalogue: Catalogue) -> WaitingStep:
+    cause = catalogue[step.cause].title if step.cause_kind == "item" else step.cause.replace("=", ": ", 1)
+    critique = step.why_rejected.removeprefix(WAITS_FOR_REVIEW).removeprefix(": ")
+    title = catalogue[step.item].title or step.item
+    return WaitingStep(step.key, step.user, step.kind, cause or step.cause, step.reason, title, step.score, critique)
+
+
+def _pages(store: GraphStore, namespace: str, users: Sequence[str] | None) -> Iterator[Sequence[str]]:
+    if users is not None:
+        yield from (users[i : i + PAGE] for i in range(0, len(users), PAGE))
+        return
+    page = store.users(namespace, limit=PAGE)
+    while page:
+        yield page
+        page = store.users(namespace, after=page[-1], limit=PAGE)
+
+
+def _with_waiting(table: GraphTable) -> list[str]:
+    """Users with a waiting step, by the table's texts: most graphs have none and are not made."""
+    texts = [number for number, text in enumerate(table.texts) if text.startswith(WAITS_FOR_REVIEW)]
+    if not texts:
+        return []
+    rows = np.flatnonzero(np.isin(table.steps["why_rejected"], texts))
+    return [table.users[g] for g in np.unique(np.searchsorted(table.offsets, rows, side="right") - 1)]

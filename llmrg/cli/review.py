@@ -1,0 +1,114 @@
+"""`llmrg review`: a person decides on steps whose score lies between two thresholds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+
+if TYPE_CHECKING:
+    from llmrg.agents.review import WaitingStep
+
+review = typer.Typer(no_args_is_help=True, help="Decide on steps that wait for a person (llmrg build --review-from).")
+app.add_typer(review, name="review")
+
+User = Annotated[list[str] | None, typer.Option("--user", "-u", help="Only this user; may be repeated.")]
+Keys = Annotated[list[str], typer.Argument(help="Keys of steps, or their first six or more digits.")]
+SHORT = 10
+"""Digits of a key that are shown."""
+
+
+@review.command("list")
+def list_(
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    user: User = None,
+    limit: Annotated[int, typer.Option(help="Show so many at most.", min=1)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Steps that wait for a person.
+
+    \b
+    Examples:
+      llmrg build --users 20 --review-from 0.6 && llmrg review list
+      llmrg review list --user reader-001 --json
+    """
+    from llmrg.cli.tables import print_rows
+
+    with project(data, store, home) as opened:
+        steps = opened.waiting_steps(user)
+    if as_json:
+        print_json([vars(step) for step in steps])
+        return
+    rows = [(s.key[:SHORT], s.user, s.cause or "(root)", s.reason, s.title, f"{s.score:.2f}", s.critique) for s in steps[:limit]]
+    print_rows(f"{len(steps):,} steps wait", ("key", "user", "from", "reason", "to", "score", "why"), rows, figures=False)
+    if steps:
+        err.print(f"next: llmrg review ask --data {data}   or   llmrg review accept {steps[0].key[:SHORT]}", highlight=False)
+
+
+@review.command()
+def accept(keys: Keys, data: Data = "demo", store: Store = None, home: Home = None) -> None:
+    """Accept steps.
+
+    \b
+    Example: llmrg review accept 3fa91c07de 77b2e0
+    """
+    _decide(keys, True, data, store, home)
+
+
+@review.command()
+def reject(keys: Keys, data: Data = "demo", store: Store = None, home: Home = None) -> None:
+    """Reject steps.
+
+    \b
+    Example: llmrg review reject 3fa91c07de
+    """
+    _decide(keys, False, data, store, home)
+
+
+@review.command()
+def ask(data: Data = "demo", store: Store = None, home: Home = None, user: User = None) -> None:
+    """Go through the waiting steps one by one: a accepts, r rejects, s leaves it for later, q ends.
+
+    \b
+    Example: llmrg review ask --user reader-001
+    """
+    with project(data, store, home) as opened:
+        decisions: dict[str, bool] = {}
+        for step in opened.waiting_steps(user):
+            _show(step)
+            answer = typer.prompt("accept, reject, skip or quit", default="s").strip().lower()[:1]
+            if answer == "q":
+                break
+            if answer in ("a", "r"):
+                opened.decide_steps({step.key: answer == "a"}, [step.user])
+                decisions[step.key] = answer == "a"
+        left = len(opened.waiting_steps(user))
+    accepted = sum(decisions.values())
+    err.print(f"{accepted} accepted, {len(decisions) - accepted} rejected, {left} still wait", highlight=False)
+
+
+def _show(step: WaitingStep) -> None:
+    start = f"{step.cause} led to" if step.cause else "the user took"
+    verb = "may lead to" if step.kind == "imagined" and step.cause else start.removeprefix(step.cause).strip()
+    text = f"{step.user}: {step.cause + ' ' if step.cause else ''}{verb} {step.title}, for {step.reason!r}"
+    out.print(f"\n{text}\n  score {step.score:.2f}: {step.critique}", highlight=False, markup=False)
+
+
+def _decide(keys: list[str], accepted: bool, data: str, store: Store, home: Home) -> None:
+    from llmrg.core.errors import CallerError
+
+    with project(data, store, home) as opened:
+        known = {step.key: step.user for step in opened.waiting_steps()}
+        chosen = {}
+        for key in keys:
+            found = [one for one in known if one.startswith(key)]
+            if len(key) < 6 or len(found) != 1:
+                many = f"{len(found)} waiting steps begin" if found else "no waiting step begins"
+                raise CallerError(f"{many} with {key!r}; give six digits or more of a key that `llmrg review list` shows")
+            chosen[found[0]] = accepted
+        done = opened.decide_steps(chosen, [known[key] for key in chosen])
+    err.print(f"{done['accepted']} accepted, {done['rejected']} rejected", highlight=False)
