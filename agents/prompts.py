@@ -12,23 +12,27 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import Any, Literal
+from unicodedata import category
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from llmrg.agents.protocols import Block, Cut
-from llmrg.core.errors import ConfigError
+from llmrg.agents.replies import ImagineReply, ReasonReply, VerifyReply, read_reply
+from llmrg.core.errors import ConfigError, ModelReplyError
+from llmrg.core.records import stable_key
 from llmrg.data.dataset import Catalogue
 
 Role = Literal["reason", "verify", "imagine"]
 ROLES: tuple[Role, ...] = ("reason", "verify", "imagine")
+REPLIES: Mapping[Role, Any] = {"reason": ReasonReply, "verify": VerifyReply, "imagine": ImagineReply}
 FOLDER = Path(__file__).parent / "prompts"
 LONGEST_TEXT = 120
 """Characters of a title, attribute or reason that a prompt shows."""
 _FILE = re.compile(
     r"# version (?P<version>\S+)\n## task\n(?P<task>.+)\n## example input\n(?P<shown>.+)\n## example output\n(?P<said>.+)", re.S
 )
-_MARKS = str.maketrans({"«": "‹", "»": "›"})
+_MARKS = str.maketrans({"«": "‹", "»": "›", "《": "‹", "》": "›", "≪": "‹", "≫": "›", "⟪": "‹", "⟫": "›"})
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,41 @@ def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
         raise ConfigError(
             f"the prompt {path} needs '# version N', '## task', '## example input' and '## example output', in this order"
         )
-    return Prompt(**found.groupdict())
+    prompt = Prompt(**found.groupdict())
+    _check(path, role, prompt)
+    return prompt
+
+
+def _check(path: Path, role: Role, prompt: Prompt) -> None:
+    """Raises: ConfigError: a placeholder that nobody fills, or an example that is not what the model is asked for."""
+    try:
+        Template(prompt.task).substitute(noun="", count=0)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(
+            f"the prompt {path} has a placeholder that is not known ({error}); there are $noun and $count, and $$ is a dollar sign"
+        ) from error
+    try:
+        read = read_reply(prompt.said, REPLIES[role])
+    except ModelReplyError as error:
+        raise ConfigError(f"the example output of the prompt {path} is not what the role asks for: {error}") from error
+    if not any(getattr(read, name) for name in type(read).model_fields):
+        raise ConfigError(f"the example output of the prompt {path} is empty; show what a good reply looks like")
 
 
 def prompt_versions(folder: Path = FOLDER) -> dict[str, str]:
-    """Role -> version, as a run records them."""
-    return {role: load_prompt(role, folder).version for role in ROLES}
+    """Role -> version, as a run records them. That of a text of one's own has a hash, so that no edit is taken for another text."""
+    return {role: version_of(role, load_prompt(role, folder)) for role in ROLES}
+
+
+def version_of(role: Role, prompt: Prompt) -> str:
+    """`1` for the text that comes with the package, `1+5f3a09c2` for another text of that version."""
+    return prompt.version if prompt == load_prompt(role) else f"{prompt.version}+{stable_key('prompt', prompt)[:8]}"
 
 
 def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
     """Data made safe to stand in a prompt: one line, printable, limited, without « and »."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: 4 * longest]).translate(_MARKS)
+    visible = (c for c in text[: 4 * longest] if category(c) != "Cf")  # no marks that turn or hide what follows
+    printable = "".join(c if c.isprintable() else " " for c in visible).translate(_MARKS)
     line = " ".join(printable.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

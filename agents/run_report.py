@@ -65,6 +65,15 @@ def markdown(report: Mapping[str, Any]) -> str:
         f"Knowledge base: {totals.get('hits', 0):,.0f} of {totals.get('asked', 0):,.0f} items had a hit, "
         f"{totals.get('used', 0):,.0f} of its steps were reused. Seconds of work: {totals.get('seconds', 0):,.0f}.",
     ]
+    if calibration := report.get("calibration"):
+        auc = calibration["auc"]["all"]
+        tau = "none" if calibration["tau"] is None else f"{calibration['tau']:.3f}"
+        lines += [
+            "",
+            f"Calibration of {calibration['verifier']} (right steps: those of {calibration['reasoner']}): "
+            f"AUC {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}], "
+            f"threshold for {calibration['false_accepts']:.0%} false accepts {tau}.",
+        ]
     if report["rejected because"]:
         lines += ["", "## Steps rejected", "", "| cause | steps |", "|---|---:|"]
         lines += [f"| {cause} | {number:,.0f} |" for cause, number in report["rejected because"].items()]

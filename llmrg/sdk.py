@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from llmrg.builds import Builds
 from llmrg.core.errors import ArtifactError, CallerError, GraphNotFoundError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
-    from llmrg.agents.build_report import BuildReport
-    from llmrg.agents.config import BuildConfig
-    from llmrg.agents.context import Minds
-    from llmrg.agents.estimate import Estimate
-    from llmrg.agents.fleet import BuildEvent
-    from llmrg.agents.open_mind import OpenMinds
-    from llmrg.agents.review import WaitingStep
     from llmrg.core.graph_table import GraphTable
     from llmrg.evaluation.comparison import Comparison
     from llmrg.explanations.explain import Explanation
@@ -66,7 +58,7 @@ class Picture:
         return path
 
 
-class Project:
+class Project(Builds):
     """Everything about one data set.
 
     Args:
@@ -117,29 +109,6 @@ class Project:
 
         return open_configured_store(self.settings)
 
-    @property
-    def mind(self) -> Any:
-        """The mind that the settings name, opened once."""
-        return self._opened_minds.get(self.settings.mind)
-
-    @cached_property
-    def _opened_minds(self) -> OpenMinds:
-        from llmrg.agents.open_mind import OpenMinds
-
-        return OpenMinds(self.dataset, self.settings)
-
-    def minds(self, mind: Any = None, *, reasoner: Any = None, verifier: Any = None, imaginer: Any = None) -> Minds:
-        """Who fills which role: names such as `chat/ollama:llama3.2` and `likelihood`, or minds of one's own.
-
-        Args: mind: for the roles that are not named; by default the one of the settings.
-        Raises: ConfigError, MissingPackageError, ModelFileError.
-        """
-        from llmrg.agents.context import Minds
-
-        rest = self.settings.mind if mind is None else mind
-        roles = (role if role is not None else rest for role in (reasoner, verifier, imaginer))
-        return Minds(*(self._opened_minds.get(role) if isinstance(role, str) else role for role in roles))
-
     def close(self) -> None:
         """Let the store and the call cache go."""
         if "_opened_minds" in self.__dict__:
@@ -153,117 +122,6 @@ class Project:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    # -- build -------------------------------------------------------------------------------------------------------
-    async def abuild(
-        self,
-        *,
-        mind: Any = None,
-        reasoner: Any = None,
-        verifier: Any = None,
-        imaginer: Any = None,
-        users: Iterable[str] | None = None,
-        config: BuildConfig | None = None,
-        resume: bool = True,
-        retry_failed: bool = False,
-        progress: Callable[[BuildEvent], None] | None = None,
-    ) -> BuildReport:
-        """Build reasoning graphs and keep them in the store; a run that was cut short goes on where it stopped.
-
-        Args:
-            mind: `likelihood`, `attributes`, `chat`, or any object of `llmrg.agents.protocols`; it fills the roles that
-                `reasoner`, `verifier` and `imaginer` do not.
-            users: some of the users; all by default.
-            retry_failed: of these only the users that failed in this run.
-        Raises: UnknownUserError, ConfigError, MissingPackageError, ModelError, StoreError, BudgetSpentError.
-        """
-        from llmrg.agents.fleet import build
-        from llmrg.agents.prices import load_prices
-        from llmrg.agents.tracing import open_tracing
-        from llmrg.wiring import text_vectors
-
-        with closing(open_tracing(self.settings.trace)) as tracing:
-            return await build(
-                self.dataset,
-                self.store,
-                self.minds(mind, reasoner=reasoner, verifier=verifier, imaginer=imaginer),
-                config,
-                users=None if users is None else list(users),
-                resume=resume,
-                retry_failed=retry_failed,
-                progress=progress,
-                vectors=text_vectors(self.settings),
-                prices=load_prices(self.settings.prices),
-                tracing=tracing,
-            )
-
-    def build(self, **options: Any) -> BuildReport:
-        """`abuild`, waited for; the same arguments. In a notebook cell or other running loop, `await project.abuild(...)`."""
-        from llmrg.wiring import run_async
-
-        return run_async(self.abuild(**options))
-
-    def estimate(
-        self, *, users: Iterable[str] | None = None, config: BuildConfig | None = None, sample: int = 20, **roles: Any
-    ) -> Estimate:
-        """Calls, tokens and money of a build before it begins; nothing is asked of any model.
-
-        Args:
-            sample: users whose requests are rendered and counted; the others are reckoned by their blocks.
-            roles: as in `minds`.
-        """
-        from llmrg.agents.estimate import estimate
-        from llmrg.agents.prices import load_prices
-        from llmrg.wiring import run_async
-
-        limits = {name: getattr(self.settings, name) for name in ("requests_per_minute", "tokens_per_minute")}
-        return run_async(
-            estimate(
-                self.dataset,
-                self.minds(**roles),
-                config,
-                users=None if users is None else list(users),
-                sample=sample,
-                earlier=self.store.runs(self.dataset.name),
-                prices=load_prices(self.settings.prices),
-                **limits,
-            )
-        )
-
-    def run_report(self, run: str) -> dict[str, Any]:
-        """What a run did over all its calls: costs per stage, causes of rejection, failed users.
-
-        Raises: StoreError: no such run.
-        """
-        from llmrg.agents.run_report import run_report
-
-        return run_report(self.store, self.name, run)
-
-    def write_run_report(self, run: str) -> Path:
-        """The same as Markdown and JSON in `runs` of `home`; returns the path of the Markdown."""
-        from llmrg.agents.run_report import markdown
-
-        report, path = self.run_report(run), self.settings.home / "runs" / f"{run}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(markdown(report), encoding="utf-8")
-        path.with_suffix(".json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
-        return path
-
-    # -- review ------------------------------------------------------------------------------------------------------
-    def waiting_steps(self, users: Sequence[str] | None = None) -> list[WaitingStep]:
-        """Steps that wait for a person (`BuildConfig.review_from`), of some users or of all."""
-        from llmrg.agents.review import waiting
-
-        return list(waiting(self.store, self.dataset.name, self.dataset.catalogue, users))
-
-    def decide_steps(self, decisions: Mapping[str, bool], users: Sequence[str] | None = None) -> dict[str, int]:
-        """Accept (True) or reject waiting steps by their keys; returns how many of each.
-
-        Raises: CallerError: no step waits under one of the keys; none is decided then.
-        """
-        from llmrg.agents.review import ReviewContext, decide
-
-        return decide(ReviewContext(self.store, self.dataset.name, self.dataset.catalogue), decisions, users)
 
     # -- graphs ------------------------------------------------------------------------------------------------------
     def graph(self, user: str) -> ReasoningGraph:

@@ -24,6 +24,7 @@ from llmrg.agents.prompts import (
     render_imagine,
     render_reason,
     render_verify,
+    version_of,
 )
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
 from llmrg.agents.replies import Answer, ImagineReply, ReasonedStep, ReasonReply, VerifyReply
@@ -100,7 +101,7 @@ class ChatMind:
     def _asked(self, role: Role, request: str, count: int = 0) -> Asked:
         prompt = load_prompt(role, self.config.prompts)
         messages: list[BaseMessage] = prompt.messages(request, self._catalogue.noun, count)
-        return Asked(tuple(messages), role, prompt.version)
+        return Asked(tuple(messages), role, version_of(role, prompt))
 
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:

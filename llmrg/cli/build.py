@@ -142,7 +142,7 @@ def threshold(opened: Project, told: str | None, roles: dict[str, Any]) -> float
     if told is None:
         return None
     if told == "calibrated":
-        return opened.calibrated_tau(roles.get("verifier"))
+        return opened.calibrated_tau(verifier=roles.get("verifier"))
     try:
         tau = float(told)
     except ValueError:

@@ -8,6 +8,7 @@ import sys
 from llmrg.cli import (  # noqa: F401  (they register commands)
     build,
     cache,
+    calibrate,
     data,
     demo,
     doctor,
@@ -15,6 +16,7 @@ from llmrg.cli import (  # noqa: F401  (they register commands)
     export,
     graph,
     import_,
+    prompts,
     recommend,
     review,
     runs,

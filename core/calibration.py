@@ -1,0 +1,99 @@
+"""How well a verifier's scores tell right steps from wrong ones, and which threshold follows from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmrg.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Auc:
+    """Area under the ROC curve: how often a right step scores above a wrong one. With its 95 % bootstrap interval over users."""
+
+    value: float
+    low: float
+    high: float
+    negatives: int
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The lowest threshold that keeps a false-accept rate."""
+
+    wanted: float
+    """False-accept rate at most: share of wrong steps that are accepted."""
+    tau: float | None
+    """None: even a score of 1 accepts more wrong steps than that."""
+    false_accepts: float
+    """The rate reached on the sample."""
+    kept: float
+    """Share of right steps that are accepted."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of one verifier on one data set."""
+
+    data: str
+    verifier: str
+    reasoner: str
+    """Whose proposals count as right; `planted truth` where the right steps are known."""
+    users: int
+    positives: int
+    auc: dict[str, Auc]
+    """`shuffled`, `wrong item`, and `all` negatives."""
+    thresholds: tuple[Threshold, ...]
+    reliability: tuple[tuple[float, float, int], ...]
+    """(mean score, share of right steps, steps) of each tenth of the scores that holds any."""
+    histogram: dict[str, list[int]]
+    """`right` and `wrong`: steps in each of twenty equal parts of [0, 1]."""
+    false_accepts: float
+    """The rate that `tau` is chosen for."""
+    seed: int = 0
+    prompts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tau(self) -> float | None:
+        """The threshold for the wanted rate."""
+        return next((row.tau for row in self.thresholds if row.wanted == self.false_accepts), None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "tau": self.tau}
+
+
+def calibration_file(home: Path, data: str, verifier: str) -> Path:
+    """Where the calibration of a verifier is kept."""
+    return home / "calibration" / _safe(data) / f"{_safe(verifier)}.json"
+
+
+def save_calibration(made: Calibration, home: Path) -> Path:
+    path = calibration_file(home, made.data, made.verifier)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def load_calibration(home: Path, data: str, verifier: str) -> Calibration:
+    """Raises: ConfigError: none was made, or the file is damaged."""
+    path = calibration_file(home, data, verifier)
+    command = f"llmrg calibrate --data {data} --verifier {verifier}"
+    if not path.exists():
+        raise ConfigError(f"the verifier {verifier!r} was not calibrated on {data!r} (no {path}); run: {command}")
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        told.pop("tau")
+        told["auc"] = {kind: Auc(**row) for kind, row in told["auc"].items()}
+        told["thresholds"] = tuple(Threshold(**row) for row in told["thresholds"])
+        told["reliability"] = tuple((float(a), float(b), int(c)) for a, b, c in told["reliability"])
+        return Calibration(**told)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}); make it anew: {command}") from error
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name)

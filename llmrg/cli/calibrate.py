@@ -1,0 +1,67 @@
+"""`llmrg calibrate`: how well a verifier tells right steps from wrong ones, and which threshold follows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
+from llmrg.cli.build import Mind, Model, Reasoner, Verifier
+
+
+@app.command()
+def calibrate(
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    mind: Mind = None,
+    model: Model = None,
+    reasoner: Reasoner = None,
+    verifier: Verifier = None,
+    users: Annotated[int, typer.Option(help="Users drawn by chance.", min=1)] = 50,
+    last: Annotated[int, typer.Option(help="Items looked at of each.", min=2)] = 20,
+    false_accepts: Annotated[float, typer.Option(help="Share of wrong steps that may be accepted.", min=0.001, max=0.999)] = 0.05,
+    seed: Annotated[int, typer.Option(help="Draws other users and other wrong steps.")] = 0,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a verifier on right and wrong steps, and find its threshold.
+
+    Right are the reasoner's proposals (so the AUC is a lower bound: some of them are wrong); wrong ones are made by giving steps
+    the reasons of others, and by leading to other items. Held-out items are left out. The picture and the figures are kept in
+    the project's folder; `llmrg build --tau calibrated` takes the threshold from there.
+
+    \b
+    Examples:
+      llmrg calibrate --users 30
+      llmrg calibrate --reasoner chat/ollama:llama3.2 --verifier likelihood --false-accepts 0.02
+      llmrg calibrate --json
+    """
+    from llmrg.cli.progress import bars
+    from llmrg.cli.tables import print_rows
+
+    with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened, bars() as progress:
+        task = progress.add_task("steps judged: users", total=users, note="")
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        how: dict[str, Any] = {"users": users, "last": last, "false_accepts": false_accepts, "seed": seed}
+        made, picture = opened.calibrate(reasoner=reasoner, verifier=verifier, progress=show, **how)
+    if as_json:
+        print_json(made.to_json())
+        return
+    rows = [(kind, f"{a.value:.3f} [{a.low:.3f}, {a.high:.3f}]", f"{a.negatives:,}") for kind, a in made.auc.items()]
+    print_rows(f"{made.verifier}: right steps ({made.positives:,}) against", ("wrong steps", "AUC [95 %]", "steps"), rows)
+    found = [
+        (f"{t.wanted:.0%}", "none" if t.tau is None else f"{t.tau:.3f}", f"{t.false_accepts:.1%}", f"{t.kept:.1%}")
+        for t in made.thresholds
+    ]
+    print_rows("Thresholds", ("wrong accepted at most", "tau", "wrong accepted", "right accepted"), found)
+    out.print(f"picture: {picture}", highlight=False)
+    if made.tau is None:
+        err.print(f"no threshold keeps {false_accepts:.0%}: too many wrong steps have the highest score", highlight=False)
+    else:
+        err.print(f"next: llmrg build --data {data} --verifier {made.verifier} --tau calibrated", highlight=False)
