@@ -53,10 +53,14 @@ class Prompt:
         return [SystemMessage(task), HumanMessage(self.shown), AIMessage(self.said), HumanMessage(asked)]
 
 
-@lru_cache(maxsize=16)
 def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
-    """Raises: ConfigError: the file is missing or lacks a section."""
+    """A file is read again when it has changed. Raises: ConfigError: it is missing, lacks a section, or does not fit its role."""
     path = folder / f"{role}.txt"
+    return _read(role, path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=16)
+def _read(role: Role, path: Path, _: int) -> Prompt:
     try:
         found = _FILE.fullmatch(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
@@ -78,7 +82,7 @@ def _check(path: Path, role: Role, prompt: Prompt) -> None:
         Template(prompt.task).substitute(noun="", count=0)
     except (KeyError, ValueError) as error:
         raise ConfigError(
-            f"the prompt {path} has a placeholder that is not known ({error}); there are $noun and $count, and $$ is a dollar sign"
+            f"the prompt {path} has a placeholder that is not known ({error}); known are $noun and $count, and $$ is a dollar"
         ) from error
     try:
         read = read_reply(prompt.said, REPLIES[role])
@@ -89,7 +93,7 @@ def _check(path: Path, role: Role, prompt: Prompt) -> None:
 
 
 def prompt_versions(folder: Path = FOLDER) -> dict[str, str]:
-    """Role -> version, as a run records them. That of a text of one's own has a hash, so that no edit is taken for another text."""
+    """Role -> version, as a run records them; a text of one's own has a hash in it, so that no edit is taken for another text."""
     return {role: version_of(role, load_prompt(role, folder)) for role in ROLES}
 
 

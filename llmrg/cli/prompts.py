@@ -64,8 +64,7 @@ def diff(folder: Annotated[Path, typer.Argument(help="Folder of prompts of your 
     for role in ROLES:
         ours, yours = load_prompt(role), load_prompt(role, folder)
         texts = [(place / f"{role}.txt").read_text(encoding="utf-8").splitlines() for place in (FOLDER, folder)]
-        names = {"fromfile": f"ours/{role}.txt", "tofile": f"{folder}/{role}.txt"}
-        lines = list(difflib.unified_diff(texts[0], texts[1], lineterm="", **names))
+        lines = list(difflib.unified_diff(texts[0], texts[1], f"ours/{role}.txt", f"{folder}/{role}.txt", lineterm=""))
         for line in lines:
             typer.echo(line)
         differs = differs or bool(lines)

@@ -470,31 +470,20 @@ def test_every_prompt_has_a_version_and_an_example_that_can_be_read() -> None:
         assert "film" in messages[0].text
 
 
-def test_prompts_of_ones_own(tmp_path: Path, dataset) -> None:
+def test_prompts_of_ones_own(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"reason\.txt"):
         load_prompt("reason", tmp_path)
     (tmp_path / "reason.txt").write_text("explain!")
     with pytest.raises(ConfigError, match="## task"):
         load_prompt("reason", tmp_path)
-    for role in ROLES:
-        (tmp_path / f"{role}.txt").write_text("# version mine-2\n## task\nt $noun\n## example input\nx\n## example output\ny\n")
-    assert mind_of(dataset, prompts=tmp_path).prompt_versions == dict.fromkeys(ROLES, "mine-2")
 
 
-async def test_the_run_records_the_prompts_and_a_new_version_is_a_new_run(dataset, build_with, store, tmp_path: Path) -> None:
-    runs = []
-    for version in ("8", "9"):
-        folder = tmp_path / version
-        folder.mkdir()
-        for role in ROLES:
-            (folder / f"{role}.txt").write_text(f"# version {version}\n## task\nt\n## example input\nx\n## example output\ny\n")
-        mind = ChatMind(ScriptedChatModel(lambda _: json.dumps(GOOD)), dataset, ChatConfig(prompts=folder))
-        report = await build_with(dataset, mind)
-        runs.append(report.run)
-        settings = store.run("shelf", report.run).settings
-        assert settings["prompts"] == dict.fromkeys(ROLES, version)
-        assert settings["reasoner"] == "chat/scripted"
-    assert runs[0] != runs[1]
+async def test_the_run_records_the_prompts(dataset, build_with, store) -> None:
+    mind = ChatMind(ScriptedChatModel(lambda _: json.dumps(GOOD)), dataset)
+    report = await build_with(dataset, mind)
+    settings = store.run("shelf", report.run).settings
+    assert settings["prompts"] == prompt_versions()
+    assert settings["reasoner"] == "chat/scripted"
 
 
 async def test_the_rendered_prompts_are_these(dataset, block, cut) -> None:
