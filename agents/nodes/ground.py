@@ -12,6 +12,7 @@ from rapidfuzz import fuzz, process, utils
 
 from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext, Embed
+from llmrg.agents.prompts import one_line
 from llmrg.agents.protocols import Candidate, Imagined
 from llmrg.agents.state import State, plain
 from llmrg.data.dataset import Catalogue
@@ -89,7 +90,12 @@ class _Titles:
     def __init__(self, catalogue: Catalogue) -> None:
         self.ids = catalogue.ids
         self.raw = [item.title for item in catalogue]
-        self.exact = {title: item for item, title in zip(reversed(self.ids), reversed(self.raw), strict=True)}
+        # As it is, and as a request shows it: cleaned and cut. The first item of a title wins.
+        both = [
+            *((one_line(title), item) for title, item in zip(self.raw, self.ids, strict=True)),
+            *zip(self.raw, self.ids, strict=True),
+        ]
+        self.exact = dict(reversed(both))
         self.names = [plain_title(title) for title in self.raw]
         self._vectors: np.ndarray | None = None
 
