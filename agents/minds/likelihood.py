@@ -66,12 +66,12 @@ class LikelihoodMind:
         self._second = profile(question=self._about)
 
     def _main_theme(self, item: Item) -> str:
-        return f"{item.title}\nThe {self._catalogue.noun}'s main theme is"
+        return f"{_title(item)}\nThe {self._catalogue.noun}'s main theme is"
 
     def _about(self, item: Item) -> str:
         names = [value for name in self.config.byline for value in item.values(name)]
-        by = f" by {names[0]}" if names else ""
-        return f"{item.title}{by}\nThis {self._catalogue.noun} is about:"
+        by = f" by {names[0][:LONGEST_TITLE]}" if names else ""
+        return f"{_title(item)}{by}\nThis {self._catalogue.noun} is about:"
 
     # -- reason --------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:
@@ -150,5 +150,12 @@ class LikelihoodMind:
         return self._catalogue.ids if len(self._catalogue) <= POOL else self._first.sample
 
 
+def _title(item: Item) -> str:
+    """As it is, since the model knows it so; cut where it is endless, the id where there is none."""
+    return item.title.strip()[:LONGEST_TITLE] or item.id
+
+
+LONGEST_TITLE = 200
+"""Characters of a title that the model is shown."""
 POOL = 1000
 """Catalogues up to this size are asked about whole; of larger ones only items of histories, suggestions and the sample."""
