@@ -102,11 +102,14 @@ def version_of(role: Role, prompt: Prompt) -> str:
     return prompt.version if prompt == load_prompt(role) else f"{prompt.version}+{stable_key('prompt', prompt)[:8]}"
 
 
+@lru_cache(maxsize=50_000)
 def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Data made safe to stand in a prompt: one line, printable, limited, without « and »."""
-    visible = (c for c in text[: 4 * longest] if category(c) != "Cf")  # no marks that turn or hide what follows
-    printable = "".join(c if c.isprintable() else " " for c in visible).translate(_MARKS)
-    line = " ".join(printable.split())
+    """Data made safe to stand in a prompt: one line, printable, limited, without « and » and what looks or works like them."""
+    text = text[: 4 * longest]
+    if not text.isprintable():
+        visible = (c for c in text if category(c) != "Cf")  # no marks that turn or hide what follows
+        text = "".join(c if c.isprintable() else " " for c in visible)
+    line = " ".join(text.translate(_MARKS).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -68,6 +68,8 @@ class ChatMind:
     """
 
     default_tau = 0.5
+    block_size = 24
+    """Items a request: larger blocks cost fewer calls, but their steps may be used later only (`seen`)."""
 
     def __init__(
         self,
@@ -167,7 +169,9 @@ class ChatMind:
             if title not in taken and not carries:
                 taken.add(title)
                 found.append(title)
-        return found[: self.config.options - 1]
+            if len(found) == self.config.options - 1:
+                break
+        return found
 
     def _other_reasons(self, c: Candidate, others: Sequence[Candidate], generator: random.Random) -> list[str]:
         """Reasons of the block's other items, then of the data set; none that the item is known to carry itself."""
