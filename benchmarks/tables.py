@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import build_tables
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -184,6 +186,11 @@ def figures() -> str:
         "neo4j_store": neo4j,
         "sqlite_store": sqlite,
         "growth": growth,
+        "chat_calls": build_tables.chat_calls,
+        "verification_pays": build_tables.verification,
+        "knowledge_pays": build_tables.knowledge,
+        "throughput": build_tables.throughput,
+        "local_build": build_tables.local_build,
     }
     blocks = ["\n".join(write(found)) for name, write in parts.items() if (found := result(name))]
     return "\n\n".join(block for block in blocks if block)

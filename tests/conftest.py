@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +33,22 @@ def neo4j_server(neo4j_version: str) -> Iterator[Neo4jServer]:
         pytest.skip(reason)
     with start_neo4j(neo4j_version) as server:
         yield server
+
+
+@pytest.fixture
+def small_disk() -> Callable[[Path, str], list[str]]:
+    """What to put before a command, so that a folder is a disk of its own for it: (folder, size as `2m`) -> arguments.
+
+    In a mount namespace that ends with the command.
+    """
+
+    def command(folder: Path, size: str) -> list[str]:
+        unshare = shutil.which("unshare")
+        ours = [unshare or "unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+        mount = f'mount -t tmpfs -o size={size} tmpfs "$1" && shift && exec "$@"'
+        shell = [*ours, "sh", "-c", mount, "sh", str(folder)]
+        if unshare is None or subprocess.run([*shell, "true"], capture_output=True).returncode:
+            pytest.skip("a small disk cannot be mounted here: needs Linux with `unshare` and user namespaces, or root")
+        return shell
+
+    return command

@@ -32,6 +32,8 @@ CHARACTERS_PER_TOKEN = 4
 _REPAIR = "That reply could not be read: {problem}. Reply again to the same request, with the JSON asked for and nothing else."
 _REPEATED = 4_000
 """Characters of an unreadable reply that are sent back with it."""
+STALE_CONNECTIONS = 100
+"""Of a client that served another event loop before; each is found out by a failure."""
 _REPLY_TOKENS = 400
 """Tokens of a reply, for the limiter, until it is there."""
 _ELSEWHERE = ("key", "url", "base", "host", "header", "timeout", "retries", "cache", "client", "proxy", "limiter")
@@ -182,7 +184,7 @@ class ChatCalls:
         count(calls=1)
         self._sent.add(request)
         try:
-            got = await asyncio.wait_for(model.ainvoke(messages), self.timeout_s)
+            got = await asyncio.wait_for(self._fresh(model, messages), self.timeout_s)
         except Exception as error:
             if (cut := cut_reply(error)) is not None:
                 return cut
@@ -194,6 +196,16 @@ class ChatCalls:
             count(seconds=time.monotonic() - started)
         message: AIMessage = got["raw"] if isinstance(got, dict) else got
         return message
+
+    async def _fresh(self, model: Any, messages: list[BaseMessage]) -> Any:
+        """Past connections that a client has kept from an event loop that is gone: nothing was sent on those."""
+        for _ in range(STALE_CONNECTIONS):
+            try:
+                return await model.ainvoke(messages)
+            except RuntimeError as error:
+                if "Event loop is closed" not in str(error):
+                    raise
+        return await model.ainvoke(messages)
 
     def _paid(self, asked: Asked, reply: AIMessage) -> tuple[int, int]:
         """Charge the reply's tokens, by the provider's figures where it gives them: (read, written)."""

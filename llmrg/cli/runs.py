@@ -22,11 +22,10 @@ def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: 
       llmrg runs list
       llmrg runs list --data ml-latest-small --json
     """
-    from llmrg.agents.run_report import run_report
     from llmrg.cli.tables import print_rows
 
     with project(data, store, home) as opened:
-        reports = [run_report(opened.store, opened.name, run.id) for run in opened.store.runs(opened.name)]
+        reports = [opened.run_report(run.id) for run in opened.store.runs(opened.name)]
     if as_json:
         print_json(reports)
         return
@@ -66,7 +65,7 @@ def show(
     """
     import json
 
-    from llmrg.agents.run_report import markdown, run_report
+    from llmrg.agents.run_report import markdown
     from llmrg.core.errors import ConfigError
 
     with project(data, store, home) as opened:
@@ -75,7 +74,7 @@ def show(
         if not found or (run and len(found) > 1):
             what = f"{len(found)} runs begin with {run!r}" if found else f"no run {run!r} on {opened.name!r}".replace(" ''", "")
             raise ConfigError(f"{what}; `llmrg runs list --data {data}` names them")
-        report = run_report(opened.store, opened.name, found[0])
+        report = opened.run_report(found[0])
     if write:
         text = json.dumps(report, ensure_ascii=False, indent=2) if write.suffix == ".json" else markdown(report)
         write.parent.mkdir(parents=True, exist_ok=True)
