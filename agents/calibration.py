@@ -74,12 +74,15 @@ async def calibrate(
     users = random.Random(f"calibrate {config.seed}").sample(long_enough, min(config.users, len(long_enough)))
     planted = _by_user(truth) if truth is not None else None
     judged: list[Judged] = []
-    for number, user in enumerate(users):
+    try:
+        for number, user in enumerate(users):
+            if progress:
+                progress(number, len(users))
+            judged += await _one_user(dataset, minds, config, user, planted)
         if progress:
-            progress(number, len(users))
-        judged += await _one_user(dataset, minds, config, user, planted)
-    if progress:
-        progress(len(users), len(users))
+            progress(len(users), len(users))
+    finally:
+        await minds.aclose()
     right = sum(one.kind == "right" for one in judged)
     if right < FEWEST:
         raise DataError(

@@ -51,6 +51,12 @@ class Minds:
         roles = {id(mind): role for role, mind in reversed(list(vars(self).items()))}
         return {roles[id(mind)]: mind.settings for mind in self.distinct() if getattr(mind, "settings", None)}
 
+    async def aclose(self) -> None:
+        """Let the minds close what belongs to this event loop."""
+        for mind in self.distinct():
+            if hasattr(mind, "aclose"):
+                await mind.aclose()
+
     def distinct(self) -> list[Any]:
         return list({id(mind): mind for mind in (self.reasoner, self.verifier, self.imaginer)}.values())
 

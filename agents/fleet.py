@@ -108,9 +108,12 @@ async def build(
         statuses = await context.stored(store.user_statuses, dataset.name, run)
         chosen = [user for user in chosen if statuses.get(user, ("pending", ""))[0] == "failed"]
     fleet = _Fleet(context, chosen, record, progress)
-    with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
-        async with record.kept(lambda: "failed" if fleet.failures else "done"):
-            await fleet.work()
+    try:
+        with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
+            async with record.kept(lambda: "failed" if fleet.failures else "done"):
+                await fleet.work()
+    finally:
+        await minds.aclose()
     return fleet.report()
 
 

@@ -89,7 +89,7 @@ class OpenMinds:
         from llmrg.agents.minds.chat import ChatConfig, ChatMind
         from llmrg.agents.prompts import FOLDER
 
-        model, url = chat_model(name, self._settings)
+        url = _url(name, self._settings)
         endpoint = url or name.partition(":")[0]
         limits = Limits(
             requests_per_minute=self._settings.requests_per_minute,
@@ -98,7 +98,14 @@ class OpenMinds:
         )
         limiter = self._limiters.setdefault(endpoint, Limiter(limits))
         config = ChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
-        return ChatMind(model, self._dataset, config, cache=self.cache, limiter=limiter)
+        return ChatMind(
+            chat_model(name, self._settings),
+            self._dataset,
+            config,
+            cache=self.cache,
+            limiter=limiter,
+            reopen=lambda: chat_model(name, self._settings),
+        )
 
 
 def _is_chat_model(model: str) -> bool:
@@ -106,15 +113,21 @@ def _is_chat_model(model: str) -> bool:
     return bool(colon) and provider.isidentifier()
 
 
-def chat_model(name: str, settings: Settings) -> tuple[BaseChatModel, str]:
-    """A LangChain chat model by `provider:model`, `provider:model@URL`; and its URL, empty where the provider's own is meant.
+def _url(name: str, settings: Settings) -> str:
+    """Of the model's server; empty where the provider's own is meant."""
+    _, _, rest = name.partition("@http")
+    return f"http{rest}" if rest else settings.model_url
 
-    Retries are ours, so that calls are counted and limits are kept: the provider's client makes none.
+
+def chat_model(name: str, settings: Settings) -> BaseChatModel:
+    """A LangChain chat model by `provider:model` or `provider:model@URL`.
+
+    Retries are ours, so that calls are counted and limits are kept: the provider's client makes none. OpenAI's gets connections
+    of its own, which are closed when a build ends; else they outlive its event loop.
 
     Raises: ConfigError: not such a name, or LangChain refuses it; MissingPackageError: the provider's package is not installed.
     """
-    model, _, url = name.partition("@http")
-    url = f"http{url}" if url else settings.model_url
+    model, url = name.partition("@http")[0], _url(name, settings)
     provider = model.partition(":")[0]
     if not _is_chat_model(model):
         raise ConfigError(
@@ -129,6 +142,10 @@ def chat_model(name: str, settings: Settings) -> tuple[BaseChatModel, str]:
     try:
         from langchain.chat_models import init_chat_model
 
+        if provider == "openai":
+            from openai import DefaultAsyncHttpxClient
+
+            options["http_async_client"] = DefaultAsyncHttpxClient()
         made: BaseChatModel = init_chat_model(model, **options)
         if "max_retries" in type(made).model_fields:
             made = init_chat_model(model, **options, max_retries=0)
@@ -137,4 +154,4 @@ def chat_model(name: str, settings: Settings) -> tuple[BaseChatModel, str]:
     except Exception as error:  # each provider's class has its own kinds: no key, unknown provider, unknown option
         said = " ".join(str(error).split())[:300]
         raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {said})") from error
-    return made, url
+    return made

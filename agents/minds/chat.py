@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from langchain_core.caches import BaseCache
@@ -79,14 +79,16 @@ class ChatMind:
         *,
         cache: BaseCache | None = None,
         limiter: Limiter | None = None,
+        reopen: Callable[[], BaseChatModel] | None = None,
     ) -> None:
         """Args:
         cache: keeps every reply; the same request is not paid twice.
         limiter: shared by all that ask the same endpoint; by default one of its own that finds the limits out.
+        reopen: makes the model anew after `aclose` has closed its connections; without it they are left open.
         """
         self.config = config or ChatConfig()
         self._dataset, self._catalogue = dataset, dataset.catalogue
-        options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s}
+        options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
         self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
         self._reasons = _known_reasons(dataset)
         self.model_name = self._calls.name
@@ -99,6 +101,10 @@ class ChatMind:
     def prompt_versions(self) -> dict[str, str]:
         """Role -> version of its prompt, for the run's record."""
         return prompt_versions(self.config.prompts)
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop; the mind can be used on, in this loop or another."""
+        await self._calls.aclose()
 
     def _asked(self, role: Role, request: str, count: int = 0) -> Asked:
         prompt = load_prompt(role, self.config.prompts)

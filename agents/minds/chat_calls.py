@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,15 +64,25 @@ class ChatCalls:
         cache: BaseCache | None = None,
         limiter: Limiter | None = None,
         patience_s: float = 600.0,
+        reopen: Callable[[], BaseChatModel] | None = None,
     ) -> None:
         self.model, self.timeout_s, self.cache, self.patience_s = model, timeout_s, cache, patience_s
         self.limiter = limiter or Limiter()
+        self._reopen = reopen
         self.name = model_name(model)
         self._parameters = parameters_of(model)
         self._made: dict[tuple[str, type], Any] = {}
         self._sent: set[asyncio.Task[Any] | None] = set()
         """Requests that have left for the model."""
         self._forms = ["native", "tools", "json", "text"] if structured and has_structured_output(model) else ["text"]
+
+    async def aclose(self) -> None:
+        """Close the model's connections, where it can be made anew."""
+        client = getattr(self.model, "http_async_client", None)
+        if self._reopen is not None and client is not None:
+            self.model = self._reopen()
+            self._made.clear()
+            await client.aclose()
 
     async def ask(self, asked: Asked, schema: type[R]) -> R:
         """The model's reply, read.

@@ -16,9 +16,6 @@ from llmrg.data.demo_set import load_demo, load_truth
 from llmrg.testing.fake_openai import FakeOpenAI
 from llmrg.testing.planted_responder import planted_responder
 
-# LangChain keeps one client for each address, with connections of the event loops of earlier commands.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeOpenAI]:
