@@ -104,7 +104,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_and_pays_only_what_was_i
     url, auth = place
     graphs, calls = calm
     dice, kills = random.Random(11), 0
-    with FakeOpenAI(responder, latency_s=0.02) as server:
+    with FakeOpenAI(responder, latency_s=0.01) as server:
         while kills < KILLS:
             seen = server.seen.requests
             process = child(town.dataset, url, auth, tmp_path, server.url)
