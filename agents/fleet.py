@@ -161,7 +161,8 @@ class _Fleet:
         self._tell("")
         statuses = await context.stored(context.store.user_statuses, context.namespace, context.run)
         before: Sequence[str] = ()  # a wave that was done by an earlier call, which may have died before it taught
-        for wave in waves(self.users, context.config.wave):
+        # Without a knowledge base nobody waits for what others learn.
+        for wave in waves(self.users, context.config.wave if context.config.knowledge else LARGEST_WAVE):
             todo = await context.stored(unfinished, context, wave, statuses)
             self.skipped += len(wave) - len(todo)
             if not todo:

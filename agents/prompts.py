@@ -117,15 +117,15 @@ def quoted(text: str) -> str:
     return f"«{one_line(text)}»"
 
 
-def render_reason(block: Block, catalogue: Catalogue, shown: int) -> str:
-    """Input of the reasoner: the last `shown` titles up to the block's end (from the first position asked for on, if that is
-    more; none before `block.first`), open chains that end among them, and the positions asked for."""
+def render_reason(block: Block, catalogue: Catalogue, shown: int, attributes: Sequence[str] = ()) -> str:
+    """Input of the reasoner: the last `shown` titles up to the block's end (from the first position asked for on, if that is more;
+    none before `block.first`) with these attributes, open chains that end among them, and the positions asked for."""
     lines = []
     if block.history.attributes:
         lines.append("ABOUT THE USER")
         lines += [f"[a{n}] {quoted(name)}: {quoted(value)}" for n, (name, value) in enumerate(block.history.attributes, start=1)]
     first = max(block.first, min(len(block.history) - shown, *block.positions))
-    lines += ["HISTORY", *_titles(catalogue, block.history.items, first)]
+    lines += ["HISTORY", *_titles(catalogue, block.history.items, first, attributes)]
     chains = [chain for chain in block.chains if chain.tail_position >= first]
     if chains:
         lines.append("OPEN CHAINS")
@@ -171,5 +171,10 @@ def render_imagine(cut: Cut, catalogue: Catalogue, shown: int, suggestions: Mapp
     return "\n".join(lines)
 
 
-def _titles(catalogue: Catalogue, items: Sequence[str], first: int) -> list[str]:
-    return [f"[{p + 1}] {quoted(catalogue[items[p]].title or items[p])}" for p in range(first, len(items))]
+def _titles(catalogue: Catalogue, items: Sequence[str], first: int, attributes: Sequence[str] = ()) -> list[str]:
+    lines = []
+    for p in range(first, len(items)):
+        item = catalogue[items[p]]
+        told = [f"{name}: {', '.join(values)}" for name in attributes if (values := item.values(name))]
+        lines.append(f"[{p + 1}] {quoted(item.title or item.id)}" + (f" ({quoted('; '.join(told))})" if told else ""))
+    return lines

@@ -78,6 +78,7 @@ def verification(found: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
+        "With verification on, an item left without an accepted step is asked for once more (recalibration). "
         f"Planted worlds of {found['readers']} readers, {found['seeds']} seeds (mean, 95 % t interval over "
         f"seeds); the verifier errs in 5 % "
         f"of its checks unless said otherwise. AUC of the verifiers, planted steps against wrong ones: {aucs}.",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ConfigError
+from llmrg.core.records import ReasoningGraph
 from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
 
@@ -176,6 +177,22 @@ class Builds:
         if made.tau is None:
             raise ConfigError(f"the calibration of {made.verifier} found no threshold for {made.false_accepts:.0%} false accepts")
         return made.tau
+
+    def direct_list(
+        self,
+        mind: Any = None,
+        *,
+        users: Iterable[str] | None = None,
+        config: BuildConfig | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Mapping[str, ReasoningGraph]:
+        """The control without a graph: what the model lists as next, for `compare(more={"direct list": ...})`; not stored."""
+        from llmrg.agents.direct_list import direct_list
+        from llmrg.wiring import run_async, text_vectors
+
+        imaginer, chosen = self.minds(mind).imaginer, None if users is None else list(users)
+        vectors = text_vectors(self.settings)
+        return run_async(direct_list(self.dataset, imaginer, config, users=chosen, vectors=vectors, progress=progress))
 
     def run_report(self, run: str) -> dict[str, Any]:
         """What a run did over all its calls: costs per stage, causes of rejection, failed users.

@@ -38,6 +38,8 @@ class ChatConfig(BaseModel, frozen=True, extra="forbid"):
 
     titles_shown: PositiveInt = 60
     """Most recent titles of a history that a request shows; those of the block are always shown."""
+    item_attributes: tuple[str, ...] = ()
+    """Attributes of the items, such as `genre`, that the reasoner is shown beside the titles."""
     proposals: PositiveInt = 3
     """Candidates taken per item at most."""
     options: int = Field(default=5, ge=2)
@@ -91,6 +93,7 @@ class ChatMind:
         options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
         self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
         self._reasons = _known_reasons(dataset)
+        self._shown = (self.config.titles_shown, self.config.item_attributes)
         self.model_name = self._calls.name
         self.name = f"chat/{self.model_name}"
         # Prompts enter by their versions, wherever their files are.
@@ -113,7 +116,7 @@ class ChatMind:
 
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:
-        asked = self._asked("reason", render_reason(block, self._catalogue, self.config.titles_shown))
+        asked = self._asked("reason", render_reason(block, self._catalogue, *self._shown))
         reply = await self._calls.ask(asked, ReasonReply)
         by_position: defaultdict[int, dict[tuple[str, str], Candidate]] = defaultdict(dict)
         for step in reply.steps:

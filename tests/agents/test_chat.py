@@ -103,6 +103,14 @@ async def test_a_block_is_one_call_that_shows_the_block_and_nothing_later(datase
     assert "Dune" not in "".join(message.text for message in messages)
 
 
+async def test_attributes_of_items_stand_beside_the_titles_where_they_are_wanted(dataset, block) -> None:
+    mind = mind_of(dataset, json.dumps(GOOD), item_attributes=("theme", "nosuch"))
+    await mind.reason(block)
+    lines = requests_of(mind)[0][-1].text.splitlines()
+    assert "[3] «Persuasion» («theme: courtship, navy»)" in lines
+    assert "[2] «Dracula» («theme: horror»)" in lines
+
+
 async def test_causes_may_be_items_attributes_or_nothing(dataset, block) -> None:
     said = [{"position": 3, "cause": cause, "reason": f"r{n}"} for n, cause in enumerate([2, "a2", None])]
     mind = mind_of(dataset, json.dumps({"steps": said}))

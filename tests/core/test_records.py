@@ -67,3 +67,14 @@ def test_json_round_trip() -> None:
 def test_keys_do_not_run_together(a: str, b: str) -> None:
     assert stable_key(a, b) == stable_key(a, b)
     assert stable_key(a + "x", b) != stable_key(a, "x" + b)
+
+
+def test_branches_say_where_a_chain_left_another_one() -> None:
+    def step(position: int, cause: int | None, chain: int) -> Step:
+        kind = "root" if cause is None else "item"
+        known = ("" if cause is None else f"i{cause}", cause)
+        return Step("u", position, "reasoned", kind, *known, "r", f"i{position}", 1.0, chain, position + 1)
+
+    graph = ReasoningGraph("u", (step(0, None, 0), step(1, 0, 0), step(2, 0, 1), step(3, 2, 1), step(4, None, 2)))
+    assert graph.branches() == {0: None, 1: 0, 2: None}
+    assert graph.chains()[1] == (step(2, 0, 1), step(3, 2, 1))
