@@ -118,8 +118,8 @@ def quoted(text: str) -> str:
 
 
 def render_reason(block: Block, catalogue: Catalogue, shown: int, attributes: Sequence[str] = ()) -> str:
-    """Input of the reasoner: the last `shown` titles up to the block's end (from the first position asked for on, if that is more;
-    none before `block.first`) with these attributes, open chains that end among them, and the positions asked for."""
+    """Input of the reasoner: the last `shown` titles up to the block's end (from the first position asked for on, if that is
+    more; none before `block.first`) with these attributes, open chains that end among them, and the positions asked for."""
     lines = []
     if block.history.attributes:
         lines.append("ABOUT THE USER")

@@ -49,7 +49,7 @@ class Place:
     def __init__(self, folder: Path, dataset: Dataset) -> None:
         self.folder, self.dataset = folder, dataset
 
-    def build(self, server: FakeOpenAI, timeout_s: float = 1.0, **options: Any) -> Any:
+    def build(self, server: FakeOpenAI, timeout_s: float = 20.0, **options: Any) -> Any:
         settings = load_settings(home=self.folder, model=f"openai:fake@{server.url}", model_timeout_s=timeout_s)
         minds = OpenMinds(self.dataset, settings)
         try:
