@@ -120,6 +120,7 @@ class ChatCalls:
 
     async def _last_words(self, request: asyncio.Future[AIMessage]) -> None:
         """Wait for a reply that is paid for. Requests that still wait for their turn are dropped."""
+        request.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody else asks how it ended
         if self.cache is None or request not in self._sent:
             request.cancel()
             return
