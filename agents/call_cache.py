@@ -163,8 +163,10 @@ class SqliteCallCache(BaseCache):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
         try:
+            db.execute("BEGIN")  # one state for all three
             application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
             tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            db.execute("COMMIT")
             if application not in (0, APPLICATION_ID) or (tables and not application):
                 raise not_a_store(self.path, f"a SQLite file of another program, application id {application:#x}")
             if version > VERSION:
@@ -172,9 +174,11 @@ class SqliteCallCache(BaseCache):
             db.execute("PRAGMA synchronous = NORMAL")
             if not application:
                 use_wal(db, self.path, self._timeout_s)
+                db.execute("BEGIN IMMEDIATE")  # all of it or none, so that others, and who comes after a kill, see no half of it
                 db.execute(_TABLE)
                 db.execute(f"PRAGMA user_version = {VERSION}")
                 db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute("COMMIT")
         except BaseException:
             db.close()
             raise

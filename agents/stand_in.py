@@ -42,14 +42,16 @@ class StandInModel(BaseChatModel):
             told = {"reason": "much the same mood", "title": "A title of middling length"}
             return {"continuations": [{"chain": n, **told} for n in numbers for _ in range(self.continuations)]}
         asked = [int(n) for n in _LABEL.findall(lines[-1])]
-        return {"steps": [self._step(n, k) for n in asked for k in range(self._steps(n))]}
+        again = "REJECTED BEFORE" in lines  # another reason than before, else it would not be looked at
+        return {"steps": [self._step(n, k, again) for n in asked for k in range(self._steps(n))]}
 
     def _steps(self, number: int) -> int:
         """Whole numbers that come to `steps_per_item` on average."""
         return int(self.steps_per_item * (number + 1)) - int(self.steps_per_item * number)
 
-    def _step(self, number: int, which: int) -> dict[str, Any]:
-        cause, reason = number - 1 - which, f"much the same mood {'again' * which}".strip()
+    def _step(self, number: int, which: int, again: bool) -> dict[str, Any]:
+        said = "another side of it" if again else "much the same mood"
+        cause, reason = number - 1 - which, f"{said} {'again' * which}".strip()
         return {"position": number, "cause": cause if cause > 0 else None, "reason": reason}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import pickle
 import random
 import signal
 import subprocess
@@ -17,29 +16,14 @@ from typing import Any
 
 import pytest
 
-from llmrg.agents.config import BuildConfig
-from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
-from llmrg.agents.open_mind import OpenMinds
-from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.graph_store.open_store import open_store
+from llmrg.testing.child_build import CONFIG, run_build
 from llmrg.testing.fake_openai import FakeOpenAI
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
 from llmrg.testing.planted_responder import planted_responder
 
-CONFIG = BuildConfig(block_size=6, wave=3, concurrency=3, retry_wait_s=0.01)
 KILLS = 20
-
-
-def run_build(dataset: Dataset, store_url: str, auth: dict[str, str], home: Path, model_url: str) -> None:
-    """The child process."""
-    settings = load_settings(home=home, model=f"openai:fake@{model_url}")
-    minds = OpenMinds(dataset, settings)
-    mind = minds.get("chat")
-    with open_store(store_url, **auth) as store:
-        asyncio.run(build(dataset, store, Minds(mind, mind, mind), CONFIG))
-    minds.close()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +40,13 @@ def responder(town) -> Any:
 def child() -> Callable[..., BaseProcess]:
     """Starts a child that has all imports done already, without the threads of the test's own process."""
     context = get_context("forkserver")
-    ours = ("agents.fleet", "agents.call_cache", "agents.minds.chat", "graph_store.sqlite_store", "graph_store.neo4j_store")
+    ours = (
+        "testing.child_build",
+        "agents.call_cache",
+        "agents.minds.chat",
+        "graph_store.sqlite_store",
+        "graph_store.neo4j_store",
+    )
     context.set_forkserver_preload([*(f"llmrg.{name}" for name in ours), "langchain.chat_models", "langchain_openai"])
 
     def start(*arguments: Any) -> BaseProcess:
@@ -158,20 +148,9 @@ def test_two_interrupts_do_not_wait_for_replies(town, responder, tmp_path) -> No
 
 
 def interruptible(dataset: Dataset, url: str, home: Path, model_url: str) -> subprocess.Popen[bytes]:
-    """The same build as a program of its own that treats interrupts as a shell's child in the foreground does."""
-    import pickle
-
+    """The same build as a program of its own."""
     (home / "dataset.pickle").write_bytes(pickle.dumps(dataset))
-    code = (
-        "import pickle, signal, sys\nfrom pathlib import Path\nfrom tests_agents_kills import run_build\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "data = pickle.loads(Path(sys.argv[2], 'dataset.pickle').read_bytes())\n"
-        "try:\n    run_build(data, sys.argv[1], {}, Path(sys.argv[2]), sys.argv[3])\n"
-        "except KeyboardInterrupt:\n    sys.exit(130)\n"
-    )
-    (home / "tests_agents_kills.py").write_text(Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": f"{home}{os.pathsep}{Path(__file__).parents[2]}"}
-    return subprocess.Popen([sys.executable, "-c", code, url, str(home), model_url], env=environment)
+    return subprocess.Popen([sys.executable, "-m", "llmrg.testing.child_build", str(home), url, model_url])
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:

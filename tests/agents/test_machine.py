@@ -250,12 +250,18 @@ class Slowed:
         self._mind, self._dice = mind, random.Random(seed)
         self.name, self.settings, self.default_tau, self.prompt_versions = mind.name, mind.settings, mind.default_tau, {}
 
-    def __getattr__(self, name: str) -> Any:
-        async def late(*args: Any) -> Any:
-            await asyncio.sleep(self._dice.random() * 0.01)
-            return await getattr(self._mind, name)(*args)
+    async def _late(self, name: str, *args: Any) -> Any:
+        await asyncio.sleep(self._dice.random() * 0.01)
+        return await getattr(self._mind, name)(*args)
 
-        return late
+    async def reason(self, block: Any) -> Any:
+        return await self._late("reason", block)
+
+    async def verify(self, block: Any, candidates: Any) -> Any:
+        return await self._late("verify", block, candidates)
+
+    async def imagine(self, cut: Any) -> Any:
+        return await self._late("imagine", cut)
 
 
 async def test_progress_is_told_after_each_user(world, build_with, attributes) -> None:

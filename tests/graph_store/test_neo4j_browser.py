@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import neo4j
 import pytest
 
+from llmrg.agents.config import BuildConfig
 from llmrg.graph_store.browser_pack import FOLDER, SavedQuery, saved_queries, style, write_pack
 from llmrg.sdk import Project
 from llmrg.testing.neo4j_browser import Neo4jBrowser, open_browser, why_no_browser
@@ -37,7 +38,7 @@ def server(neo4j_version: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         world = simulate(random_catalogue(60, 20), PlantedConfig(readers=4))
         where = {"store": started.get_connection_url(), "store_user": "neo4j", "store_password": PASSWORD}
         with Project(world.dataset, home=tmp_path_factory.mktemp("home"), **where) as project:
-            project.build(mind="attributes")
+            project.build(mind="attributes", config=BuildConfig(wave=1))  # so that the knowledge base is used
         yield started
 
 

@@ -1,0 +1,46 @@
+"""A build in a process of its own, to be killed or interrupted: a chat model behind a URL does all of it.
+
+python -m llmrg.testing.child_build FOLDER STORE_URL MODEL_URL   the data set lies in FOLDER/dataset.pickle; 130 after Ctrl-C
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import signal
+import sys
+from pathlib import Path
+
+from llmrg.agents.config import BuildConfig
+from llmrg.agents.context import Minds
+from llmrg.agents.fleet import build
+from llmrg.agents.open_mind import OpenMinds
+from llmrg.core.settings import load_settings
+from llmrg.data.dataset import Dataset
+from llmrg.graph_store.open_store import open_store
+
+CONFIG = BuildConfig(block_size=6, wave=3, concurrency=3, retry_wait_s=0.01)
+INTERRUPTED = 130
+
+
+def run_build(dataset: Dataset, store_url: str, auth: dict[str, str], home: Path, model_url: str) -> None:
+    """Build all users; the call cache lies in `home`."""
+    minds = OpenMinds(dataset, load_settings(home=home, model=f"openai:fake@{model_url}"))
+    mind = minds.get("chat")
+    with open_store(store_url, **auth) as store:  # type: ignore[arg-type]
+        asyncio.run(build(dataset, store, Minds(mind, mind, mind), CONFIG))
+    minds.close()
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process of a shell ignores it otherwise
+    folder, store_url, model_url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    dataset = pickle.loads((folder / "dataset.pickle").read_bytes())
+    try:
+        run_build(dataset, store_url, {}, folder, model_url)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()
