@@ -54,9 +54,11 @@ def main() -> None:
     options.add_argument("--users", type=int, help="only the first so many")
     options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/local_build"))
     options.add_argument("--batches-only", action="store_true", help="compare batch sizes, leave the run as it is")
+    options.add_argument("--note", default="", help="what else the machine did meanwhile; stands beside the figures")
     options.add_argument("--result", type=Path, default=RESULTS / "local_build.json")
     chosen = options.parse_args()
     result = json.loads(chosen.result.read_text(encoding="utf-8")) if chosen.result.exists() else {}
+    result |= {"note": chosen.note} if chosen.note else {}
     lm = LocalLM.load("gemma-3-270m", load_settings().cache_dir.expanduser())
     with Project("ml-latest-small", home=chosen.home, data_dir=chosen.data) as project:
         if chosen.batches_only:
