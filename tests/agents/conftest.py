@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,21 @@ class ChanceVectors:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         return vectors(texts)
+
+
+@pytest.fixture(scope="session")
+def forkserver() -> Any:
+    """Makes children that have all imports done already, without the threads of the tests' own process."""
+    ours = (
+        "testing.child_build",
+        "agents.call_cache",
+        "agents.minds.chat",
+        "graph_store.sqlite_store",
+        "graph_store.neo4j_store",
+    )
+    context = get_context("forkserver")
+    context.set_forkserver_preload([*(f"llmrg.{name}" for name in ours), "langchain.chat_models", "langchain_openai"])
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -95,20 +94,25 @@ def test_many_threads_and_connections(tmp_path: Path) -> None:
         cache.close()
 
 
-def keep_going(path: Path, told: Any) -> None:
-    cache = SqliteCallCache(path)
-    for number in range(10**6):
-        cache.update(f"q{number}", "m", said("x" * 500))
-        told.value = number
+KEEP_GOING = """
+from llmrg.agents.call_cache import SqliteCallCache
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration
+cache = SqliteCallCache(path)
+for number in range(10**6):
+    cache.update(f"q{number}", "m", [ChatGeneration(message=AIMessage("x" * 500))])
+    told.value = number
+"""
 
 
-def test_killed_20_times_it_has_all_that_was_acknowledged(tmp_path: Path) -> None:
-    context = get_context("fork")
+def test_killed_20_times_it_has_all_that_was_acknowledged(forkserver: Any, tmp_path: Path) -> None:
     for round_ in range(20):
-        path, told = tmp_path / f"{round_}.db", context.Value("i", -1)
-        child = context.Process(target=keep_going, args=(path, told))
+        # No lock about it: a child that is killed while it holds one would leave it locked for ever.
+        path, told = tmp_path / f"{round_}.db", forkserver.Value("i", -1, lock=False)
+        child = forkserver.Process(target=exec, args=(KEEP_GOING, {"path": path, "told": told}))
         child.start()
         while told.value < round_ * 7:
+            assert child.is_alive()
             time.sleep(0.001)
         os.kill(child.pid, signal.SIGKILL)
         child.join()

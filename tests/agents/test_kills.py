@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -36,21 +35,10 @@ def responder(town) -> Any:
     return planted_responder(town.dataset, town.truth, 0.2)
 
 
-@pytest.fixture(scope="module")
-def child() -> Callable[..., BaseProcess]:
-    """Starts a child that has all imports done already, without the threads of the test's own process."""
-    context = get_context("forkserver")
-    ours = (
-        "testing.child_build",
-        "agents.call_cache",
-        "agents.minds.chat",
-        "graph_store.sqlite_store",
-        "graph_store.neo4j_store",
-    )
-    context.set_forkserver_preload([*(f"llmrg.{name}" for name in ours), "langchain.chat_models", "langchain_openai"])
-
+@pytest.fixture
+def child(forkserver: Any) -> Callable[..., BaseProcess]:
     def start(*arguments: Any) -> BaseProcess:
-        process = context.Process(target=run_build, args=arguments)
+        process = forkserver.Process(target=run_build, args=arguments)
         process.start()
         return process
 
