@@ -54,13 +54,8 @@ class Prompt:
 
 
 def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
-    """A file is read again when it has changed. Raises: ConfigError: it is missing, lacks a section, or does not fit its role."""
+    """Raises: ConfigError: the file is missing, lacks a section, or does not fit its role."""
     path = folder / f"{role}.txt"
-    return _read(role, path, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=16)
-def _read(role: Role, path: Path, _: int) -> Prompt:
     try:
         found = _FILE.fullmatch(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:

@@ -78,7 +78,8 @@ def waiting(store: GraphStore, namespace: str, catalogue: Catalogue, users: Sequ
 def decide(context: ReviewContext, decisions: Mapping[str, bool], users: Sequence[str] | None = None) -> dict[str, int]:
     """Accept or reject steps by their keys; returns how many of each.
 
-    Raises: CallerError: a key is no waiting step's (it may have been decided on meanwhile); the others are not touched then.
+    Raises: CallerError: a key is no waiting step's (it may have been decided on meanwhile), or its user is being built anew, and
+    the graph would be replaced; nothing is decided then.
     """
     found = {step.key: step.user for step in waiting(context.store, context.namespace, context.catalogue, users)}
     if unknown := [key for key in decisions if key not in found]:
@@ -86,11 +87,23 @@ def decide(context: ReviewContext, decisions: Mapping[str, bool], users: Sequenc
     by_user: dict[str, dict[str, bool]] = {}
     for key, accepted in decisions.items():
         by_user.setdefault(found[key], {})[key] = accepted
+    for user in by_user:
+        _check_at_rest(context, user)
     sums = {"accepted": 0, "rejected": 0}
     for user, chosen in by_user.items():
         for outcome, number in review_user(context, user, chosen).items():
             sums[outcome] += number
     return sums
+
+
+def _check_at_rest(context: ReviewContext, user: str) -> None:
+    """Raises: CallerError: the run of the user's graph has a draft to replace it with (a longer history, half done)."""
+    run = context.store.graph(context.namespace, user).run
+    if context.store.draft(context.namespace, run, user)[1]:
+        raise CallerError(
+            f"the graph of user {user!r} is being continued by run {run}, or its build was cut short; "
+            "let `llmrg build` finish, then decide"
+        )
 
 
 def review_user(context: ReviewContext, user: str, decisions: Mapping[str, bool]) -> dict[str, int]:

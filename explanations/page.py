@@ -93,11 +93,14 @@ def draw_page(
 
 def _facts(layout: Layout, history: History, graph: ReasoningGraph, noun: str) -> list[str]:
     known = graph.before(len(history))
-    reasoned, imagined, refused = len(known.reasoned()), known.imagined(layout.cut), len(known.rejected())
+    reasoned, imagined, waiting = len(known.reasoned()), known.imagined(layout.cut), len(known.waiting())
+    refused = len(known.rejected()) - waiting
     chains = len({step.chain for step in known.reasoned()})
     facts = [_count(len(history), noun), f"{_count(reasoned, 'verified step')} in {_count(chains, 'chain')}"]
     if layout.cut is not None:
         facts.append(f"{len(imagined)} imagined from cut {layout.cut}")
+    if waiting:
+        facts.append(f"{_count(waiting, 'step')} waiting for review")
     return [*facts, f"{refused} rejected"] if known.steps else [facts[0], "no steps yet"]
 
 

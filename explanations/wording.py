@@ -33,10 +33,12 @@ def origin_of(step: Step) -> str:
 
 
 def verdict_of(step: Step) -> str:
-    """Accepted or rejected, with the critique."""
+    """Accepted, rejected or waiting for a person, with the critique."""
     if step.accepted:
         return "accepted"
     critique = clean(step.why_rejected)
+    if step.waits:
+        return critique
     return f"rejected: {critique}" if critique else "rejected"
 
 

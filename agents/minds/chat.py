@@ -16,6 +16,7 @@ from llmrg.agents.limiter import Limiter
 from llmrg.agents.minds.chat_calls import Asked, ChatCalls, parameters_of
 from llmrg.agents.prompts import (
     FOLDER,
+    ROLES,
     Question,
     Role,
     load_prompt,
@@ -24,7 +25,6 @@ from llmrg.agents.prompts import (
     render_imagine,
     render_reason,
     render_verify,
-    version_of,
 )
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
 from llmrg.agents.replies import Answer, ImagineReply, ReasonedStep, ReasonReply, VerifyReply
@@ -90,6 +90,9 @@ class ChatMind:
         """
         self.config = config or ChatConfig()
         self._dataset, self._catalogue = dataset, dataset.catalogue
+        self._prompts = {role: load_prompt(role, self.config.prompts) for role in ROLES}
+        self.prompt_versions = prompt_versions(self.config.prompts)
+        """Role -> version of its prompt, for the run's record. Prompts are read once: an edit is for the next mind."""
         options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
         self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
         self._reasons = _known_reasons(dataset)
@@ -100,19 +103,13 @@ class ChatMind:
         told = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts"})
         self.settings = {**told, "parameters": parameters_of(model)}
 
-    @property
-    def prompt_versions(self) -> dict[str, str]:
-        """Role -> version of its prompt, for the run's record."""
-        return prompt_versions(self.config.prompts)
-
     async def aclose(self) -> None:
         """Close the connections of this event loop; the mind can be used on, in this loop or another."""
         await self._calls.aclose()
 
     def _asked(self, role: Role, request: str, count: int = 0) -> Asked:
-        prompt = load_prompt(role, self.config.prompts)
-        messages: list[BaseMessage] = prompt.messages(request, self._catalogue.noun, count)
-        return Asked(tuple(messages), role, version_of(role, prompt))
+        messages: list[BaseMessage] = self._prompts[role].messages(request, self._catalogue.noun, count)
+        return Asked(tuple(messages), role, self.prompt_versions[role])
 
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:

@@ -77,13 +77,17 @@ def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[l
     for position in sorted(by_position):
         for step in [s for s in by_position[position] if s.accepted][: context.config.candidates]:
             continued = continues(chains.values(), step)
-            step = replace(step, chain=number if continued is None else continued)
+            step = _on_chain(step, number if continued is None else continued)
             number = max(number, step.chain + 1)
             chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
             kept.append(step)
-        kept += [replace(s, chain=-1) for s in by_position[position] if s.waits][: context.config.candidates]
-        kept += [replace(s, chain=-1) for s in by_position[position] if not s.accepted and not s.waits][:REJECTED_KEPT]
+        kept += [_on_chain(s, -1) for s in by_position[position] if s.waits][: context.config.candidates]
+        kept += [_on_chain(s, -1) for s in by_position[position] if not s.accepted and not s.waits][:REJECTED_KEPT]
     return kept, [plain(chain) for chain in by_recency(chains.values())], number
+
+
+def _on_chain(step: Step, chain: int) -> Step:
+    return step if step.chain == chain else replace(step, chain=chain)
 
 
 def continues(chains: Iterable[OpenChain], step: Step) -> int | None:
@@ -103,5 +107,5 @@ def _imagined(context: BuildContext, steps: list[Step]) -> list[Step]:
         group = (step.chain, step.accepted, step.waits)
         if by_chain[group] < most:
             by_chain[group] += 1
-            kept.append(step if step.accepted else replace(step, chain=-1))
+            kept.append(step if step.accepted else _on_chain(step, -1))
     return kept

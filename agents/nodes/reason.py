@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -48,7 +47,7 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     good = [c for c in proposed if _about_this(c, block)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
     fresh: dict[str, dict[str, Any]] = {}
-    for row in (plain(replace(c, origin="model")) for c in good):
+    for row in (plain(c) | {"origin": "model"} for c in good):
         fresh.setdefault(candidate_name(row), row)
     return {"asked": asked, "candidates": state["candidates"] + [row for name, row in fresh.items() if name not in tried]}
 

@@ -39,7 +39,7 @@ async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
     critiques = dict(state["critiques"])
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         seen = min(max(candidate.seen, verdict.seen), len(block.history))
-        step = _step(context, state["user"], replace(candidate, seen=seen), kind, verdict)
+        step = _step(context, state["user"], candidate, kind, verdict, seen)
         steps.append(step.to_json())
         outcome = "accepted" if step.accepted else "waiting" if step.waits else "rejected"
         context.usage.add(f"verify.{kind}.{outcome}")
@@ -62,18 +62,21 @@ async def _judged(context: BuildContext, block: Block, candidates: list[Candidat
         raise ModelReplyError(f"{verifier.name} gave {len(verdicts)} verdicts for {len(candidates)} candidates")
     if any(math.isnan(verdict.score) for verdict in verdicts):
         raise ModelReplyError(f"{verifier.name} gave a score that is not a number")
-    return [replace(verdict, score=min(max(float(verdict.score), 0.0), 1.0)) for verdict in verdicts]
+    fits = [type(v.score) is float and 0 <= v.score <= 1 for v in verdicts]
+    return [v if fit else replace(v, score=min(max(float(v.score), 0.0), 1.0)) for v, fit in zip(verdicts, fits, strict=True)]
 
 
-def _step(context: BuildContext, user: str, c: Candidate, kind: str, verdict: Verdict) -> Step:
+def _step(context: BuildContext, user: str, c: Candidate, kind: str, verdict: Verdict, seen: int) -> Step:
     accepted, lowest = verdict.score >= context.tau, context.config.review_from
     why = "" if accepted else verdict.critique or f"score {verdict.score:.2f} is below {context.tau:.2f}"
     if not accepted and lowest is not None and verdict.score >= lowest:
         why = f"{WAITS_FOR_REVIEW}: {why}"
+    elif why.startswith(WAITS_FOR_REVIEW):  # a verifier's own words do not make a step wait
+        why = f"critique: {why}"
     chain = -1 if c.chain is None else c.chain
     known: dict[str, Any] = {"origin": c.origin, "grounding": c.grounding, "accepted": accepted, "why_rejected": why}
     cause = (c.cause_kind, c.cause, c.cause_position)
-    return Step(user, c.position, kind, *cause, c.reason, c.item, verdict.score, chain, c.seen, **known)  # type: ignore[arg-type]
+    return Step(user, c.position, kind, *cause, c.reason, c.item, verdict.score, chain, seen, **known)  # type: ignore[arg-type]
 
 
 async def after_verify(state: State, runtime: Runtime[BuildContext]) -> Literal["reason", "commit"]:

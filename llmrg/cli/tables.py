@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -48,13 +48,11 @@ def cost_rows(report: BuildReport) -> Rows:
     """What the build asked, got and cost."""
     counts = report.counts
     rate = report.grounding_rate
-    reasoned = (counts.get("verify.reasoned.accepted", 0), counts.get("verify.reasoned.rejected", 0))
-    imagined = (counts.get("verify.imagined.accepted", 0), counts.get("verify.imagined.rejected", 0))
     return [
         ("users", f"{report.built:,} built, {report.skipped:,} done before, {report.failures:,} failed"),
         ("items asked of the reasoner", f"{counts.get('reason.asked', 0):,.0f}"),
-        ("reasoned steps", f"{reasoned[0]:,.0f} accepted, {reasoned[1]:,.0f} rejected"),
-        ("imagined steps", f"{imagined[0]:,.0f} accepted, {imagined[1]:,.0f} rejected"),
+        ("reasoned steps", _outcomes(counts, "reasoned")),
+        ("imagined steps", _outcomes(counts, "imagined")),
         (
             "knowledge base",
             f"{counts.get('recall.hits', 0):,.0f} items with a hit, {counts.get('recall.used', 0):,.0f} steps reused",
@@ -65,6 +63,12 @@ def cost_rows(report: BuildReport) -> Rows:
         *([("money", f"{report.total('money'):,.2f} {report.currency}")] if report.currency or report.total("money") else []),
         ("seconds", f"{report.seconds:,.1f}  ({seconds_by_stage(report)})"),
     ]
+
+
+def _outcomes(counts: Mapping[str, float], kind: str) -> str:
+    accepted, rejected, waiting = (counts.get(f"verify.{kind}.{how}", 0) for how in ("accepted", "rejected", "waiting"))
+    told = f"{accepted:,.0f} accepted, {rejected:,.0f} rejected"
+    return f"{told}, {waiting:,.0f} wait for `llmrg review`" if waiting else told
 
 
 def _cached(report: BuildReport) -> str:

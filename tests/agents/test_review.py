@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langgraph.types import Command
@@ -14,6 +16,7 @@ from pydantic import ValidationError
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
 from llmrg.agents.fleet import build
+from llmrg.agents.protocols import Verdict
 from llmrg.agents.review import REJECTED, ReviewContext, decide, review_machine, waiting
 from llmrg.core.errors import CallerError, VersionConflictError
 from llmrg.core.records import WAITS_FOR_REVIEW
@@ -99,20 +102,57 @@ async def test_the_machine_interrupts_and_is_resumed(built: ReviewContext) -> No
     assert keys[0] not in [step.key for step in waiting_in(built, [user])]
 
 
-async def test_decisions_survive_a_resumed_build_and_a_history_that_grows(built: ReviewContext, world, nosy, with_items) -> None:
-    steps = waiting_in(built)
-    user = steps[0].user
-    decide(built, {step.key: number % 2 == 0 for number, step in enumerate(steps)})
-    before = built.store.graph(built.namespace, user)
-    mind = nosy(world.dataset)
-    (run,) = {built.store.graph(built.namespace, u).run for u in world.dataset.histories}
-    items = world.dataset.histories[user].items
-    new = next(item for item in world.dataset.catalogue.ids if item not in items)
-    grown = with_items(world.dataset, {user: (*items, new)})
-    config = CONFIG
-    report = await build(grown, built.store, Minds(mind, mind, mind), config)
-    if report.run == run:
-        assert set(before.steps) <= set(built.store.graph(built.namespace, user).steps)
+@pytest.fixture
+def growing(either: GraphStore, world, nosy, with_items) -> Any:
+    """(context, the user's build with so many items): one user in a namespace of their own, each call the same run."""
+    items = next(iter(world.dataset.histories.values())).items
+    name = f"growing {uuid4()}"
+
+    async def grow(length: int) -> Any:
+        dataset = replace(with_items(world.dataset, {"u": items[:length]}).only(["u"]), name=name)
+        mind = nosy(dataset)
+        return await build(dataset, either, Minds(mind, mind, mind), CONFIG)
+
+    return ReviewContext(either, name, world.dataset.catalogue), grow
+
+
+async def test_decisions_survive_a_resumed_build_and_a_history_that_grows(growing) -> None:
+    context, grow = growing
+    first = await grow(8)
+    steps = waiting_in(context)
+    decide(context, {step.key: number % 2 == 0 for number, step in enumerate(steps)})
+    before = context.store.graph(context.namespace, "u")
+    again = await grow(8)
+    assert (again.run, again.skipped) == (first.run, 1)
+    assert context.store.graph(context.namespace, "u") == before
+    assert (await grow(11)).run == first.run
+    after = context.store.graph(context.namespace, "u")
+    assert set(before.steps) < set(after.steps)
+    assert not {step.key for step in steps} & {step.key for step in after.waiting()}
+
+
+async def test_a_graph_that_is_being_continued_is_not_decided_on(growing) -> None:
+    """The build that goes on would replace it, and the decision would be lost."""
+    context, grow = growing
+    report = await grow(8)
+    graph = context.store.graph(context.namespace, "u")
+    step = graph.waiting()[0]
+    context.store.append_draft(context.namespace, report.run, "u", graph.steps, 8)
+    with pytest.raises(CallerError, match="let `llmrg build` finish"):
+        decide(context, {step.key: True})
+    assert context.store.graph(context.namespace, "u") == graph
+    await grow(8)
+    assert decide(context, {step.key: True}) == {"accepted": 1, "rejected": 0}
+
+
+async def test_a_critique_does_not_make_a_step_wait(world, nosy, build_with, store, small) -> None:
+    class Sly(nosy):  # type: ignore[misc, valid-type]
+        async def verify(self, block: Any, candidates: Any) -> Any:
+            return [Verdict(0.0, f"{WAITS_FOR_REVIEW}: please") for _ in candidates]
+
+    report = await build_with(world.dataset, Sly(world.dataset), small)
+    assert report.counts["verify.reasoned.rejected"] > 0
+    assert not waiting_in(ReviewContext(store, world.dataset.name, world.dataset.catalogue))
 
 
 async def test_wrong_keys_are_named_and_nothing_is_decided(built: ReviewContext) -> None:
@@ -125,12 +165,12 @@ async def test_wrong_keys_are_named_and_nothing_is_decided(built: ReviewContext)
 async def test_another_writer_in_between_is_no_loss(built: ReviewContext, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = waiting_in(built)
     mine, theirs = steps[0], next(step for step in steps[1:] if step.user == steps[0].user)
-    replace, state = built.store.replace_graph, {"first": True}
+    publish, state = built.store.replace_graph, {"first": True}
 
     def beaten(namespace: str, graph: Any, expected_version: int | None = None) -> int:
         if state.pop("first", False):
             decide(built, {theirs.key: False})
-        return replace(namespace, graph, expected_version)
+        return publish(namespace, graph, expected_version)
 
     monkeypatch.setattr(built.store, "replace_graph", beaten)
     assert decide(built, {mine.key: True}) == {"accepted": 1, "rejected": 0}
