@@ -13,6 +13,7 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.commit import after_commit, commit
@@ -30,25 +31,28 @@ from llmrg.agents.state import State
 def machine() -> Any:
     """The compiled machine. Invoke it with `context=BuildContext(...)` and the state `{"user": ...}`."""
     graph: Any = StateGraph(State, context_schema=BuildContext)
-    for node in (plan, recall, reason, verify, commit, diverge, ground, publish):
+    for node in (recall, reason, diverge, ground, publish):
         graph.add_node(node.__name__, _traced(node))
     graph.add_edge(START, "plan")
-    graph.add_conditional_edges("plan", after_plan, ["recall", "publish"])
+    graph.add_node("plan", _traced(plan, after_plan), destinations=("recall", "publish"))
     graph.add_edge("recall", "reason")
     graph.add_edge("reason", "verify")
-    graph.add_conditional_edges("verify", after_verify, ["reason", "commit"])
-    graph.add_conditional_edges("commit", after_commit, ["diverge", "recall", "publish"])
+    graph.add_node("verify", _traced(verify, after_verify), destinations=("reason", "commit"))
+    graph.add_node("commit", _traced(commit, after_commit), destinations=("diverge", "recall", "publish"))
     graph.add_edge("diverge", "ground")
     graph.add_edge("ground", "verify")
     graph.add_edge("publish", END)
     return graph.compile()
 
 
-def _traced(node: Callable[..., Awaitable[State]]) -> Callable[..., Awaitable[State]]:
+def _traced(node: Callable[..., Awaitable[State]], after: Callable[..., str] | None = None) -> Callable[..., Awaitable[Any]]:
+    """The node in a span. `after` names the next one; said with a `Command`, it costs less than half of a conditional edge."""
+
     @wraps(node)
-    async def run(state: State, runtime: Runtime[BuildContext]) -> State:
+    async def run(state: State, runtime: Runtime[BuildContext]) -> Any:
         with runtime.context.tracing.span(f"llmrg.{node.__name__}", llmrg__phase=state.get("phase", "")):
-            return await node(state, runtime)
+            update = await node(state, runtime)
+        return update if after is None else Command(update=update, goto=after({**state, **update}, runtime))
 
     return run
 

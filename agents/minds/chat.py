@@ -157,42 +157,43 @@ class ChatMind:
         return verdicts
 
     def _question(self, c: Candidate, others: Sequence[Candidate]) -> Question:
-        generator = random.Random(stable_key("mask", c.cause, c.reason, c.item))
+        dice = random.Random(stable_key("mask", c.cause, c.reason, c.item))
         cause = self._title(c.cause) if c.cause_kind == "item" else c.cause.replace("=", ": ")
         item = self._title(c.item)
-        hide_item = generator.random() < 0.5
-        options = self._other_items(c, generator) if hide_item else self._other_reasons(c, others, generator)
+        hide_item = dice.random() < 0.5
+        options = self._other_items(c, dice) if hide_item else self._other_reasons(c, others, dice)
         right = item if hide_item else c.reason
-        options.insert(generator.randrange(len(options) + 1), right)
+        options.insert(dice.randrange(len(options) + 1), right)
         return Question("item" if hide_item else "reason", cause, c.reason, item, tuple(options), options.index(right))
 
-    def _other_items(self, c: Candidate, generator: random.Random) -> list[str]:
+    def _other_items(self, c: Candidate, dice: random.Random) -> list[str]:
         """Titles of random items; none that equals the hidden one or the cause, or that is known to carry the reason itself."""
-        ids, taken, found = self._catalogue.ids, {self._title(c.item), self._title(c.cause)}, []
-        for item in generator.sample(ids, min(len(ids), 10 * self.config.options)):
+        ids, reason, taken, found = self._catalogue.ids, c.reason.casefold(), {self._title(c.item), self._title(c.cause)}, []
+        tries = 10 * self.config.options
+        few = len(ids) <= tries  # of many, some that are drawn one by one: a sample of all tries takes much longer
+        for item in dice.sample(ids, len(ids)) if few else (ids[dice.randrange(len(ids))] for _ in range(tries)):
             title = self._title(item)
-            carries = any(value.casefold() == c.reason.casefold() for _, value in self._catalogue[item].attributes)
-            if title not in taken and not carries:
+            if title not in taken and all(value.casefold() != reason for _, value in self._catalogue[item].attributes):
                 taken.add(title)
                 found.append(title)
-            if len(found) == self.config.options - 1:
-                break
+                if len(found) == self.config.options - 1:
+                    break
         return found
 
-    def _other_reasons(self, c: Candidate, others: Sequence[Candidate], generator: random.Random) -> list[str]:
+    def _other_reasons(self, c: Candidate, others: Sequence[Candidate], dice: random.Random) -> list[str]:
         """Reasons of the block's other items, then of the data set; none that the item is known to carry itself."""
         fitting = {value.casefold() for _, value in self._catalogue[c.item].attributes}
         fitting |= {other.reason.casefold() for other in others if other.item == c.item}
         nearby = sorted({other.reason for other in others})
-        generator.shuffle(nearby)
-        pool = nearby[: self.config.options // 2] + generator.sample(
-            self._reasons, min(len(self._reasons), 4 * self.config.options)
-        )
+        dice.shuffle(nearby)
+        bank = dice.sample(self._reasons, min(len(self._reasons), 4 * self.config.options))
         found: dict[str, str] = {}
-        for reason in (*pool, *nearby):
-            if reason.casefold() not in fitting:
-                found.setdefault(reason.casefold(), reason)
-        return list(found.values())[: self.config.options - 1]
+        for reason in (*nearby[: self.config.options // 2], *bank, *nearby):
+            if (key := reason.casefold()) not in fitting and key not in found:
+                found[key] = reason
+                if len(found) == self.config.options - 1:
+                    break
+        return list(found.values())
 
     def _title(self, item: str) -> str:
         return one_line(self._catalogue[item].title or item) if item in self._catalogue else ""

@@ -41,7 +41,7 @@ async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
     return {"blocks": state["blocks"][1:], "steps": [], "phase": "reason"}
 
 
-async def after_commit(state: State) -> Literal["diverge", "recall", "publish"]:
+def after_commit(state: State, _: Runtime[BuildContext]) -> Literal["diverge", "recall", "publish"]:
     if state["phase"] == "imagine":
         return "diverge"
     return "recall" if state["blocks"] else "publish"

@@ -42,5 +42,5 @@ async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
     return {"blocks": blocks, "phase": "reason", "chains": chains, "next_chain": next_chain}
 
 
-async def after_plan(state: State) -> Literal["recall", "publish"]:
+def after_plan(state: State, _: Runtime[BuildContext]) -> Literal["recall", "publish"]:
     return "recall" if state["blocks"] else "publish"

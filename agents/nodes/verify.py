@@ -79,7 +79,7 @@ def _step(context: BuildContext, user: str, c: Candidate, kind: str, verdict: Ve
     return Step(user, c.position, kind, *cause, c.reason, c.item, verdict.score, chain, seen, **known)  # type: ignore[arg-type]
 
 
-async def after_verify(state: State, runtime: Runtime[BuildContext]) -> Literal["reason", "commit"]:
+def after_verify(state: State, runtime: Runtime[BuildContext]) -> Literal["reason", "commit"]:
     if state["phase"] == "reason" and still_open(state, runtime.context.config.tries):
         return "reason"
     return "commit"
