@@ -24,7 +24,7 @@ demo: $(STAMP)  ## build reasoning graphs on the bundled data, compare recommend
 	$(BIN)/llmrg demo --home $(HOME_DIR)
 
 test: $(STAMP)  ## the whole test suite, real Neo4j included where Java 21+ and Maven (or Docker) are there
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-fast: $(STAMP)  ## without the language model and without Neo4j
 	$(BIN)/pytest -m "not model and not neo4j and not realdata"

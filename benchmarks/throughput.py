@@ -5,7 +5,7 @@
 1. A fake endpoint in a process of its own, 500 ms latency, 600 requests a minute (a burst of 5): the share of the limit that is
    used by a build over many users, once with the limit told and once to be found out from the refusals.
 2. CPU time of this process for each block, with a scripted model that answers at once (its own time and the rendering of prompts
-   are in it).
+   are in it); beside it what LangGraph and LangChain take alone for as many supersteps and requests, in turn with it.
 3. Resident memory while more and more users are built, the data set loaded before.
 """
 
@@ -21,9 +21,12 @@ import time
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
+from langchain_core.messages import HumanMessage
+from langgraph.graph import END, START, StateGraph
 from machine import machine
 
 from llmrg.agents.config import BuildConfig
@@ -33,6 +36,7 @@ from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.open_mind import OpenMinds
 from llmrg.agents.stand_in import StandInModel
+from llmrg.agents.state import State
 from llmrg.core.records import History
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
@@ -112,6 +116,45 @@ def overhead(users: int) -> dict[str, float]:
     return {"users": users, "blocks": blocks, "cpu_ms_a_block": 1000 * spent / blocks}
 
 
+def frameworks(blocks: int) -> float:
+    """CPU ms a block of LangGraph and LangChain alone: nodes that do nothing, and the same model asked as often."""
+    supersteps, requests, model = 10, 5, StandInModel()
+    asked = [HumanMessage("EXPLAIN\n" + " ".join(f"[{n}]" for n in range(2, 26)))]
+
+    async def node(state: State) -> State:
+        return {"next_chain": state["next_chain"] + 1}
+
+    graph: Any = StateGraph(State)
+    graph.add_node("node", node)
+    graph.add_edge(START, "node")
+    graph.add_conditional_edges(
+        "node", lambda state: END if state["next_chain"] == supersteps * blocks else "node", [END, "node"]
+    )
+    compiled = graph.compile()
+
+    async def run() -> None:
+        await compiled.ainvoke({"next_chain": 0}, {"recursion_limit": supersteps * blocks + 5})
+        for _ in range(requests * blocks):
+            await model.ainvoke(asked)
+
+    spent = time.process_time()
+    asyncio.run(run())
+    return 1000 * (time.process_time() - spent) / blocks
+
+
+def overheads(users: int, rounds: int) -> dict[str, Any]:
+    """Both in turn, since machines change their speed; medians."""
+    overhead(users // 5)  # imports, compiled graphs, prompts
+    pairs = [(overhead(users), frameworks(100)) for _ in range(rounds)]
+    ours, alone = ([p[0]["cpu_ms_a_block"] for p in pairs], [p[1] for p in pairs])
+    return {
+        **pairs[0][0],
+        "cpu_ms_a_block": median(ours),
+        "frameworks_alone_ms_a_block": median(alone),
+        "all": [list(pair) for pair in zip(ours, alone, strict=True)],
+    }
+
+
 def memory(users: int) -> list[dict[str, float]]:
     """Resident memory in MiB while users are finished; one block each."""
     dataset, process, points = people(users, 4), psutil.Process(), []
@@ -151,7 +194,7 @@ def main() -> None:
     result = {
         "machine": machine(),
         "endpoint": {"latency_s": LATENCY_S, "requests_per_minute": PER_MINUTE, "burst": 5},
-        "overhead": overhead(5 if few else 100),
+        "overhead": overheads(5, 1) if few else overheads(100, 7),
         "memory": memory(100 if few else 10_000),
         "limit": [against_a_limit(10 if few else chosen.users, told) for told in (True, False)],
     }
