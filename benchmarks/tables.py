@@ -187,6 +187,7 @@ def figures() -> str:
         "sqlite_store": sqlite,
         "growth": growth,
         "chat_calls": build_tables.chat_calls,
+        "local_endpoint": build_tables.local_endpoint,
         "verification_pays": build_tables.verification,
         "knowledge_pays": build_tables.knowledge,
         "throughput": build_tables.throughput,
