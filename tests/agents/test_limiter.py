@@ -53,16 +53,36 @@ async def test_tokens_keep_the_pace_and_estimates_are_corrected() -> None:
     assert told[-1] - start >= 0.4
 
 
-async def test_the_window_grows_with_success_and_is_halved_once_by_a_burst_of_refusals() -> None:
-    limiter = Limiter(Limits(in_flight=16, rest_s=0.01))
+async def test_the_window_grows_with_success_and_is_halved_once_by_a_burst_of_failures() -> None:
+    limiter = Limiter(Limits(in_flight=16))
     assert limiter.window == 4
-    for _ in range(60):
+    for _ in range(2):
         await asyncio.gather(*(take(limiter, []) for _ in range(8)))
     assert limiter.window == 16
     together = asyncio.Barrier(8)
 
-    await asyncio.gather(*(refuse(limiter, before=together.wait) for _ in range(8)))
-    assert (limiter.window, limiter.refusals) == (8, 8)
+    async def fail() -> None:
+        with suppress(ModelUnavailableError):
+            async with limiter.turn():
+                await together.wait()
+                raise ModelUnavailableError("503")
+
+    await asyncio.gather(*(fail() for _ in range(8)))
+    assert limiter.window == 8
+    await asyncio.gather(*(take(limiter, []) for _ in range(8)))
+    assert 8.5 < limiter.window <= 9  # by one in a round trip from now on
+
+
+async def test_refusals_slow_the_pace_and_leave_the_window() -> None:
+    limiter, told = Limiter(Limits(in_flight=16)), []
+    for _ in range(2):
+        await asyncio.gather(*(take(limiter, []) for _ in range(8)))
+    together = asyncio.Barrier(8)
+    await asyncio.gather(*(refuse(limiter, 0.01, together.wait) for _ in range(8)))
+    assert (limiter.window, limiter.refusals) == (16, 8)
+    start = time.monotonic()
+    await asyncio.gather(*(take(limiter, told) for _ in range(60)))
+    assert told[-1] - start > 0.2  # at once before
 
 
 async def test_nobody_sends_while_the_server_wants_rest() -> None:

@@ -1,0 +1,183 @@
+"""What the limiter gets out of endpoints whose limits it does not know, in simulated time: an hour of requests takes a second."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from llmrg.agents.limiter import Limiter, Limits
+from llmrg.core.errors import ModelUnavailableError, RateLimitedError
+
+Rule = Callable[[float], float]
+"""From the moment of a request to the seconds after which it would be let through; 0: now."""
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Its clock jumps over every wait."""
+
+    def __init__(self) -> None:
+        self._clock = 0.0
+        loop = self
+
+        class Jump(selectors.SelectSelector):
+            def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+                ready = super().select(0)
+                loop._clock += timeout if timeout and not ready else 0.0
+                return ready
+
+        super().__init__(Jump())
+
+    def time(self) -> float:
+        return self._clock
+
+
+def bucket(rate: Callable[[float], float], burst: float) -> Rule:
+    left, at = burst, 0.0
+
+    def wait(now: float) -> float:
+        nonlocal left, at
+        left, at = min(burst, left + (now - at) * rate(now)), now
+        if left >= 1 - 1e-9:
+            left -= 1
+            return 0.0
+        return (1 - left) / rate(now)
+
+    return wait
+
+
+def each_minute(count: int) -> Rule:
+    """So many in each minute of the clock."""
+    minute, taken = 0.0, 0
+
+    def wait(now: float) -> float:
+        nonlocal minute, taken
+        minute, taken = (minute, taken) if now // 60 == minute else (now // 60, 0)
+        taken += 1
+        return 0.0 if taken <= count else 60 * (minute + 1) - now
+
+    return wait
+
+
+@dataclass
+class Endpoint:
+    rule: Rule
+    latency_s: float = 0.5
+    names_the_wait: bool = True
+    at_once: int = 1_000_000
+    """It fails beyond so many under way."""
+    answered: list[float] = field(default_factory=list)
+    refused: int = 0
+    failed: int = 0
+    under_way: int = 0
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(0)
+
+    async def answer(self, limiter: Limiter) -> None:
+        while True:
+            try:
+                async with limiter.turn():
+                    return await self._once(asyncio.get_running_loop().time())
+            except (RateLimitedError, ModelUnavailableError):
+                pass
+
+    async def _once(self, now: float) -> None:
+        if wait := self.rule(now):
+            self.refused += 1
+            await asyncio.sleep(0.01)
+            raise RateLimitedError("429", wait if self.names_the_wait else None)
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self.latency_s * self.dice.uniform(0.8, 1.2))
+            if self.under_way > self.at_once:
+                self.failed += 1
+                raise ModelUnavailableError("503")
+        finally:
+            self.under_way -= 1
+        self.answered.append(now)
+
+    def a_second(self, start: float, end: float) -> float:
+        return sum(start <= moment < end for moment in self.answered) / (end - start)
+
+
+def serve(seconds: float, endpoint: Endpoint, *limiters: Limiter, users: int = 64) -> list[int]:
+    """Users who ask again and again; how many answers those of each limiter got."""
+
+    async def ask(limiter: Limiter, got: list[int], which: int) -> None:
+        while True:
+            await endpoint.answer(limiter)
+            got[which] += 1
+
+    async def all_of_them() -> list[int]:
+        got = [0] * len(limiters)
+        tasks: list[Awaitable[None]] = [
+            asyncio.ensure_future(ask(limiter, got, n)) for n, limiter in enumerate(limiters) for _ in range(users)
+        ]
+        await asyncio.wait(tasks, timeout=seconds)  # type: ignore[type-var]
+        return got
+
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(all_of_them())
+
+
+@pytest.mark.parametrize("names_the_wait", [True, False])
+@pytest.mark.parametrize(
+    ("rate", "burst", "latency_s", "share"), [(10, 5, 0.5, 0.95), (10, 5, 2, 0.95), (10, 1, 0.5, 0.88), (0.5, 1, 5, 0.88)]
+)
+def test_an_unknown_limit_is_found_and_used(
+    rate: float, burst: float, latency_s: float, share: float, names_the_wait: bool
+) -> None:
+    endpoint = Endpoint(bucket(lambda now: rate, burst), latency_s, names_the_wait)
+    serve(600, endpoint, Limiter())
+    assert endpoint.a_second(60, 580) >= share * rate
+    assert endpoint.refused <= 0.1 * len(endpoint.answered)
+
+
+@pytest.mark.parametrize("names_the_wait", [True, False])
+def test_a_told_limit_is_used_though_the_endpoint_allows_no_bursts(names_the_wait: bool) -> None:
+    endpoint = Endpoint(bucket(lambda now: 10, 1), 0.5, names_the_wait)
+    serve(600, endpoint, Limiter(Limits(requests_per_minute=600)))
+    assert endpoint.a_second(10, 580) >= 9.5
+    assert endpoint.refused < 20
+
+
+def test_a_limit_that_falls_and_rises_is_followed() -> None:
+    endpoint = Endpoint(bucket(lambda now: 1 if 300 <= now < 600 else 10, 5))
+    serve(900, endpoint, Limiter())
+    assert endpoint.a_second(320, 600) >= 0.9
+    assert endpoint.a_second(660, 880) >= 9.3
+    assert endpoint.refused <= 0.1 * len(endpoint.answered)
+
+
+@pytest.mark.parametrize("names_the_wait", [True, False])
+def test_a_limit_of_so_many_each_minute(names_the_wait: bool) -> None:
+    endpoint = Endpoint(each_minute(60), 0.5, names_the_wait)
+    serve(1200, endpoint, Limiter())
+    assert endpoint.a_second(60, 1140) >= 0.9
+    assert endpoint.refused <= 12 * 20  # where it names no time, rests double from a quarter of a second to a minute
+
+
+def test_two_processes_share_a_limit() -> None:
+    endpoint = Endpoint(bucket(lambda now: 10, 5))
+    got = serve(1200, endpoint, Limiter(), Limiter())
+    assert endpoint.a_second(60, 1180) >= 9
+    assert min(got) >= 0.2 * sum(got)
+
+
+def test_an_endpoint_that_fails_under_load_gets_no_more_than_it_can_bear() -> None:
+    endpoint = Endpoint(bucket(lambda now: 1000, 1000), 1.0, at_once=12)
+    serve(600, endpoint, Limiter())
+    assert endpoint.a_second(60, 580) >= 8
+    assert endpoint.failed <= 0.15 * len(endpoint.answered)
+
+
+def test_the_window_doubles_with_every_round_trip_until_the_first_failure() -> None:
+    slow = Endpoint(bucket(lambda now: 1000, 1000), 10.0)
+    serve(60, slow, limiter := Limiter())
+    assert limiter.window == 32  # 4, 8, 16, 32: after 30 s, not after 280
+    assert len(slow.answered) >= 4 + 8 + 16 + 32
