@@ -3,9 +3,9 @@
 Known limits (requests and tokens a minute) are kept by pacing: each request pushes the next one's earliest moment forward.
 Unknown ones are found from the refusals (`pace.py`). An endpoint that fails or is too slow has too much under way: the window of
 requests in flight grows with each success and is halved by such a failure (slow start, then additive increase and multiplicative
-decrease: RFC 5681, section 3.1). `Retry-After` makes everybody rest. Whoever waits is served in the order of arrival, and a user's
-machine waits for one request at a time, so no user starves another. All times are the event loop's, which is
-monotonic: a clock that is set has no say.
+decrease: RFC 5681, section 3.1). `Retry-After` makes everybody rest. Whoever waits is served in the order of arrival, and a
+user's machine waits for one request at a time, so no user starves another. All times are the event loop's, which is monotonic: a
+clock that is set has no say.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ LONGEST_REST_S = 60.0
 LONGEST_RETRY_AFTER_S = 600.0
 """A server that asks for more is asked again after this."""
 MEASURED_OVER = 16
-"""Requests over which the rate of those let through is measured."""
-SHORTEST_SPAN_S = 0.1
+"""Requests over which the rate of those let through is measured ..."""
+MEASURED_S = (0.1, 60.0)
+"""... and seconds at least and at most: a time of little demand says nothing about the limit."""
 
 
 def _now() -> float:
@@ -131,14 +132,20 @@ class Limiter:
         self.refusals += 1
         with suppress(ValueError):
             self._let_through.remove(left)
-        span = now - self._let_through[0] if self._let_through else 0.0
-        self._requests.refused(max(1, len(self._let_through)) / max(span, SHORTEST_SPAN_S), now, again)
         if retry_after_s is None:
             retry_after_s = min(LONGEST_REST_S, self.limits.rest_s * 2**self._in_a_row)
-        self._requests.rest(now + min(retry_after_s, LONGEST_RETRY_AFTER_S))
+        until = now + min(retry_after_s, LONGEST_RETRY_AFTER_S)
+        in_a_row = not again and self._in_a_row > 0  # nothing has got through in between: there is no rate to find
+        measured = inf if in_a_row else self._rate_let_through(now)
+        self._requests.refused(measured, now, until, anew=not (again or in_a_row))
         if not again:  # those that left before the refusal came are part of it
             self._in_a_row += 1
             self._refused_at = now
+
+    def _rate_let_through(self, now: float) -> float:
+        shortest, longest = MEASURED_S
+        recent = [moment for moment in self._let_through if moment >= now - longest]
+        return max(1, len(recent)) / max(shortest, now - min(recent, default=now))
 
     def _shrink(self, left: float) -> None:
         """Once per window: requests that were under way when it was halved tell nothing new."""
