@@ -129,6 +129,7 @@ class LocalNeo4j:
             if not problem:
                 break
             self._end("KILL")
+            self._end_recording(keep=False)
             taken = "already in use" in problem
             if not taken or attempt == 2 or 0 not in self._wanted_ports:
                 self._remove_home()
@@ -145,18 +146,22 @@ class LocalNeo4j:
         recording = self._archive is not None
         clean = (recording or not self._own_home) if clean is None else clean
         self._end("TERM" if clean else "KILL")
-        if self._archive is not None:
-            part, final = self._archive
-            if clean and part.is_file():
-                part.replace(final)
-            for left in part.parent.glob(f"{part.name}*"):  # Java writes a second file beside it while it records
-                left.unlink(missing_ok=True)
-            self._archive = None
+        self._end_recording(keep=clean)
         self._remove_home()
 
     def wait(self) -> int:
         """Wait until the server ends by itself; returns its exit code."""
         return self._process.wait() if self._process else 0
+
+    def _end_recording(self, keep: bool) -> None:
+        if self._archive is None:
+            return
+        part, final = self._archive
+        if keep and part.is_file():
+            part.replace(final)
+        for left in part.parent.glob(f"{part.name}*"):  # Java writes a second file beside it while it records
+            left.unlink(missing_ok=True)
+        self._archive = None
 
     # -- parts of a start -------------------------------------------------------------------------------------------------
     def _choose_ports(self) -> None:
@@ -218,7 +223,7 @@ class LocalNeo4j:
                 return ""
             time.sleep(0.05)
         log = (home / "console.log").read_text(encoding="utf-8", errors="replace")
-        return log[-2000:] or f"(empty after {self._timeout_s:.0f} s)"
+        return "\n".join(line[:300] for line in log.splitlines()[-40:]) or f"(empty after {self._timeout_s:.0f} s)"
 
     def _set_password(self) -> None:
         from neo4j import GraphDatabase

@@ -12,7 +12,6 @@ import pytest
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
 from llmrg.agents.fleet import build
-from llmrg.agents.limiter import Limits
 from llmrg.agents.open_mind import OpenMinds
 from llmrg.core.errors import GraphNotFoundError, ModelAccessError, ModelUnavailableError
 from llmrg.core.settings import load_settings
@@ -34,13 +33,6 @@ def town() -> PlantedWorld:
 @pytest.fixture(scope="module")
 def responder(town) -> Any:
     return planted_responder(town.dataset, town.truth, 0.2)
-
-
-@pytest.fixture(autouse=True)
-def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refusal that names no time is followed by a short rest, so that tests are."""
-    monkeypatch.setattr(Limits.model_fields["rest_s"], "default", 0.02)
-    Limits.model_rebuild(force=True)
 
 
 class Place:
