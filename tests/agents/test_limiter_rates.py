@@ -156,6 +156,13 @@ def test_a_limit_that_falls_and_rises_is_followed() -> None:
     assert len(endpoint.refused) <= 0.1 * len(endpoint.answered)
 
 
+def test_a_very_low_limit_does_not_hold_back_for_long_once_it_is_lifted() -> None:
+    endpoint = Endpoint(bucket(lambda now: 0.05 if now < 600 else 10, 5))
+    serve(1200, endpoint, Limiter())
+    assert endpoint.a_second(300, 600) >= 0.04
+    assert endpoint.a_second(1080, 1180) >= 9.3
+
+
 @pytest.mark.parametrize("names_the_wait", [True, False])
 def test_a_time_in_which_all_are_refused_leaves_no_trace(names_the_wait: bool) -> None:
     usual = bucket(lambda now: 10, 5)
@@ -165,9 +172,11 @@ def test_a_time_in_which_all_are_refused_leaves_no_trace(names_the_wait: bool) -
     assert sum(300 <= moment < 900 for moment in endpoint.refused) <= (600 * 1.2 if names_the_wait else 40)
 
 
-def test_a_pause_is_no_limit() -> None:
+@pytest.mark.parametrize("told", [None, 600])
+def test_a_pause_is_no_limit(told: float | None) -> None:
     usual = bucket(lambda now: 10, 5)
-    endpoint, limiter, loop = Endpoint(lambda now: 1.0 if 660 < now < 661 else usual(now)), Limiter(), JumpingLoop()
+    endpoint = Endpoint(lambda now: 1.0 if 660 <= now < 661 else usual(now))
+    limiter, loop = Limiter(Limits(requests_per_minute=told)), JumpingLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(many(60, endpoint, limiter))
         runner.run(asyncio.sleep(600))
