@@ -68,8 +68,8 @@ class Limiter:
         self._let_through: deque[float] = deque(maxlen=MEASURED_OVER)
         """When the last requests left that have not been refused."""
         self._halved_at = 0.0
-        self._grows_by_one_below = inf
-        """Each success lets one more in up to here: the window doubles with every round trip until the first failure."""
+        self._slow_start_threshold = inf
+        """Below it each success lets one more in: the window doubles with every round trip until the first failure."""
         self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
@@ -86,7 +86,7 @@ class Limiter:
             raise
         else:
             self._in_a_row = 0
-            grow = 1 if self.window < self._grows_by_one_below else 1 / self.window
+            grow = 1 if self.window < self._slow_start_threshold else 1 / self.window
             self.window = min(self.limits.in_flight, self.window + grow)
         finally:
             self.under_way -= 1
@@ -130,7 +130,7 @@ class Limiter:
     def _refused(self, left: float, retry_after_s: float | None) -> None:
         now, again = _now(), left < self._refused_at
         self.refusals += 1
-        with suppress(ValueError):
+        with suppress(ValueError):  # it may be longer ago than is remembered
             self._let_through.remove(left)
         if retry_after_s is None:
             retry_after_s = min(LONGEST_REST_S, self.limits.rest_s * 2**self._in_a_row)
@@ -150,7 +150,7 @@ class Limiter:
     def _shrink(self, left: float) -> None:
         """Once per window: requests that were under way when it was halved tell nothing new."""
         if left >= self._halved_at:
-            self.window = self._grows_by_one_below = max(1.0, self.window / 2)
+            self.window = self._slow_start_threshold = max(1.0, self.window / 2)
             self._halved_at = _now()
 
 

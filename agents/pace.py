@@ -35,6 +35,7 @@ class Pace:
         return min(self._told, self._found * (1 + (1 - DECREASE) * (since / back_after - 1) ** 3))
 
     def wait(self, now: float) -> float:
+        """Seconds until something may go out."""
         return max(0.0, self._free_at - self._burst_s - now)
 
     def take(self, amount: float, now: float) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from table_parts import columns, interval, machine_line
 
-def machine_line(found: dict[str, Any]) -> str:
-    about = found["machine"]
-    return f"Machine: {about.get('cpu', '?')}, {about.get('cores', '?')} cores."
-
-
-def interval(value: dict[str, float]) -> str:
-    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+KINDS = {
+    "paper": "one request to reason, abduce and score per item",
+    "ours": "chat mind",
+    "ours_without_recalibration": "chat mind, tries=0",
+}
+"""Ways to build, compared."""
 
 
 def rate(value: dict[str, float]) -> str:
@@ -23,16 +23,10 @@ def chat_calls(found: dict[str, Any]) -> list[str]:
     lines = [
         "### Calls of the chat mind against the paper's protocol",
         "",
-        "| per user with 50 items | requests | tokens | precision | recall |",
-        "|---|---|---|---|---|",
+        *columns("per user with 50 items", "requests", "tokens", "precision", "recall"),
     ]
-    names = {
-        "paper": "one request to reason, abduce and score per item",
-        "ours": "chat mind",
-        "ours_without_recalibration": "chat mind, tries=0",
-    }
     first = found["rows"][0]
-    for kind, name in names.items():
+    for kind, name in KINDS.items():
         row = first[kind]
         lines.append(f"| {name} | {row['calls']:.1f} | {row['tokens']:,.0f} | {rate(row['precision'])} | {rate(row['recall'])} |")
     whole = found["with_divergence"]
@@ -66,8 +60,14 @@ def verification(found: dict[str, Any]) -> list[str]:
         "![Precision and recall of accepted steps over the reasoner's error rate, with and without "
         "verification](docs/images/verification_pays.svg)",
         "",
-        "| reasoner errs in | precision, off | precision, on | precision, on, verifier errs in 20 % | recall, off | recall, on |",
-        "|---|---|---|---|---|---|",
+        *columns(
+            "reasoner errs in",
+            "precision, off",
+            "precision, on",
+            "precision, on, verifier errs in 20 %",
+            "recall, off",
+            "recall, on",
+        ),
     ]
     for errors in sorted({row["errors"] for row in found["rows"]}):
         of = {row["verifier"]: row for row in found["rows"] if row["errors"] == errors}
@@ -92,8 +92,7 @@ def knowledge(found: dict[str, Any]) -> list[str]:
         "",
         "![Share of items and of requests that the knowledge base saves, over reasoning steps](docs/images/knowledge_pays.svg)",
         "",
-        "| data | items not asked after 3,000 steps | after 30,000 | requests saved after 3,000 | after 30,000 |",
-        "|---|---|---|---|---|",
+        *columns("data", "items not asked after 3,000 steps", "after 30,000", "requests saved after 3,000", "after 30,000"),
     ]
     for name, row in found["sets"].items():
         saved = row["saved"]
@@ -114,8 +113,7 @@ def throughput(found: dict[str, Any]) -> list[str]:
     lines = [
         "### The fleet against a rate limit",
         "",
-        "| limit of requests a minute | share used | requests | refused | seconds |",
-        "|---|---|---|---|---|",
+        *columns("limit of requests a minute", "share used", "requests", "refused", "seconds"),
     ]
     for row in found["limit"]:
         told = "told" if row["limit_told"] else "to be found out"
@@ -143,15 +141,25 @@ def local_endpoint(found: dict[str, Any]) -> list[str]:
     lines = [
         "### The same with a real, very small model behind an endpoint",
         "",
-        "| per user | requests | tokens | written | repairs | useless replies | accepted | rejected | precision | recall | s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        *columns(
+            "per user",
+            "requests",
+            "tokens",
+            "written",
+            "repairs",
+            "useless replies",
+            "accepted",
+            "rejected",
+            "precision",
+            "recall",
+            "s",
+        ),
     ]
-    names = {"paper": "one request to reason, abduce and score per item", "ours_without_recalibration": "chat mind, tries=0"}
-    for kind, name in names.items():
+    for kind in ("paper", "ours_without_recalibration"):
         row = found[kind]
         counts = [row[what] for what in ("repairs", "useless_replies", "accepted", "rejected")]
         lines.append(
-            f"| {name} | {row['calls']:.1f} | {row['tokens']:,.0f} | {row['output_tokens']:,.0f} | "
+            f"| {KINDS[kind]} | {row['calls']:.1f} | {row['tokens']:,.0f} | {row['output_tokens']:,.0f} | "
             + " | ".join(f"{count:.1f}" for count in counts)
             + f" | {row['precision']['value']:.3f} | {row['recall']['value']:.3f} | {row['seconds']:,.0f} |"
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import build_tables
+from table_parts import columns, interval, machine_line
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -25,12 +26,8 @@ def result(name: str) -> dict[str, Any] | None:
     return found
 
 
-def interval(value: dict[str, float]) -> str:
-    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
-
-
 def comparison(table: dict[str, Any]) -> list[str]:
-    lines = ["| recommender | HR@10 | NDCG@10 | NDCG@10 minus " + table["reference"] + " | p (Holm) |", "|---|---|---|---|---|"]
+    lines = columns("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table['reference']}", "p (Holm)")
     for row in table["rows"]:
         difference = interval(row["difference"]) if row["difference"] else ""
         p = "" if row["p_value"] is None else f"{row['p_value']:.3f}"
@@ -45,17 +42,11 @@ def comparison(table: dict[str, Any]) -> list[str]:
     return lines
 
 
-def machine_line(found: dict[str, Any]) -> str:
-    about = found["machine"]
-    return f"Machine: {about.get('cpu', '?')}, {about.get('cores', '?')} cores."
-
-
 def demo(found: dict[str, Any]) -> list[str]:
     lines = ["### The demo: simulated readers, planted reasons", "", *comparison(found["table"]), ""]
     lines += ["Graphs against the planted truth (share right, 95 % interval over users):", ""]
     lines += [
-        "| mind | precision, verified | precision, unverified | recall, verified | recall, unverified |",
-        "|---|---|---|---|---|",
+        *columns("mind", "precision, verified", "precision, unverified", "recall, verified", "recall, unverified"),
     ]
     for mind, quality in found["quality"].items():
         control = found["quality_without_verification"][mind]
@@ -65,8 +56,7 @@ def demo(found: dict[str, Any]) -> list[str]:
         "",
         "Share of reasons that are the planted one:",
         "",
-        "| mind | accepted steps | rejected steps | random reason |",
-        "|---|---|---|---|",
+        *columns("mind", "accepted steps", "rejected steps", "random reason"),
     ]
     for mind, shares in found["agreement"].items():
         lines.append(f"| {mind} | " + " | ".join(interval(share) for share in shares.values()) + " |")
@@ -134,8 +124,7 @@ def neo4j(found: dict[str, Any]) -> list[str]:
     return [
         f"### The Neo4j store (Neo4j {found['server']})",
         "",
-        "| what | store | bare driver |",
-        "|---|---|---|",
+        *columns("what", "store", "bare driver"),
         f"| load {ours['nodes']:,} nodes, {ours['relations']:,} relations | {ours['seconds']:.1f} s | {hand['seconds']:.1f} s |",
         f"| read a user of {steps} steps, p50 | {read['user_p50_ms']:.1f} ms | {bare:.1f} ms |",
         f"| read {read['users']:,} users in one call | {read['at_once_s']:.2f} s | |",
@@ -155,7 +144,7 @@ def sqlite(found: dict[str, Any]) -> list[str]:
     rows = [f"| {what} | {of['p50_ms']:.1f} ms | {of['p95_ms']:.1f} ms |" for what, of in found["times"].items()]
     users, size = f"{found['users']:,} users of {found['steps_a_user']} steps", found["dimension"]
     about = f"{users}; vectors of {size} numbers, all of one target item."
-    return ["### The SQLite store", "", "| what | p50 | p95 |", "|---|---|---|", *rows, "", about, machine_line(found)]
+    return ["### The SQLite store", "", *columns("what", "p50", "p95"), *rows, "", about, machine_line(found)]
 
 
 def growth(found: dict[str, Any]) -> list[str]:
@@ -164,8 +153,17 @@ def growth(found: dict[str, Any]) -> list[str]:
         "",
         "![Size on disk and medians of reads and look-ups, from ten thousand steps to a million](docs/images/store_growth.svg)",
         "",
-        "| store | steps | on disk | loaded in | a user | 100 users at once | knowledge of 10 pairs | 5 nearest | 20 most used |",
-        "|---|---|---|---|---|---|---|---|---|",
+        *columns(
+            "store",
+            "steps",
+            "on disk",
+            "loaded in",
+            "a user",
+            "100 users at once",
+            "knowledge of 10 pairs",
+            "5 nearest",
+            "20 most used",
+        ),
     ]
     questions = ("user_ms", "users_ms", "pairs_ms", "nearest_ms", "top_ms")
     for store in found.values():

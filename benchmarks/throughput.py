@@ -180,7 +180,7 @@ def draw(points: list[dict[str, float]]) -> None:
 
     figure, axis = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
     axis.plot([p["users"] for p in points], [p["mib"] for p in points], marker="o", color="#0069a8")
-    axis.set(xlabel="users built", ylabel="resident memory, MiB", ylim=(0, None))
+    axis.set(xlabel="users built", ylabel="resident memory, MiB", ylim=(0, 1.1 * max(p["mib"] for p in points)))
     figure.savefig(FIGURE, metadata={"Date": None})
 
 

@@ -153,16 +153,6 @@ class LocalNeo4j:
         """Wait until the server ends by itself; returns its exit code."""
         return self._process.wait() if self._process else 0
 
-    def _end_recording(self, keep: bool) -> None:
-        if self._archive is None:
-            return
-        part, final = self._archive
-        if keep and part.is_file():
-            part.replace(final)
-        for left in part.parent.glob(f"{part.name}*"):  # Java writes a second file beside it while it records
-            left.unlink(missing_ok=True)
-        self._archive = None
-
     # -- parts of a start -------------------------------------------------------------------------------------------------
     def _choose_ports(self) -> None:
         bolt, http = self._wanted_ports
@@ -254,6 +244,16 @@ class LocalNeo4j:
                     if time.monotonic() > end:
                         raise StoreError(f"Neo4j {self.version} answers, but its database does not: {error}") from error
                     time.sleep(0.05)
+
+    def _end_recording(self, keep: bool) -> None:
+        if self._archive is None:
+            return
+        part, final = self._archive
+        if keep and part.is_file():
+            part.replace(final)
+        for left in part.parent.glob(f"{part.name}*"):  # Java writes a second file beside it while it records
+            left.unlink(missing_ok=True)
+        self._archive = None
 
     def _end(self, how: Literal["TERM", "KILL"]) -> None:
         process, self._process = self._process, None

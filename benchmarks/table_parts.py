@@ -1,0 +1,19 @@
+"""Pieces of the README's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def columns(*names: str) -> list[str]:
+    """The first two lines of a table."""
+    return [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+
+
+def machine_line(found: dict[str, Any]) -> str:
+    about = found["machine"]
+    return f"Machine: {about.get('cpu', '?')}, {about.get('cores', '?')} cores."
+
+
+def interval(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
