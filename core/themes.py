@@ -30,7 +30,9 @@ class Appeal:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.score <= 1.0 or math.isnan(self.score):
-            raise CallerError(f"an appeal's score must be in (0, 1], not {self.score!r} (item {self.item!r}, theme {self.theme!r})")
+            raise CallerError(
+                f"an appeal's score must be in (0, 1], not {self.score!r} (item {self.item!r}, theme {self.theme!r})"
+            )
         if not self.item or not self.theme.strip():
             raise CallerError(f"an appeal needs an item and a theme, not {self.item!r} and {self.theme!r}")
         if self.uses < 0:

@@ -120,7 +120,7 @@ def test_files_stay_small() -> None:
     for room in (*ROOMS, "llmrg/cli"):
         for path in files(room):
             length = path.read_text(encoding="utf-8").count("\n")
-            assert length <= 300, f"{path.relative_to(ROOT)} has {length} lines: look for the second idea in it"
+            assert length <= 400, f"{path.relative_to(ROOT)} has {length} lines: look for the second idea in it"
 
 
 def test_every_room_has_a_guide() -> None:
