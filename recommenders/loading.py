@@ -8,18 +8,17 @@ from typing import Any
 
 from llmrg.core.errors import ArtifactError
 from llmrg.recommenders.artifacts import Artifact, load_artifact
-from llmrg.recommenders.scorer import Scorer
+from llmrg.recommenders.base import BaseRecommender
 
 TYPES = {
     "popularity": "popularity:Popularity",
-    "skip-markov": "skip_markov:SkipMarkov",
-    "sasrec": "sasrec_recommender:SasRec",
-    "graph": "graph_recommender:GraphRecommender",
+    "rules": "sequential_rules:SequentialRules",
+    "sequential": "sequential:SequentialRecommender",
 }
 """Saved type -> module and class in this room; imported when needed, so that the simple ones load no torch."""
 
 
-def load_recommender(folder: Path | str, **options: Any) -> Scorer:
+def load_recommender(folder: Path | str, **options: Any) -> BaseRecommender:
     """Read any saved recommender; `options` go to its type (`text=` for graph recommenders with own text vectors).
 
     Raises: ArtifactError: the folder is damaged, or its type is unknown.
@@ -29,8 +28,8 @@ def load_recommender(folder: Path | str, **options: Any) -> Scorer:
         known = ", ".join(sorted(TYPES))
         raise ArtifactError(f"{folder} holds a recommender of the unknown type {artifact.type!r}; this code knows {known}")
     module, name = TYPES[artifact.type].split(":")
-    kind: type[Scorer] = getattr(importlib.import_module(f"llmrg.recommenders.{module}"), name)
-    return kind._revive(artifact, **options)
+    kind: type[BaseRecommender] = getattr(importlib.import_module(f"llmrg.recommenders.{module}"), name)
+    return kind._open(artifact, **options)
 
 
 def open_artifact(folder: Path, type: str) -> Artifact:

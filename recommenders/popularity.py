@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from llmrg.core.records import ReasoningGraph
-from llmrg.data.dataset import Dataset
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.scorer import Scorer
+from llmrg.recommenders.base import BaseRecommender, FitData
 
 
-class Popularity(Scorer):
+class Popularity(BaseRecommender):
     """Score = share of the item among all training interactions."""
 
     type = "popularity"
     name = "popularity"
 
-    def _fit(self, dataset: Dataset, parts: Mapping[str, np.ndarray], graphs: Mapping[str, ReasoningGraph]) -> None:
+    def _fit(self, data: FitData) -> None:
         pass  # the shares are counted for every recommender, as the answer to an empty history
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:

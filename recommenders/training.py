@@ -8,11 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from llmrg.core.errors import ConfigError
 from llmrg.recommenders.checkpoint import Checkpoint, State
+
+POOL = 32
+"""Batches whose rows are sorted by length together: rows of a batch are of similar length, and batches still vary."""
+SMALL = 2000
+"""Items of a catalogue up to which one thread is faster than several."""
 
 
 class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
@@ -21,12 +28,14 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
     epochs: PositiveInt = 200
     """Passes over the users at most."""
     batch_size: PositiveInt = 64
-    """Users a batch."""
+    """Histories a batch."""
     learning_rate: PositiveFloat = 2e-3
     weight_decay: NonNegativeFloat = 0.0
     """Decoupled from the gradient (AdamW); 0 is plain Adam."""
     patience: PositiveInt = 10
     """Epochs without a better validation NDCG@10 before training stops."""
+    max_seconds: PositiveFloat | None = None
+    """Start no further epoch after so many seconds of this call; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +58,28 @@ class RunOptions:
 
     seed: int = 0
     device: str = "cpu"
+    """`cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a GPU where there is one."""
+    threads: int = 0
+    """CPU threads; 0 takes one for catalogues of up to 2,000 items and all cores for larger ones."""
     checkpoint: Path | None = None
     """File written after every epoch; a fit that finds it there goes on from it, to the identical result."""
     progress: Callable[[Epoch], None] | None = None
 
+    def torch_device(self) -> torch.device:
+        """Raises: ConfigError: no such device here."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"there is no device {self.device!r} here ({reason}); take cpu, or auto") from None
+        return device
+
 
 @contextmanager
-def seeded(seed: int, device: str = "cpu") -> Iterator[torch.Generator]:
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[torch.Generator]:
     """A generator with this seed; dropout's global generator is seeded inside and given back unchanged."""
     devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices):
@@ -63,31 +87,46 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[torch.Generator]:
         yield torch.Generator().manual_seed(seed)
 
 
+@contextmanager
+def threads(options: RunOptions, items: int) -> Iterator[None]:
+    """Work with so many CPU threads as the options say: small matrices gain nothing from several."""
+    before = torch.get_num_threads()
+    wanted = options.threads or (1 if items <= SMALL else before)
+    torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train(
     net: nn.Module,
-    rows: int,
-    loss: Callable[[Tensor], Tensor],
+    lengths: np.ndarray,
+    loss: Callable[[np.ndarray, np.random.Generator], Tensor],
     validate: Callable[[], float | None],
     config: TrainingConfig,
     options: RunOptions,
-    fingerprint: str,
+    fingerprint: Callable[[], str],
 ) -> list[Epoch]:
     """Train `net` in place and leave it with the weights of its best epoch.
 
     Args:
-        rows: how many training rows there are.
-        loss: mean loss of the rows numbered by a (B,) int64 tensor.
+        lengths: (R,) length of each training row; rows of similar length share a batch.
+        loss: mean loss of the rows numbered by a (B,) int64 array; its generator decides all that is random in it.
         validate: validation NDCG@10 of the net as it stands; None makes the last epoch the best one.
         fingerprint: names data and settings; a checkpoint with another one is refused.
 
     Raises: ArtifactError: the checkpoint is damaged or belongs to another training.
     """
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    keeper = Checkpoint(options.checkpoint, net, optimizer, fingerprint)
+    keeper = Checkpoint(options.checkpoint, net, optimizer, fingerprint() if options.checkpoint else "")
     state, best, epochs = keeper.read(), keeper.best, []
-    while rows and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
+    started = time.perf_counter()
+    while len(lengths) and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
         began, number = time.perf_counter(), state.epoch + 1
-        mean = _one_pass(net, rows, loss, optimizer, config, options, number)
+        if config.max_seconds is not None and began - started > config.max_seconds:
+            break
+        mean = _one_pass(net, lengths, loss, optimizer, config, options, number)
         net.eval()
         with torch.no_grad():
             ndcg = validate()
@@ -104,10 +143,21 @@ def train(
     return epochs
 
 
+def batches(lengths: np.ndarray, size: int, dice: np.random.Generator) -> list[np.ndarray]:
+    """All row numbers in random batches of `size`, rows of similar length together, the batches in random order."""
+    order = dice.permutation(len(lengths))
+    found = []
+    for start in range(0, len(order), size * POOL):
+        pool = order[start : start + size * POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        found += [pool[i : i + size] for i in range(0, len(pool), size)]
+    return [found[i] for i in dice.permutation(len(found))]
+
+
 def _one_pass(
     net: nn.Module,
-    rows: int,
-    loss: Callable[[Tensor], Tensor],
+    lengths: np.ndarray,
+    loss: Callable[[np.ndarray, np.random.Generator], Tensor],
     optimizer: torch.optim.Optimizer,
     config: TrainingConfig,
     options: RunOptions,
@@ -115,12 +165,13 @@ def _one_pass(
 ) -> float:
     """One epoch, with a seed of its own, so that a resumed training draws the same numbers. Returns the mean loss."""
     net.train()
-    total = 0.0
-    with seeded((options.seed * 1_000_003 + number) % 2**63, options.device) as generator:
-        for batch in torch.randperm(rows, generator=generator).split(config.batch_size):  # type: ignore[no-untyped-call]
+    total, seed = 0.0, (options.seed * 1_000_003 + number) % 2**63
+    dice = np.random.default_rng(seed)
+    with seeded(seed, options.torch_device()):
+        for batch in batches(lengths, config.batch_size, dice):
             optimizer.zero_grad(set_to_none=True)
-            value = loss(batch)
+            value = loss(batch, dice)
             value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += value.detach().item() * len(batch)
-    return total / rows
+    return total / len(lengths)

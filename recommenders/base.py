@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,14 +13,37 @@ from pydantic import ValidationError
 
 from llmrg.core.errors import ArtifactError, CallerError
 from llmrg.core.records import ReasoningGraph
+from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import train_length
+from llmrg.data.splits import train_length, validation_position
 from llmrg.recommenders.artifacts import Artifact, save_artifact
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
 
 
-class Scorer(ABC):
+@dataclass(frozen=True)
+class FitData:
+    """What a fit may look at."""
+
+    dataset: Dataset
+    items: ItemRows
+    parts: Mapping[str, np.ndarray]
+    """user -> (n,) int64 rows of the training part, oldest first."""
+    graphs: Mapping[str, ReasoningGraph]
+    """Whole graphs; whoever reads them cuts them at the training part."""
+    themes: Themes
+
+    def validation_rows(self) -> np.ndarray:
+        """(U,) int64 row of each user's validation item, 0 for none."""
+        rows = []
+        for user in self.parts:
+            history = self.dataset.histories[user]
+            position = validation_position(history)
+            rows.append(0 if position is None else self.items.row(history.items[position]))
+        return np.array(rows, dtype=np.int64)
+
+
+class BaseRecommender(ABC):
     """A recommender that turns non-empty histories, as row numbers, into scores; empty ones get popularity."""
 
     type: ClassVar[str]
@@ -38,8 +62,10 @@ class Scorer(ABC):
             raise CallerError(f"the recommender {self.name!r} is not fitted; call fit(dataset) or load a saved one first")
         return self._items
 
-    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None) -> None:
-        """Learn from the training part of every history; validation items serve early stopping only.
+    def fit(
+        self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None
+    ) -> None:
+        """Learn from the training part of every history; validation items serve early stopping and the fitting of weights only.
 
         Raises: UnknownItemError: a history names an item that the catalogue lacks.
         """
@@ -48,7 +74,7 @@ class Scorer(ABC):
         flat = np.concatenate([*parts.values(), np.zeros(0, np.int64)])
         counts = np.bincount(flat, minlength=len(items) + 1)[1:]
         self._items, self._popularity = items, (counts / max(len(flat), 1)).astype(np.float32)
-        self._fit(dataset, parts, graphs or {})
+        self._fit(FitData(dataset, items, parts, graphs or {}, themes or Themes()))
 
     def scores(self, queries: Sequence[Query]) -> np.ndarray:
         """(B, N) float32: column j belongs to catalogue row j + 1. Higher is better. Seen items are not masked.
@@ -59,10 +85,10 @@ class Scorer(ABC):
         """
         items = self.items
         rows = [items.rows(query.history.items) for query in queries]
-        told = [i for i, row in enumerate(rows) if len(row)]
+        asked = [i for i, row in enumerate(rows) if len(row)]
         found = np.tile(self._popularity, (len(queries), 1))
-        if told:
-            found[told] = self._score([rows[i] for i in told], [queries[i] for i in told])
+        if asked:
+            found[asked] = self._score([rows[i] for i in asked], [queries[i] for i in asked])
         return found
 
     def save(self, folder: Path) -> None:
@@ -78,10 +104,10 @@ class Scorer(ABC):
         """
         from llmrg.recommenders.loading import open_artifact
 
-        return cls._revive(open_artifact(Path(folder), cls.type), **options)
+        return cls._open(open_artifact(Path(folder), cls.type), **options)
 
     @classmethod
-    def _revive(cls, artifact: Artifact, **options: Any) -> Self:
+    def _open(cls, artifact: Artifact, **options: Any) -> Self:
         try:
             made = cls._from_artifact(artifact, **options)
         except (ValidationError, KeyError) as error:
@@ -90,8 +116,7 @@ class Scorer(ABC):
         return made
 
     @abstractmethod
-    def _fit(self, dataset: Dataset, parts: Mapping[str, np.ndarray], graphs: Mapping[str, ReasoningGraph]) -> None:
-        """`parts`: row numbers of every user's training part."""
+    def _fit(self, data: FitData) -> None: ...
 
     @abstractmethod
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Skip-Markov: what came soon after the last few items, for other users. A control that beats many papers."""
+"""Sequential rules (Ludewig & Jannach 2018, arXiv 1803.09587): what came soon after the last few items, for other users."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import numpy as np
 from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 from scipy.sparse import csr_matrix
 
-from llmrg.core.records import ReasoningGraph
-from llmrg.data.dataset import Dataset
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.scorer import Scorer
+from llmrg.recommenders.base import BaseRecommender, FitData
 
 
-class SkipMarkovConfig(BaseModel, frozen=True, extra="forbid"):
+class SequentialRulesConfig(BaseModel, frozen=True, extra="forbid"):
     """How far the counts and the question reach."""
 
     window: PositiveInt = 3
@@ -29,21 +27,22 @@ class SkipMarkovConfig(BaseModel, frozen=True, extra="forbid"):
     """Weight of the item's share of all interactions: orders what no pair reaches."""
 
 
-class SkipMarkov(Scorer):
+class SequentialRules(BaseRecommender):
     """score(j) = sum over distances d of 1/d * C[i_d, j] / (damping + sum_j C[i_d, j]) + popularity * share(j).
 
     i_d is the item d positions before the question; C counts pairs of training parts, each weighted by 1 / distance.
     """
 
-    type = "skip-markov"
-    name = "skip-markov"
+    type = "rules"
+    name = "rules"
 
-    def __init__(self, config: SkipMarkovConfig | None = None) -> None:
+    def __init__(self, config: SequentialRulesConfig | None = None) -> None:
         super().__init__()
-        self.config = config or SkipMarkovConfig()
+        self.config = config or SequentialRulesConfig()
         self._counts = csr_matrix((1, 1), dtype=np.float32)
 
-    def _fit(self, dataset: Dataset, parts: Mapping[str, np.ndarray], graphs: Mapping[str, ReasoningGraph]) -> None:
+    def _fit(self, data: FitData) -> None:
+        parts = data.parts
         size = len(self.items) + 1
         users = np.concatenate([np.full(len(p), u, np.int64) for u, p in enumerate(parts.values())] + [np.zeros(0, np.int64)])
         flat = np.concatenate([*parts.values(), np.zeros(0, np.int64)])
@@ -74,7 +73,7 @@ class SkipMarkov(Scorer):
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
-        made = cls(SkipMarkovConfig(**artifact.config))
+        made = cls(SequentialRulesConfig(**artifact.config))
         size = len(artifact.items) + 1
         parts = tuple(artifact.tensor(name) for name in ("data", "indices", "indptr"))
         made._counts = csr_matrix(parts, shape=(size, size))

@@ -1,0 +1,69 @@
+"""BSARec (Shin et al. 2024, arXiv 2312.10325): attention beside a filter that keeps the slow part of the history."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import Field, PositiveInt
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+from llmrg.recommenders.models.item_table import ItemTable
+from llmrg.recommenders.models.sasrec import AttentionLayer, SasRecConfig, SasRecNet
+
+
+class BsaRecConfig(SasRecConfig, frozen=True, extra="forbid"):
+    """Shape of a BSARec model; the paper's settings for Amazon Beauty are the defaults."""
+
+    kind: Literal["bsarec"] = "bsarec"  # type: ignore[assignment]
+    heads: PositiveInt = 1
+    alpha: float = Field(default=0.7, ge=0.0, le=1.0)
+    """Share of the filter; the rest is attention. 0 is SASRec."""
+    cutoff: PositiveInt = 5
+    """Frequencies kept by the filter: 0 .. cutoff // 2 of `max_length` (the paper's c)."""
+
+    def build(self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None) -> BsaRecNet:
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors."""
+        return BsaRecNet(ItemTable(items, self.embedding_size, attributes, generator=generator), self, generator)
+
+
+class BsaLayer(AttentionLayer):
+    """x = x + alpha * Filter(LN(x)) + (1 - alpha) * Attention(LN(x)); x = x + FFN(LN(x)).
+
+    Filter(z) = low + beta^2 * (z - low), low = the first frequencies of z over a window of `max_length` (paper, section 4.2).
+    Keeping frequencies is a convolution: low_t = sum_s k(t - s) z_s, where k(d) = (1 + 2 sum_f cos(2 pi f d / n)) / n. The paper
+    transforms the whole window, so that earlier slots would see later ones, and therefore trains on each prefix's last slot
+    alone. Here the sum runs over s <= t: at the last slot it is the paper's, at the others what that prefix alone would
+    give, so all slots are trained in one pass.
+    """
+
+    def __init__(self, config: BsaRecConfig) -> None:
+        super().__init__(config)
+        self.alpha = config.alpha
+        self.beta = nn.Parameter(torch.randn(1, 1, config.embedding_size))
+        lag = torch.arange(config.max_length, dtype=torch.float64)
+        waves = [torch.cos(2 * math.pi * f * lag / config.max_length) for f in range(1, config.cutoff // 2 + 1)]
+        kernel = (1 + 2 * sum(waves, torch.zeros_like(lag))) / config.max_length
+        self.register_buffer("kernel", kernel.float(), persistent=False)
+
+    def mixed(self, normed: Tensor, allowed: Tensor) -> Tensor:
+        attended = super().mixed(normed, allowed)
+        if self.alpha == 0:
+            return attended
+        length = normed.shape[1]
+        lag = torch.arange(length, device=normed.device)
+        lag = lag[:, None] - lag[None, :]
+        weight = torch.where(lag >= 0, self.kernel[lag.clamp(min=0)], 0.0)
+        real = allowed[:, 0, -1]  # (B, L): the last slot may look at every real one
+        content = torch.where(real[:, :, None], normed, 0.0)
+        low = weight @ content
+        filtered = self.dropout(low + self.beta.square() * (normed - low))
+        return self.alpha * filtered + (1 - self.alpha) * attended
+
+
+class BsaRecNet(SasRecNet):
+    """SASRec with filters beside its attention."""
+
+    layer = BsaLayer

@@ -1,0 +1,48 @@
+"""The item vectors that every model reads and is scored against: one a row, and where wanted the item's attributes in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+
+class ItemTable(nn.Module):
+    """Row i is e_i, or with attributes e_i + the weighted mean of the vectors of i's attributes; row 0 is padding and zero."""
+
+    def __init__(
+        self,
+        items: int,
+        size: int,
+        attributes: csr_matrix | None = None,
+        extra: int = 0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Args:
+        items: N.
+        attributes: (N, T) weights of each item's attributes, or None.
+        extra: further rows after the items, such as the [MASK] of a cloze model.
+        """
+        super().__init__()
+        self.items, self.size = items, size
+        self.weight = nn.Parameter(torch.empty(items + 1 + extra, size))
+        nn.init.normal_(self.weight, std=0.02, generator=generator)
+        with torch.no_grad():
+            self.weight[0] = 0.0
+        self.attributes: nn.Parameter | None = None
+        if attributes is not None:
+            shares = attributes.multiply(1.0 / np.maximum(attributes.sum(axis=1), 1e-9)).tocoo()
+            at = torch.from_numpy(np.stack([shares.row + 1, shares.col]).astype(np.int64))
+            self.register_buffer("attribute_at", at)
+            self.register_buffer("attribute_share", torch.from_numpy(shares.data.astype(np.float32)))
+            self.attributes = nn.Parameter(torch.empty(attributes.shape[1], size))
+            nn.init.normal_(self.attributes, std=0.02, generator=generator)
+
+    def forward(self) -> Tensor:
+        """(N + 1 + extra, D) float32."""
+        rows = torch.cat([torch.zeros_like(self.weight[:1]), self.weight[1:]])  # padding gets no gradient
+        if self.attributes is None:
+            return rows
+        told = self.attributes[self.attribute_at[1]] * self.attribute_share[:, None]
+        return rows.index_add(0, self.attribute_at[0], told)

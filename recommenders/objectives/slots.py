@@ -1,0 +1,77 @@
+"""What a model is trained on and asked: histories in slots, what each slot shall answer, and what a graph may know there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """A batch of histories, left-padded."""
+
+    items: np.ndarray
+    """(B, L) int64 rows that the model reads; 0 is padding."""
+    targets: np.ndarray
+    """(B, L) int64 rows to be predicted; 0 where a slot has none."""
+    positions: np.ndarray
+    """(B, L) int64: the slot may know history[:position] and what a graph knows before it; 0 for nothing. The leak rule."""
+
+    def trimmed(self) -> Slots:
+        """Without the columns on the left that are padding in every row; at least one stays."""
+        used = np.flatnonzero(self.items.any(axis=0))
+        first = int(used[0]) if len(used) else self.items.shape[1] - 1
+        return Slots(self.items[:, first:], self.targets[:, first:], self.positions[:, first:])
+
+
+class Objective(Protocol):
+    """What a model is asked to predict; it owns which position each slot may know."""
+
+    extra_rows: int
+    """Rows of the item table after the items, such as [MASK]."""
+    bidirectional: bool
+    """Whether slots may see later ones: their targets are then hidden from the input."""
+
+    def training(self, rows: Sequence[np.ndarray], starts: np.ndarray, length: int, dice: np.random.Generator) -> Slots:
+        """Args: rows: windows of training parts, oldest first; starts: (B,) position of each window's first item."""
+
+    def query(self, rows: Sequence[np.ndarray], length: int) -> Slots:
+        """What comes after each history? The last slot answers."""
+
+    def extra_loss(
+        self,
+        encode: Callable[[np.ndarray], Tensor],
+        parts: Sequence[np.ndarray],
+        batch: Sequence[np.ndarray],
+        slots: Slots,
+        states: Tensor,
+        dice: np.random.Generator,
+    ) -> Tensor | None:
+        """A further loss beside that of the slots, or None.
+
+        Args:
+            encode: the model, (B, L) int64 left-padded rows -> (B, L, D).
+            parts: all training parts.
+            batch: the B windows of this batch, whose last item is the last target.
+            slots: what `training` made of them.
+            states: (B, L, D) what the model made of those.
+        """
+
+
+def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """(B, length) int64: the last `length` numbers of each row, oldest first, left-padded with 0."""
+    found = np.zeros((len(rows), length), dtype=np.int64)
+    for line, row in zip(found, rows, strict=True):
+        tail = row[-length:]
+        line[length - len(tail) :] = tail
+    return found
+
+
+def positions_of(items: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(B, L) int64: the last slot of row b has position ends[b], the one before it ends[b] - 1, ...; 0 at padding."""
+    back = np.arange(items.shape[1] - 1, -1, -1)
+    return np.where(items > 0, ends[:, None] - back[None, :], 0).astype(np.int64)

@@ -1,0 +1,261 @@
+"""A sequential recommender made of parts: a model, an objective, a loss, and where wanted a fusion with reasoning graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+from llmrg.core.errors import ArtifactError, CallerError, ConfigError
+from llmrg.core.records import stable_key
+from llmrg.core.text_vectors import TextVectors
+from llmrg.encoders.text import HashedVectors
+from llmrg.recommenders.artifacts import Artifact
+from llmrg.recommenders.base import BaseRecommender, FitData
+from llmrg.recommenders.fusion.fused import Fused, Told
+from llmrg.recommenders.losses import Bonus, LossConfig, item_loss
+from llmrg.recommenders.objectives.slots import Slots, padded
+from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.ranking import masked, ndcg, ranks
+from llmrg.recommenders.registry import AnyFusion, AnyModel, AnyObjective, Parts, default_objective
+from llmrg.recommenders.theme_profiles import attribute_matrix
+from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig, seeded, threads, train
+
+CHUNK = 256
+"""Users scored at once."""
+
+
+class SequentialRecommender(BaseRecommender):
+    """E = fusion(model(history), graphs), scored against the item vectors, trained with the loss at the objective's slots."""
+
+    type = "sequential"
+
+    def __init__(
+        self,
+        model: AnyModel | None = None,
+        objective: AnyObjective | None = None,
+        fusion: AnyFusion | None = None,
+        *,
+        loss: LossConfig | None = None,
+        attributes: bool = False,
+        text: TextVectors | None = None,
+        training: TrainingConfig | None = None,
+        options: RunOptions | None = None,
+    ) -> None:
+        """Args:
+        model: SASRec by default.
+        objective: what the model is asked; by default the one that its paper trains it with.
+        fusion: how graphs come in; None for no graph.
+        attributes: put the catalogue's attributes into the item vectors.
+        text: turns reasons into vectors, for fusions that read them; hashed letters where it is left out.
+        """
+        super().__init__()
+        chosen = Parts(model=model) if model is not None else Parts()
+        self.parts = Parts(
+            model=chosen.model,
+            objective=objective if objective is not None else default_objective(chosen.model),
+            fusion=fusion,
+            loss=loss or LossConfig(),
+            attributes=attributes or chosen.model.needs_attributes,
+        )
+        self.text: TextVectors = text if text is not None else HashedVectors()
+        self.training, self.options = training or TrainingConfig(), options or RunOptions()
+        self.objective = self.parts.objective.build()
+        if self.objective.bidirectional != self.parts.model.bidirectional:
+            raise ConfigError(
+                f"the model {self.parts.model.kind!r} and the objective {self.parts.objective.kind!r} do not go together: a model whose "
+                "slots see later ones needs the objective `cloze`, and only such a model does"
+            )
+        self.name = " + ".join([self.parts.model.kind, *(["attributes"] if attributes else []), *([fusion.kind] if fusion else [])])
+        self.epochs: list[Epoch] = []
+        """What the last fit went through, the epochs of a resumed checkpoint left out."""
+        self.visible: dict[str, tuple[float, float]] = {}
+        """Layer of the graph -> share of training slots and of validation questions at which one of its steps is visible."""
+        self._net: nn.ModuleDict | None = None
+        self._told: Told | None = None
+
+    # -- fit -----------------------------------------------------------------------------------------------------------
+    def _fit(self, data: FitData) -> None:
+        device, seed = self.options.torch_device(), self.options.seed
+        rows, answers = list(data.parts.values()), data.validation_rows()
+        asked = np.array([u for u, row in enumerate(rows) if answers[u] and len(row)], dtype=np.int64)
+        self._told = self.parts.fusion.told(data, self.text) if self.parts.fusion is not None else None
+        attributes = attribute_matrix(data) if self.parts.attributes else None
+        windows = _windows(rows, self._length)
+        self._see(rows, windows, asked)
+        with seeded(seed, device) as generator, threads(self.options, len(data.items)):
+            self._net = self._build(len(data.items), attributes, generator).to(device)
+            self.epochs = train(
+                self._net,
+                windows[:, 2] - windows[:, 1],
+                lambda batch, dice: self._loss(rows, windows[batch], dice),
+                lambda: self._ndcg([rows[u] for u in asked], answers[asked], asked),
+                self.training,
+                self.options,
+                lambda: self._mark(data, rows, answers),
+            )
+
+    def _build(self, items: int, attributes: csr_matrix | None, generator: torch.Generator | None = None) -> nn.ModuleDict:
+        model = self.parts.model.build(items, attributes, generator)
+        net = nn.ModuleDict({"model": model})
+        if self.parts.fusion is not None:
+            assert self._told is not None
+            net["fusion"] = self.parts.fusion.build(model.size, self._told.sizes)
+        return net
+
+    def _see(self, rows: Sequence[np.ndarray], windows: np.ndarray, asked: np.ndarray) -> None:
+        """Work out where graphs are visible. Raises: ConfigError: nowhere in training."""
+        if self._told is None:
+            return
+        users, starts, stops = windows.T
+        slots = self.objective.training([rows[u][a:b] for u, a, b in windows], starts, self._length, np.random.default_rng(0))
+        trained = np.where(slots.targets > 0, slots.positions, 0)
+        ends = np.array([len(rows[u]) for u in asked], dtype=np.int64)
+        shares = self._told.visible(users, trained)
+        tested = self._told.visible(asked, ends[:, None])
+        self.visible = {layer: (shares[layer], tested[layer]) for layer in shares}
+        if not any(share for share, _ in self.visible.values()):
+            raise ConfigError(
+                "no step of the graphs is visible at any position that the recommender trains on, so it could learn nothing from them; "
+                "build graphs with smaller blocks or with cuts inside the training part (`llmrg build --help`), or take the late fusion"
+            )
+
+    def _loss(self, rows: Sequence[np.ndarray], windows: np.ndarray, dice: np.random.Generator) -> Tensor:
+        shift = (dice.random(len(windows)) * np.minimum(windows[:, 1] + 1, self._length)).astype(np.int64)
+        starts, stops = windows[:, 1] - shift, windows[:, 2] - shift
+        parts = [rows[u][a:b] for u, a, b in zip(windows[:, 0], starts, stops, strict=True)]
+        slots = self.objective.training(parts, starts, self._length, dice).trimmed()
+        base = self._encode(slots.items)
+        wanted = torch.from_numpy(slots.targets > 0).to(base.device)
+        fused = self._fuse(base, windows[:, 0], np.where(slots.targets > 0, slots.positions, 0))
+        targets = torch.from_numpy(slots.targets).to(base.device)[wanted] - 1
+        loss = item_loss(fused.states[wanted], fused.keys, targets, self.parts.loss, _at_slots(fused, wanted))
+        further = self.objective.extra_loss(self._encode, rows, parts, slots, base, dice)
+        return loss if further is None else loss + further
+
+    def _encode(self, items: np.ndarray) -> Tensor:
+        found: Tensor = self._model(torch.from_numpy(items).to(self._device))
+        return found
+
+    def _fuse(self, base: Tensor, users: np.ndarray, positions: np.ndarray, told: Told | None = None) -> Fused:
+        keys = self._model.item_vectors()[1:]
+        known = told or self._told
+        if known is None or self._net is None or "fusion" not in self._net:
+            return Fused(base, keys)
+        fused: Fused = self._net["fusion"](base, keys, known.at(users, positions, base.device))
+        return fused
+
+    def _ndcg(self, rows: Sequence[np.ndarray], answers: np.ndarray, users: np.ndarray) -> float | None:
+        """Full ranking, seen items masked, ties against us."""
+        if not len(rows):
+            return None
+        found = []
+        for start in range(0, len(rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            scores = self._last_scores(rows[part], users[part])
+            seen = [np.setdiff1d(row, answer) for row, answer in zip(rows[part], answers[part], strict=True)]
+            found.append(ranks(masked(scores, seen), answers[part]))
+        return ndcg(np.concatenate(found))
+
+    def _last_scores(self, rows: Sequence[np.ndarray], users: np.ndarray, told: Told | None = None) -> np.ndarray:
+        """(B, N) scores of what follows histories; `users` are their numbers in what is told of graphs."""
+        slots = self.objective.query(rows, self._length).trimmed()
+        base = self._encode(slots.items)[:, -1:]
+        fused = self._fuse(base, users, slots.positions[:, -1:], told)
+        scores = fused.states[:, 0] @ fused.keys.T
+        if fused.bonus is not None:
+            scores = scores.index_put((fused.bonus.row, fused.bonus.column), fused.bonus.value, accumulate=True)
+        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+
+    def _mark(self, data: FitData, rows: Sequence[np.ndarray], answers: np.ndarray) -> str:
+        settings = (self.parts.model_dump(), self.training.model_dump(exclude={"epochs", "max_seconds"}), self.options.seed)
+        told = self._told.fingerprint() if self._told is not None else ""
+        return stable_key(*settings, data.items.ids, [row.tobytes() for row in rows], answers.tobytes(), told)
+
+    # -- scores --------------------------------------------------------------------------------------------------------
+    def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
+        self._fitted().eval()
+        found = []
+        with torch.no_grad(), threads(self.options, len(self.items)):
+            for start in range(0, len(rows), CHUNK):
+                part = rows[start : start + CHUNK]
+                told = self._told.of_queries(queries[start : start + CHUNK], part) if self._told is not None else None
+                found.append(self._last_scores(part, np.arange(len(part)), told))
+        return np.concatenate(found)
+
+    @property
+    def _length(self) -> int:
+        return self.parts.model.max_length
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._fitted().parameters()).device
+
+    @property
+    def _model(self) -> Any:
+        return self._fitted()["model"]
+
+    def _fitted(self) -> nn.ModuleDict:
+        if self._net is None:
+            raise CallerError(f"the recommender {self.name!r} is not fitted; call fit(dataset, graphs) or load a saved one first")
+        return self._net
+
+    # -- saving --------------------------------------------------------------------------------------------------------
+    def _config(self) -> Mapping[str, Any]:
+        told = self._told.config() if self._told is not None else {}
+        return {"parts": self.parts.model_dump(mode="json"), "told": told, "visible": self.visible, "text": self.text.name}
+
+    def _tensors(self) -> Mapping[str, np.ndarray]:
+        net = {f"net.{name}": value.detach().cpu().numpy() for name, value in self._fitted().state_dict().items()}
+        return net | (self._told.tensors() if self._told is not None else {})
+
+    @classmethod
+    def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
+        saved = artifact.config
+        parts = Parts.model_validate(saved["parts"])
+        text = options.pop("text", None)
+        made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, text=text, **options)
+        made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
+        if parts.fusion is not None:
+            made._told = parts.fusion.revived(artifact, text)
+        made._net = made._build(len(artifact.items), _saved_attributes(artifact) if parts.attributes else None)
+        state = {name: torch.from_numpy(artifact.tensor(f"net.{name}").copy()) for name in made._net.state_dict()}
+        try:
+            made._net.load_state_dict(state)
+        except RuntimeError as error:
+            raise ArtifactError(f"the weights do not fit the saved settings of this recommender: {error}") from error
+        made._net.to(made.options.torch_device()).eval()
+        return made
+
+
+def _windows(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """(W, 3) int64 (user, start, stop): training parts in pieces of at most `length` + 1 items, which overlap by one.
+
+    Each item but the first is a target once. In training every piece is moved back by a random distance, so that borders differ
+    from epoch to epoch.
+    """
+    found = [
+        (u, max(0, stop - length - 1), stop)
+        for u, row in enumerate(rows)
+        for stop in range(len(row), 1, -length)
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+
+def _at_slots(fused: Fused, wanted: Tensor) -> Bonus | None:
+    """The bonus of (B * L) slots, as one of the wanted slots alone."""
+    if fused.bonus is None:
+        return None
+    number = wanted.flatten().long().cumsum(0) - 1
+    keep = wanted.flatten()[fused.bonus.row]
+    return Bonus(number[fused.bonus.row[keep]], fused.bonus.column[keep], fused.bonus.value[keep])
+
+
+def _saved_attributes(artifact: Artifact) -> csr_matrix:
+    at, share = artifact.tensor("net.model.item.attribute_at"), artifact.tensor("net.model.item.attribute_share")
+    themes = len(artifact.tensor("net.model.item.attributes"))
+    return csr_matrix((share, (at[0] - 1, at[1])), shape=(len(artifact.items), themes))
