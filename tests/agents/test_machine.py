@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from llmrg.agents.chains import open_chains
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.minds.attributes import AttributesConfig, AttributesMind
+from llmrg.agents.minds.attributes import AttributesMind
+from llmrg.agents.minds.shared_themes import SharedThemesConfig
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.protocols import Block, OpenChain
 from llmrg.core.errors import StoreError, UnknownUserError
@@ -212,7 +213,7 @@ async def test_a_run_is_the_same_for_equal_settings_and_minds(world, build_with,
     faster = await build_with(world.dataset, attributes, small.model_copy(update={"concurrency": 2, "max_seconds": 1e6}))
     other = await build_with(world.dataset, attributes, small.model_copy(update={"tau": 0.7}))
     again = await build_with(world.dataset, attributes, small, resume=False)
-    mind = AttributesMind(world.dataset, AttributesConfig(proposals=1))
+    mind = AttributesMind(world.dataset, SharedThemesConfig(proposals=1))
     narrower = await build_with(world.dataset, mind, small)
     judged = await build_with(world.dataset, Minds(attributes, mind, attributes), small)
     assert one.run == faster.run
