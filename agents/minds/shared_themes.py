@@ -110,7 +110,7 @@ class SharedThemesMind:
         fits = [item for item in self._carriers.get(chain.reason, []) if item not in seen]
 
         def order(item: str) -> tuple[bool, float, int, str]:
-            alike = sum(self._worth(theme, chain.tail_item, item) for theme in sorted(tail.keys() & self._themes[item].keys()))
+            alike = math.fsum(self._worth(theme, chain.tail_item, item) for theme in tail if theme in self._themes[item])
             return item not in suggested, -alike, -suggested.get(item, 0), item
 
         return [Imagined(chain.number, chain.reason, "", item) for item in sorted(fits, key=order)[: self.config.imagined]]
