@@ -11,6 +11,8 @@ class State(TypedDict, total=False):
     user: str
     blocks: list[list[int]]
     """[start, stop) still to do, in order; the first one is under way."""
+    through: int
+    """Where the user's draft ends; before the first block where a long history is cut off at its beginning."""
     phase: Literal["reason", "imagine"]
     candidates: list[dict[str, Any]]
     """Candidates waiting for verification."""

@@ -37,7 +37,7 @@ def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, give
         return False
     if covered == len(context.history(user)):
         return True
-    context.store.append_draft(context.namespace, context.run, user, graph.steps, covered)
+    context.store.append_draft(context.namespace, context.run, user, graph.steps, covered, 0)
     return False
 
 

@@ -153,7 +153,7 @@ def build(store: Neo4jStore, users: Sequence[tuple[History, ReasoningGraph]], th
 
     def one(part: tuple[History, ReasoningGraph]) -> None:
         _, graph = part
-        store.append_draft(SPACE, RUN, graph.user, graph.steps, HISTORY)
+        store.append_draft(SPACE, RUN, graph.user, graph.steps, HISTORY, 0)
         known = [Knowledge(s.cause, s.reason, s.item, s.score, source_user=s.user) for s in graph.reasoned()[:20]]
         store.put_knowledge(SPACE, known)
         store.count_uses(SPACE, {entry.key: 1 for entry in known})

@@ -14,6 +14,7 @@ LlmrgError
 │   ├── StoreVersionError      the schema is newer than this code knows
 │   ├── StoreFullError         no space left; nothing was half written
 │   ├── VersionConflictError   somebody else replaced the graph first
+│   ├── DraftConflictError     somebody else works on the user's draft
 │   └── GraphNotFoundError     no graph for this user
 ├── ModelError             a language model
 │   ├── ModelUnavailableError  retryable: timeout, server error
@@ -126,6 +127,20 @@ class VersionConflictError(StoreError):
         return (
             f"the graph of user {self.user!r} is at version {self.found}, not {self.expected}: another writer was first; "
             "read it again and repeat the change"
+        )
+
+
+class DraftConflictError(StoreError):
+    """Steps do not go on where the user's draft ends: somebody else works on it."""
+
+    def __init__(self, user: str, run: str, start: int, found: int) -> None:
+        super().__init__(user, run, start, found)
+        self.user, self.run, self.start, self.found = user, run, start, found
+
+    def __str__(self) -> str:
+        return (
+            f"the draft of user {self.user!r} in run {self.run!r} ends at position {self.found}, not at {self.start}: another "
+            "process builds this user; let it finish, or end it, then build again: what the draft holds is kept"
         )
 
 

@@ -193,7 +193,7 @@ class VectorSpace:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """A verified step shared by all users: (from item, reason, to item)."""
+    """A verified step shared by all users: (from item, reason, to item), as one mind sees it."""
 
     from_item: str
     reason: str
@@ -205,10 +205,13 @@ class Knowledge:
     """Who first contributed it, and at which position: the leak rule of recall needs both."""
     vector: tuple[float, ...] = field(default=(), repr=False)
     """Text vector of the reason, unit length, or empty."""
+    mind: str = ""
+    """Who reasoned and who verified, for instance `attributes` or `likelihood/x + chat/y`; "" where nobody has said it."""
 
     @property
     def key(self) -> str:
-        return stable_key("knowledge", self.from_item, self.reason, self.to_item)
+        """Hash of what the entry says and of whose it is: entries of different minds never merge."""
+        return stable_key("knowledge", self.from_item, self.reason, self.to_item, *([self.mind] if self.mind else []))
 
 
 RunStatus = Literal["running", "done", "stopped", "failed"]

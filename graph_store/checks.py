@@ -93,13 +93,13 @@ def check_graph(graph: ReasoningGraph) -> None:
     check_steps(graph.user, graph.steps)
 
 
-def check_draft(run: str, user: str, steps: Sequence[Step], through: int) -> None:
+def check_draft(run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
     """Arguments of `append_draft`."""
     check_id(run, "run id")
     check_id(user, "user id")
     check_steps(user, steps)
-    if not 0 <= through <= _LARGEST:
-        raise CallerError(f"through must be 0 or more, not {through!r} (user {_short(user)})")
+    if not 0 <= start <= through <= _LARGEST:
+        raise CallerError(f"start and through must be 0 <= start <= through, not {start!r} and {through!r} (user {_short(user)})")
 
 
 def check_steps(user: str, steps: Sequence[Step]) -> None:
@@ -135,6 +135,7 @@ def check_knowledge(entries: Sequence[Knowledge]) -> None:
         check_id(entry.to_item, f"to item of {where}")
         check_text(entry.reason, f"reason of {where}")
         check_text(entry.source_user, f"source user of {where}")
+        check_text(entry.mind, f"mind of {where}")
         _check_unit(entry.score, f"score of {where}")
         for value, name in ((entry.uses, "uses"), (entry.source_position, "source position")):
             if not 0 <= value <= _LARGEST:

@@ -102,8 +102,10 @@ def _copy_vector_space(contents: Contents, target: GraphStore, namespace: str) -
 
 
 def _copy_knowledge(page: Sequence[Knowledge], target: GraphStore, namespace: str) -> int:
-    pairs = [(entry.from_item, entry.to_item) for entry in page]
-    there = {entry.key: entry for entry in target.knowledge_for(namespace, pairs)}
+    there: dict[str, Knowledge] = {}
+    for mind in {entry.mind for entry in page}:
+        pairs = [(entry.from_item, entry.to_item) for entry in page if entry.mind == mind]
+        there |= {entry.key: entry for entry in target.knowledge_for(namespace, pairs, mind)}
     new = [entry for entry in page if _adds(entry, there.get(entry.key))]
     if new:
         target.put_knowledge(namespace, new)

@@ -22,9 +22,9 @@ from llmrg.core.records import Item, Knowledge, VectorSpace
 from llmrg.graph_store import folder_rows
 from llmrg.graph_store.contents import PAGE, Contents, Counted, Progress, RunContents, UserContents, followed
 from llmrg.graph_store.folder_files import FileFormat, TableWriter, count_rows, read_records
-from llmrg.graph_store.folder_rows import COLUMNS, Row, Table
+from llmrg.graph_store.folder_rows import COLUMNS, Row, Table, columns_of
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, UNFINISHED = "manifest.json", "manifest.json.part"
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def open_folder(folder: Path) -> FolderContents:
         StoreVersionError: a newer release wrote it.
     """
     manifest = _manifest(folder)
-    for table in COLUMNS:
+    for table in columns_of(manifest.format_version):
         path = folder / f"{table}.{manifest.files}"
         found, said = count_rows(path), manifest.rows.get(table)
         if found != said:
@@ -115,7 +115,8 @@ class FolderContents:
         self._check_spent("statuses", statuses)
 
     def _read(self, table: Table, make: Callable[[Row], T]) -> Iterator[T]:
-        return read_records(self.folder / f"{table}.{self.manifest.files}", COLUMNS[table], make)
+        columns = columns_of(self.manifest.format_version)[table]
+        return read_records(self.folder / f"{table}.{self.manifest.files}", columns, make)
 
     def _check_spent(self, table: Table, rest: Iterator[object]) -> None:
         if next(rest, None) is not None:

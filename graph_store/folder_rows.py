@@ -39,7 +39,7 @@ COLUMNS: Mapping[Table, Any] = {
     ),
     "knowledge": _columns(
         from_item=_TEXT, reason=_TEXT, to_item=_TEXT, score=_REAL, uses=_WHOLE, source_user=_TEXT, source_position=_WHOLE,
-        vector=pa.list_(pa.float32()),
+        vector=pa.list_(pa.float32()), mind=_TEXT,
     ),
     "runs": _columns(
         ("ended_at",), id=_TEXT, status=_TEXT, settings=_TEXT, costs=_TEXT, started_at=_REAL, ended_at=_REAL, user_statuses=_WHOLE
@@ -51,6 +51,14 @@ COLUMNS: Mapping[Table, Any] = {
 `users` and `runs` say how many rows of `steps` and `statuses` are theirs; these stand in the same order. A user without a graph
 has no `graph_run`; `settings` and `costs` are JSON.
 """
+
+
+def columns_of(format_version: int) -> Mapping[Table, Any]:
+    """The tables of a folder of this format. Format 1 knew nothing of minds."""
+    if format_version > 1:
+        return COLUMNS
+    knowledge = COLUMNS["knowledge"]
+    return dict(COLUMNS) | {"knowledge": knowledge.remove(knowledge.get_field_index("mind"))}
 
 
 def item_row(item: Item) -> Row:

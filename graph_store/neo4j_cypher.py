@@ -132,7 +132,7 @@ CREATE (s)-[:ABOUT]->(i)
 LINK_REASON_TO_KNOWLEDGE: Final = """
 UNWIND $rows AS row
 MATCH (s:Reason {key: row.step})
-MATCH (k:Knowledge {key: row.to})
+MATCH (k:Knowledge {pair: row.pair}) WHERE k.reason = s.reason
 CREATE (s)-[:REUSES]->(k)
 """
 
@@ -161,14 +161,20 @@ DELETE g
 
 # -- drafts ---------------------------------------------------------------------------------------------------------------
 LOCK_DRAFT: Final = """
-MERGE (d:Draft {key: $row.key}) ON CREATE SET d = $row, d.steps = [], d.through = 0
+MERGE (d:Draft {key: $row.key}) ON CREATE SET d = $row, d.steps = [], d.through = 0, d.blocks = []
 SET d.space = $row.space
+"""
+
+DRAFT_STATE: Final = """
+MATCH (d:Draft {key: $key})
+RETURN d.through AS through, $block IN coalesce(d.blocks, []) AS repeated
 """
 
 APPEND_DRAFT: Final = """
 MATCH (d:Draft {key: $key})
 SET d.steps = d.steps + [step IN $steps WHERE NOT step IN d.steps],
-    d.through = CASE WHEN d.through < $through THEN $through ELSE d.through END
+    d.blocks = coalesce(d.blocks, []) + $block,
+    d.through = $through
 """
 
 DRAFT: Final = """
@@ -226,6 +232,17 @@ CALL (u) {
                   s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps
 }
 RETURN u.id AS user, u.run AS run, u.version AS version, steps
+"""
+
+KNOWLEDGE_OF_NOBODY: Final = """
+MATCH (k:Knowledge) WHERE k.key > $after AND k.mind IS NULL
+RETURN k.key AS key ORDER BY k.key LIMIT $limit
+"""
+
+SET_MIND: Final = """
+UNWIND $rows AS row
+MATCH (k:Knowledge {key: row.key})
+SET k.mind = $mind
 """
 
 # -- the store itself -----------------------------------------------------------------------------------------------------

@@ -65,29 +65,29 @@ KNOWLEDGE_PAGE: Final = """
 MATCH (k:Knowledge) WHERE k.space = $space AND k.id > $after
 WITH k ORDER BY k.space, k.id LIMIT $limit
 RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector, k.mind AS mind
 """
 
 KNOWLEDGE_FOR: Final = """
 UNWIND $pairs AS pair
-MATCH (k:Knowledge {pair: pair})
+MATCH (k:Knowledge {pair: pair}) WHERE k.mind = $mind
 RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector, k.mind AS mind
 """
 
 NEAREST_KNOWLEDGE: Final = """
-MATCH (k:Knowledge {target: $target}) WHERE k.vector IS NOT NULL
+MATCH (k:Knowledge {target: $target}) WHERE k.mind = $mind AND k.vector IS NOT NULL
 WITH k, 2.0 * vector.similarity.cosine(k.vector, $vector) - 1.0 AS cosine
 ORDER BY cosine DESC, k.id LIMIT $limit
 RETURN cosine, k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector, k.mind AS mind
 """
 
 TOP_KNOWLEDGE: Final = """
 MATCH (k:Knowledge) WHERE k.space = $space AND k.uses >= 0
 WITH k ORDER BY k.space DESC, k.uses DESC, k.score DESC, k.id LIMIT $limit
 RETURN k.from_item AS from_item, k.reason AS reason, k.to_item AS to_item, k.score AS score, k.uses AS uses,
-       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector
+       k.source_user AS source_user, k.source_position AS source_position, k.vector AS vector, k.mind AS mind
 """
 
 PRUNABLE: Final = """

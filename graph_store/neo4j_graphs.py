@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace as replace_in_record
 from typing import TYPE_CHECKING
 
-from llmrg.core.errors import UnknownItemError, VersionConflictError
+from llmrg.core.errors import DraftConflictError, UnknownItemError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.graph_store import neo4j_cypher as cypher
@@ -80,14 +80,23 @@ def write_nodes_again(tx: ManagedTransaction, namespace: str, user: str) -> None
         _create_steps(tx, namespace, key, graph)
 
 
-def append_draft(tx: ManagedTransaction, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+def append_draft(
+    tx: ManagedTransaction, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int
+) -> None:
+    """Raises: DraftConflictError: the draft does not end at `start`, and was not made by this call itself."""
     if _lock_and_read_version(tx, namespace, node_key(Label.USER, namespace, user)) is None:
         raise unknown_user(tx, namespace, user)
     check_items(tx, namespace, items_of(steps))
     row = neo4j_rows.draft_row(namespace, run, user)
     tx.run(cypher.LOCK_DRAFT, row=row).consume()
+    block = neo4j_rows.block_key(steps, through, start)
+    done, repeated = tx.run(cypher.DRAFT_STATE, key=row["key"], block=block).single(strict=True).values()
+    if repeated:
+        return
+    if done not in (0, start):
+        raise DraftConflictError(user, run, start, done)
     texts = list(dict.fromkeys(neo4j_rows.step_text(step) for step in steps))
-    tx.run(cypher.APPEND_DRAFT, key=row["key"], steps=texts, through=int(through)).consume()
+    tx.run(cypher.APPEND_DRAFT, key=row["key"], steps=texts, through=int(through), block=block).consume()
 
 
 def draft(tx: ManagedTransaction, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
@@ -133,7 +142,6 @@ def _links(rows: Sequence[Row], namespace: str, label: Label, column: str) -> li
 
 
 def _knowledge_links(rows: Sequence[Row], namespace: str) -> list[Row]:
-    links = [
-        {"step": row["key"], "to": neo4j_rows.knowledge_key(namespace, row["cause"], row["reason"], row["item"])} for row in rows
-    ]
-    return sorted(links, key=lambda link: (link["to"], link["step"]))
+    """By what the entries say: a step does not tell whose it took."""
+    links = [{"step": row["key"], "pair": neo4j_rows.pair_key(namespace, row["cause"], row["item"])} for row in rows]
+    return sorted(links, key=lambda link: (link["pair"], link["step"]))

@@ -53,27 +53,27 @@ def page(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list
     return [neo4j_rows.knowledge_from(dict(record)) for record in found]
 
 
-def of_pairs(tx: ManagedTransaction, namespace: str, pairs: Iterable[tuple[str, str]]) -> list[Knowledge]:
-    """Entries of these (from item, to item) pairs: score descending, then key."""
+def of_pairs(tx: ManagedTransaction, namespace: str, pairs: Iterable[tuple[str, str]], mind: str) -> list[Knowledge]:
+    """A mind's entries of these (from item, to item) pairs: score descending, then key."""
     keys = [neo4j_rows.pair_key(namespace, *pair) for pair in dict.fromkeys(pairs)]
     found = [
         neo4j_rows.knowledge_from(dict(record))
         for batch in neo4j_rows.batches(keys)
-        for record in tx.run(cypher.KNOWLEDGE_FOR, pairs=batch)
+        for record in tx.run(cypher.KNOWLEDGE_FOR, pairs=batch, mind=mind)
     ]
     return sorted(found, key=lambda entry: (-entry.score, entry.key))
 
 
 def nearest(
-    tx: ManagedTransaction, namespace: str, to_item: str, vector: np.ndarray, limit: int
+    tx: ManagedTransaction, namespace: str, to_item: str, vector: np.ndarray, limit: int, mind: str
 ) -> list[tuple[Knowledge, float]]:
-    """Entries that lead to `to_item`: cosine descending, then key. Exact: `neo4j_migrations` says why there is no index."""
+    """A mind's entries that lead to `to_item`: cosine descending, then key. Exact: see `neo4j_migrations`."""
     found_space = space(tx, namespace)
     if found_space is None:
         return []
     checks.check_dimension(namespace, len(vector), found_space.dimension)
     target = node_key(Label.ITEM, namespace, to_item)
-    found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit)
+    found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit, mind=mind)
     return [(neo4j_rows.knowledge_from(dict(record)), min(1.0, max(-1.0, record["cosine"]))) for record in found]
 
 

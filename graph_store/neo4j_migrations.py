@@ -59,6 +59,22 @@ def pack_users(tx: ManagedTransaction, users: Sequence[Sequence[str]]) -> None:
         tx.run(cypher.PUT_PACKED_GRAPH, row=neo4j_rows.packed_row(namespace, graph)).consume()
 
 
+def _name_no_mind(link: Neo4jLink) -> None:
+    """Knowledge of before is nobody's."""
+    page = _of_nobody(link, "")
+    while page:
+        link.write(bound(_set_mind, page))
+        page = _of_nobody(link, page[-1]["key"])
+
+
+def _of_nobody(link: Neo4jLink, key: str) -> list[neo4j_rows.Row]:
+    return link.read(lambda tx: tx.run(cypher.KNOWLEDGE_OF_NOBODY, after=key, limit=neo4j_rows.BATCH).data())
+
+
+def _set_mind(tx: ManagedTransaction, rows: Sequence[neo4j_rows.Row]) -> None:
+    tx.run(cypher.SET_MIND, rows=rows, mind="").consume()
+
+
 MIGRATIONS: Final = (
     Migration(
         1,
@@ -93,6 +109,12 @@ MIGRATIONS: Final = (
         "a packed copy of every graph, so that programs read a graph by one look-up",
         ("CREATE CONSTRAINT llmrg_packed_graph_key IF NOT EXISTS FOR (n:PackedGraph) REQUIRE n.key IS UNIQUE",),
         _pack_graphs,
+    ),
+    Migration(
+        3,
+        "whose knowledge it is (that of before is nobody's), and which calls a draft was made of",
+        (),
+        _name_no_mind,
     ),
 )
 

@@ -178,6 +178,11 @@ def step_text(step: Step) -> str:
     return json.dumps(step_values(step), ensure_ascii=False)
 
 
+def block_key(steps: Sequence[Step], through: int, start: int) -> str:
+    """What one call appends to a draft, by which it is known when it comes again."""
+    return stable_key("block", int(start), int(through), *map(step_text, steps))
+
+
 def step_from_text(text: str) -> Step:
     return Step(**json.loads(text))
 
@@ -197,17 +202,13 @@ def knowledge_row(namespace: str, entry: Knowledge) -> Row:
         "source_user": entry.source_user,
         "source_position": int(entry.source_position),
         "vector": vector_of(entry.vector) if len(entry.vector) else None,
+        "mind": entry.mind,
     }
 
 
 def knowledge_from(record: Row) -> Knowledge:
     fields = {name: record[name] for name in record if name not in ("vector", "cosine")}
     return Knowledge(**fields, vector=tuple(record["vector"] or ()))
-
-
-def knowledge_key(namespace: str, from_item: str, reason: str, to_item: str) -> str:
-    """Key of the node that holds this entry."""
-    return node_key(Label.KNOWLEDGE, namespace, Knowledge(from_item, reason, to_item, 0.0).key)
 
 
 def pair_key(namespace: str, from_item: str, to_item: str) -> str:

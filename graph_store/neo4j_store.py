@@ -144,10 +144,10 @@ class Neo4jStore:
         return self._link.write(lambda tx: neo4j_graphs.delete(tx, namespace, user))
 
     # -- drafts ------------------------------------------------------------------------------------------------------
-    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
         checks.check_id(namespace, "namespace")
-        checks.check_draft(run, user, steps, through)
-        self._link.write(lambda tx: neo4j_graphs.append_draft(tx, namespace, run, user, steps, through))
+        checks.check_draft(run, user, steps, through, start)
+        self._link.write(lambda tx: neo4j_graphs.append_draft(tx, namespace, run, user, steps, through, start))
 
     def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
         checks.check_users(namespace, [user])
@@ -178,17 +178,17 @@ class Neo4jStore:
         checks.check_page(namespace, after, limit)
         return self._link.read(lambda tx: neo4j_knowledge.page(tx, namespace, after, limit))
 
-    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
+    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]], mind: str = "") -> list[Knowledge]:
         checks.check_id(namespace, "namespace")
-        return self._link.read(lambda tx: neo4j_knowledge.of_pairs(tx, namespace, pairs))
+        return self._link.read(lambda tx: neo4j_knowledge.of_pairs(tx, namespace, pairs, mind))
 
     def nearest_knowledge(
-        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5, mind: str = ""
     ) -> list[tuple[Knowledge, float]]:
         checks.check_id(namespace, "namespace")
         checks.check_limit(limit)
         checks.check_vector(query := np.asarray(vector), "vector")
-        return self._link.read(lambda tx: neo4j_knowledge.nearest(tx, namespace, to_item, query, limit))
+        return self._link.read(lambda tx: neo4j_knowledge.nearest(tx, namespace, to_item, query, limit, mind))
 
     def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
         checks.check_id(namespace, "namespace")

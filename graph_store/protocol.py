@@ -156,10 +156,13 @@ class GraphStore(Protocol):
         """True if there was one."""
 
     # -- drafts: steps of a run that is under way, not yet visible as a graph ------------------------------------------
-    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
         """Keep the steps of one block; positions below `through` are then done. Repeating the same call changes nothing.
 
-        Raises: UnknownUserError, UnknownItemError: as `replace_graph`.
+        Args: start: where the draft ends from which these steps go on; any, for a draft in which nothing is done.
+        Raises:
+            DraftConflictError: the draft ends elsewhere: somebody else has gone on with it.
+            UnknownUserError, UnknownItemError: as `replace_graph`.
         """
 
     def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
@@ -169,7 +172,9 @@ class GraphStore(Protocol):
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
         """Insert; an entry that is there keeps its uses and its source, and takes the higher score.
 
-        A vector fills one that was missing. Raises: UnknownItemError; StoreError: a vector's dimension is not the one stored.
+        Entries of different minds are different ones. A vector fills one that was missing.
+
+        Raises: UnknownItemError; StoreError: a vector's dimension is not the one stored.
         """
 
     def claim_vector_space(self, namespace: str, space: VectorSpace) -> None:
@@ -185,13 +190,13 @@ class GraphStore(Protocol):
     def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
         """Entries in ascending order of key that come after the key `after` (keyset paging)."""
 
-    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
-        """Tier 1: entries whose (from item, to item) is among `pairs`, best score first."""
+    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]], mind: str = "") -> list[Knowledge]:
+        """Tier 1: this mind's entries whose (from item, to item) is among `pairs`, best score first."""
 
     def nearest_knowledge(
-        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5, mind: str = ""
     ) -> list[tuple[Knowledge, float]]:
-        """Tier 2: entries that lead to `to_item`, nearest first by cosine of their reason vectors, with the cosine.
+        """Tier 2: this mind's entries that lead to `to_item`, nearest first by cosine of their reason vectors, with the cosine.
 
         Args: vector: (D,) float32. Raises: StoreError: D is not the dimension stored.
         """

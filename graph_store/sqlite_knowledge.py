@@ -24,9 +24,9 @@ def put(db: sqlite3.Connection, namespace: str, entries: Sequence[Knowledge]) ->
     db.executemany(sql.PUT_KNOWLEDGE, [sqlite_rows.knowledge_row(namespace, entry) for entry in entries])
 
 
-def of_pairs(db: sqlite3.Connection, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
-    """Entries of these (from item, to item) pairs: score descending, then key."""
-    rows = [row for pair in dict.fromkeys(pairs) for row in db.execute(sql.KNOWLEDGE_FOR_PAIR, (namespace, *pair))]
+def of_pairs(db: sqlite3.Connection, namespace: str, pairs: Sequence[tuple[str, str]], mind: str) -> list[Knowledge]:
+    """A mind's entries of these (from item, to item) pairs: score descending, then key."""
+    rows = [row for pair in dict.fromkeys(pairs) for row in db.execute(sql.KNOWLEDGE_FOR_PAIR, (namespace, *pair, mind))]
     return [sqlite_rows.knowledge_from(row) for row in sorted(rows, key=lambda row: (-row[3], row[_KEY]))]
 
 

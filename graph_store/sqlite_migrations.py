@@ -98,6 +98,14 @@ MIGRATIONS: Final = (
             _counting("vector_gone", "DELETE", "OLD", "OLD.vector IS NOT NULL"),
         ),
     ),
+    Migration(
+        3,
+        "whose knowledge it is (that of before is nobody's), and which calls a draft was made of",
+        (
+            "ALTER TABLE knowledge ADD COLUMN mind TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE drafts ADD COLUMN blocks TEXT NOT NULL DEFAULT ''",
+        ),
+    ),
 )
 CURRENT_VERSION: Final = MIGRATIONS[-1].version
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from llmrg.core.errors import CallerError
 from llmrg.core.graph_table import STEP_FIELDS, GraphTable, steps_from
-from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step
+from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
 from llmrg.graph_store.checks import to_json
 
 Row: TypeAlias = tuple[Any, ...]
@@ -68,6 +68,11 @@ def step_text(step: Step) -> str:
     return _text(step_row(0, 0, step)[2:])
 
 
+def block_key(steps: Sequence[Step], through: int, start: int) -> str:
+    """What one call appends to a draft, by which it is known when it comes again."""
+    return stable_key("block", int(start), int(through), *map(step_text, steps))
+
+
 def step_from_text(user: str, text: str) -> Step:
     """Raises: ValueError: it does not read as it was written."""
     values = dict(zip(STEP_FIELDS, json.loads(text), strict=True))
@@ -81,14 +86,14 @@ def knowledge_row(namespace: str, entry: Knowledge) -> Row:
     vector = np.asarray(entry.vector, dtype="<f4").tobytes() if len(entry.vector) else None
     return (
         *(namespace, entry.key, entry.from_item, entry.reason, entry.to_item, float(entry.score), int(entry.uses)),
-        *(entry.source_user, int(entry.source_position), vector),
+        *(entry.source_user, int(entry.source_position), vector, entry.mind),
     )
 
 
 def knowledge_from(row: Row) -> Knowledge:
     vector = () if row[7] is None else tuple(np.frombuffer(row[7], dtype="<f4").tolist())
     from_item, reason, to_item, score, uses, source_user, source_position = row[:7]
-    return Knowledge(from_item, reason, to_item, score, uses, source_user, source_position, vector)
+    return Knowledge(from_item, reason, to_item, score, uses, source_user, source_position, vector, row[9])
 
 
 def run_row(namespace: str, run: Run) -> Row:

@@ -25,27 +25,27 @@ STEPS = f"SELECT {_STEP_COLUMNS} FROM steps WHERE graph = ? ORDER BY ordinal"
 PUT_STEP = f"INSERT INTO steps (graph, ordinal, {_STEP_COLUMNS}) VALUES ({', '.join('?' * 16)})"
 DELETE_STEPS = "DELETE FROM steps WHERE graph = ?"
 
-DRAFT = "SELECT id, through FROM drafts WHERE namespace = ? AND run = ? AND user = ?"
-PUT_DRAFT = """INSERT INTO drafts (namespace, run, user, through) VALUES (?, ?, ?, ?)
-    ON CONFLICT (namespace, run, user) DO UPDATE SET through = max(through, excluded.through)"""
+DRAFT = "SELECT id, through, blocks FROM drafts WHERE namespace = ? AND run = ? AND user = ?"
+PUT_DRAFT = """INSERT INTO drafts (namespace, run, user, through, blocks) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (namespace, run, user) DO UPDATE SET through = excluded.through, blocks = blocks || ' ' || excluded.blocks"""
 DELETE_DRAFT = "DELETE FROM drafts WHERE id = ?"
 PUT_DRAFT_STEP = "INSERT INTO draft_steps (draft, step) VALUES (?, ?) ON CONFLICT (draft, step) DO NOTHING"
 DRAFT_STEPS = "SELECT step FROM draft_steps WHERE draft = ? ORDER BY id"
 DELETE_DRAFT_STEPS = "DELETE FROM draft_steps WHERE draft = ?"
 
 PUT_KNOWLEDGE = """INSERT INTO knowledge
-        (namespace, key, from_item, reason, to_item, score, uses, source_user, source_position, vector)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (namespace, key, from_item, reason, to_item, score, uses, source_user, source_position, vector, mind)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, key) DO UPDATE SET score = max(score, excluded.score), vector = coalesce(vector, excluded.vector)"""
 _KNOWLEDGE = (
-    "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key "
+    "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key, mind "
     "FROM knowledge WHERE namespace = ? "
 )
 KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
-KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ?"
+KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ? AND mind = ?"
 KNOWLEDGE = _KNOWLEDGE + "AND key = ?"
 VECTOR_CHANGES = "SELECT changes FROM vector_changes WHERE namespace = ? AND to_item = ?"
-VECTORS_TO = "SELECT key, vector FROM knowledge WHERE namespace = ? AND to_item = ? AND vector IS NOT NULL"
+VECTORS_TO = "SELECT key, vector FROM knowledge WHERE namespace = ? AND to_item = ? AND mind = ? AND vector IS NOT NULL"
 TOP_KNOWLEDGE = _KNOWLEDGE + "ORDER BY uses DESC, score DESC, key LIMIT ?"
 PRUNABLE = "SELECT count(*) FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"
 PRUNE = "DELETE FROM knowledge WHERE namespace = ? AND uses <= ? AND score <= ?"

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from llmrg.core.errors import GraphNotFoundError, VersionConflictError
+from llmrg.core.errors import DraftConflictError, GraphNotFoundError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
 from llmrg.graph_store import (
@@ -182,13 +182,19 @@ class SqliteStore:
         return row is not None
 
     # -- drafts ------------------------------------------------------------------------------------------------------
-    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int) -> None:
+    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
         checks.check_id(namespace, "namespace")
-        checks.check_draft(run, user, steps, through)
+        checks.check_draft(run, user, steps, through, start)
+        block = sqlite_rows.block_key(steps, through, start)
         with self._connections.writing() as db:
             sqlite_known.check_owner(db, namespace, user, steps)
-            db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through)))
-            (number, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
+            _, done, blocks = db.execute(sql.DRAFT, (namespace, run, user)).fetchone() or (0, 0, "")
+            if block in blocks.split():
+                return
+            if done not in (0, start):
+                raise DraftConflictError(user, run, start, done)
+            db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through), block))
+            (number, _, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
             db.executemany(sql.PUT_DRAFT_STEP, [(number, sqlite_rows.step_text(step)) for step in steps])
 
     def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
@@ -223,19 +229,19 @@ class SqliteStore:
         with self._connections.reading() as db:
             return [sqlite_rows.knowledge_from(row) for row in db.execute(sql.KNOWLEDGE_PAGE, (namespace, after, limit))]
 
-    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]]) -> list[Knowledge]:
+    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]], mind: str = "") -> list[Knowledge]:
         checks.check_id(namespace, "namespace")
         with self._connections.reading() as db:
-            return sqlite_knowledge.of_pairs(db, namespace, pairs)
+            return sqlite_knowledge.of_pairs(db, namespace, pairs, mind)
 
     def nearest_knowledge(
-        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5, mind: str = ""
     ) -> list[tuple[Knowledge, float]]:
         checks.check_id(namespace, "namespace")
         checks.check_limit(limit)
         checks.check_vector(query := np.asarray(vector), "vector")
         with self._connections.reading() as db:
-            return sqlite_vectors.nearest(db, self._vectors, namespace, to_item, query, limit)
+            return sqlite_vectors.nearest(db, self._vectors, namespace, to_item, query, limit, mind)
 
     def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
         checks.check_id(namespace, "namespace")

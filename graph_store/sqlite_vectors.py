@@ -17,7 +17,7 @@ _KEPT_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class TargetVectors:
-    """Vectors of the entries that lead to one item."""
+    """Vectors of one mind's entries that lead to one item."""
 
     changes: int
     """What the store's counter for the item said when they were read."""
@@ -34,22 +34,22 @@ class VectorCache:
     """
 
     def __init__(self) -> None:
-        self._targets: OrderedDict[tuple[str, str], TargetVectors] = OrderedDict()
+        self._targets: OrderedDict[tuple[str, str, str], TargetVectors] = OrderedDict()
 
     def clear(self) -> None:
         self._targets.clear()
 
-    def vectors(self, db: sqlite3.Connection, namespace: str, to_item: str, size: int) -> TargetVectors:
+    def vectors(self, db: sqlite3.Connection, namespace: str, to_item: str, mind: str, size: int) -> TargetVectors:
         """As the caller's transaction sees them.
 
         Without a lock, which a forked child might find taken for ever: at worst two threads read the same vectors at once.
         """
         row = db.execute(sql.VECTOR_CHANGES, (namespace, to_item)).fetchone()
         changes = row[0] if row else 0
-        found = self._targets.pop((namespace, to_item), None)
+        found = self._targets.pop((namespace, to_item, mind), None)
         if found is None or found.changes != changes:
-            found = _read(db, namespace, to_item, size, changes)
-        self._targets[namespace, to_item] = found
+            found = _read(db, namespace, to_item, mind, size, changes)
+        self._targets[namespace, to_item, mind] = found
         kept = list(self._targets.items())
         excess = sum(target.unit.nbytes for _, target in kept) - _KEPT_BYTES
         for key, target in kept:
@@ -60,22 +60,22 @@ class VectorCache:
 
 
 def nearest(
-    db: sqlite3.Connection, cache: VectorCache, namespace: str, to_item: str, query: np.ndarray, limit: int
+    db: sqlite3.Connection, cache: VectorCache, namespace: str, to_item: str, query: np.ndarray, limit: int, mind: str
 ) -> list[tuple[Knowledge, float]]:
-    """Entries that lead to `to_item`: cosine descending, then key."""
+    """A mind's entries that lead to `to_item`: cosine descending, then key."""
     space = sqlite_knowledge.space(db, namespace)
     if space is None:
         return []
     size = space.dimension
     checks.check_dimension(namespace, len(query), size)
-    target = cache.vectors(db, namespace, to_item, size)
+    target = cache.vectors(db, namespace, to_item, mind, size)
     cosines = np.clip(_unit(query.astype(np.float32).reshape(size, 1))[:, 0] @ target.unit, -1.0, 1.0)
     found = [(i, db.execute(sql.KNOWLEDGE, (namespace, target.keys[i])).fetchone()) for i in _highest(cosines, limit)]
     return [(sqlite_rows.knowledge_from(row), float(cosines[i])) for i, row in found]
 
 
-def _read(db: sqlite3.Connection, namespace: str, to_item: str, size: int, changes: int) -> TargetVectors:
-    rows = sorted(db.execute(sql.VECTORS_TO, (namespace, to_item)))
+def _read(db: sqlite3.Connection, namespace: str, to_item: str, mind: str, size: int, changes: int) -> TargetVectors:
+    rows = sorted(db.execute(sql.VECTORS_TO, (namespace, to_item, mind)))
     stored = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), size)
     if not np.isfinite(stored).all():
         raise ValueError(f"a vector that leads to {to_item!r} holds a value that is no number")

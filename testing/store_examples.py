@@ -163,4 +163,5 @@ def any_knowledge(draw: st.DrawFn) -> Knowledge:
         source_user=draw(st.sampled_from(("ann", "bob", ""))),
         source_position=draw(st.integers(0, 9)),
         vector=vector,
+        mind=draw(st.sampled_from(("", "ours"))),
     )

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from llmrg.core.errors import GraphNotFoundError, VersionConflictError
+from llmrg.core.errors import DraftConflictError, GraphNotFoundError, VersionConflictError
 from llmrg.core.records import History, Knowledge, ReasoningGraph, Step, in_order
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import (
@@ -43,6 +43,8 @@ class _Model:
         self.histories: dict[str, History] = {user: make_history(user) for user in USERS}
         self.graphs: dict[str, ReasoningGraph] = {}
         self.drafts: dict[tuple[str, str], tuple[frozenset[Step], int]] = {}
+        self.blocks: dict[tuple[str, str], set[tuple[object, ...]]] = {}
+        """The calls that each draft was made of."""
         self.knowledge: dict[str, Knowledge] = {}
 
     def put_knowledge(self, entry: Knowledge) -> None:
@@ -82,6 +84,7 @@ class _StoreMachine(RuleBasedStateMachine):
         assert new == version + 1
         model.graphs[graph.user] = replace(graph, version=new)
         model.drafts.pop((graph.run, graph.user), None)
+        model.blocks.pop((graph.run, graph.user), None)
 
     @rule(namespace=_namespaces, user=_users)
     def delete_graph(self, namespace: str, user: str) -> None:
@@ -93,15 +96,28 @@ class _StoreMachine(RuleBasedStateMachine):
         namespace=_namespaces,
         run=_runs,
         block=_users.flatmap(lambda user: st.tuples(st.just(user), st.lists(any_step(user), max_size=3))),
-        through=st.integers(0, 9),
+        length=st.integers(0, 4),
+        start=st.sampled_from((None, None, 0, 3)),
         times=st.integers(1, 2),
     )
-    def append_draft(self, namespace: str, run: str, block: tuple[str, list[Step]], through: int, times: int) -> None:
-        user, steps = block
+    def append_draft(
+        self, namespace: str, run: str, block: tuple[str, list[Step]], length: int, start: int | None, times: int
+    ) -> None:
+        """`start`: None where the draft ends, which is where a build goes on."""
+        (user, steps), model = block, self.models[namespace]
+        kept, done = model.drafts.get((run, user), (frozenset(), 0))
+        start = done if start is None else start
+        call = (tuple(steps), start + length, start)
+        blocks = model.blocks.setdefault((run, user), set())
+        if call not in blocks and done not in (0, start):
+            with pytest.raises(DraftConflictError):
+                self.store.append_draft(namespace, run, user, *call)
+            return
         for _ in range(times):
-            self.store.append_draft(namespace, run, user, steps, through)
-        kept, done = self.models[namespace].drafts.get((run, user), (frozenset(), 0))
-        self.models[namespace].drafts[run, user] = (kept | frozenset(steps), max(done, through))
+            self.store.append_draft(namespace, run, user, *call)
+        if call not in blocks:
+            model.drafts[run, user] = (kept | frozenset(steps), start + length)
+            blocks.add(call)
 
     @rule(namespace=_namespaces, entries=st.lists(any_knowledge(), max_size=4))
     def put_knowledge(self, namespace: str, entries: list[Knowledge]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
-from llmrg.core.errors import VersionConflictError
+from llmrg.core.errors import DraftConflictError, VersionConflictError
 from llmrg.core.records import ReasoningGraph
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowledge, make_step
@@ -103,13 +103,28 @@ class ConcurrencyContract:
 
         def write(number: int) -> None:
             for n in range(ROUNDS):
-                store.append_draft(NAMESPACE, "run 1", users[number], make_graph(users[number]).steps, n)
+                store.append_draft(NAMESPACE, "run 1", users[number], make_graph(users[number]).steps, n, 0)
                 store.replace_graph(NAMESPACE, make_graph(users[number], mark=f"round {n}"))
 
         all_at_once(write)
         for user, graph in store.graphs(NAMESPACE, users).items():
             assert (graph.version, graph.steps) == (ROUNDS, make_graph(user, mark=f"round {ROUNDS - 1}").steps)
         assert store.counts(NAMESPACE).graphs == WRITERS
+
+    def test_of_writers_of_one_block_one_wins(self, store: GraphStore) -> None:
+        fill(store)
+        won: list[int] = []
+
+        def write(number: int) -> None:
+            try:
+                store.append_draft(NAMESPACE, "run 1", "ann", (make_step(reason=f"writer {number}"),), 4, 0)
+                won.append(number)
+            except DraftConflictError:
+                pass
+
+        all_at_once(write)
+        (winner,) = won
+        assert store.draft(NAMESPACE, "run 1", "ann") == ((make_step(reason=f"writer {winner}"),), 4)
 
     def test_no_use_is_lost(self, store: GraphStore) -> None:
         fill(store)

@@ -74,7 +74,7 @@ def _publish(reopen: Reopen, told: Connection) -> None:
         while True:
             run = f"{random.randrange(10**9)} {(round_ := round_ + 1)}"
             steps = tuple(make_step(reason=f"run {run}: {n}", chain=n) for n in range(STEPS))
-            store.append_draft(NAMESPACE, run, "ann", steps, 8)
+            store.append_draft(NAMESPACE, run, "ann", steps, 8, 0)
             store.count_uses(NAMESPACE, {make_knowledge().key: 1})
             told.send(store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, run)))
 

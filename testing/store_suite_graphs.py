@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmrg.core.errors import GraphNotFoundError, UnknownItemError, UnknownUserError, VersionConflictError
+from llmrg.core.errors import (
+    DraftConflictError,
+    GraphNotFoundError,
+    UnknownItemError,
+    UnknownUserError,
+    VersionConflictError,
+)
 from llmrg.core.records import ReasoningGraph, in_order
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, any_graph, fill, make_graph, make_step
@@ -153,41 +160,84 @@ class DraftContract:
         fill(store)
         steps = make_graph().steps
         assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
-        store.append_draft(NAMESPACE, "run 1", "ann", steps[:3], 4)
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[:3], 4, 0)
         assert store.draft(NAMESPACE, "run 1", "ann") == (steps[:3], 4)
-        store.append_draft(NAMESPACE, "run 1", "ann", steps[3:], 8)
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[3:], 8, 4)
         assert store.draft(NAMESPACE, "run 1", "ann") == (steps, 8)
 
     def test_appending_the_same_again_changes_nothing(self, store: GraphStore) -> None:
         fill(store)
         steps = make_graph().steps
-        for block, through in ((steps[:3], 4), (steps[3:], 8), (steps[3:], 8), (steps[:3], 4)):
-            store.append_draft(NAMESPACE, "run 1", "ann", block, through)
+        for block, through, start in ((steps[:3], 4, 0), (steps[3:], 8, 4), (steps[3:], 8, 4), (steps[:3], 4, 0)):
+            store.append_draft(NAMESPACE, "run 1", "ann", block, through, start)
         kept, through = store.draft(NAMESPACE, "run 1", "ann")
         assert (in_order(kept), through) == (in_order(steps), 8)
+
+    def test_a_draft_may_start_anywhere(self, store: GraphStore) -> None:
+        """A long history is cut off at its beginning."""
+        fill(store)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps[2:], 8, 3)
+        assert store.draft(NAMESPACE, "run 1", "ann") == (make_graph().steps[2:], 8)
+
+    def test_steps_that_do_not_go_on_where_the_draft_ends_are_refused(self, store: GraphStore) -> None:
+        fill(store)
+        steps = make_graph().steps
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[:3], 4, 0)
+        other = (make_step(reason="of another process"),)
+        for block, through, start in (
+            (other, 4, 0),
+            (other, 8, 2),
+            (other, 8, 6),
+            ((), 4, 0),
+            (steps[:3], 4, 1),
+            (steps[:2], 4, 0),
+        ):
+            with pytest.raises(DraftConflictError, match=r"'ann' in run 'run 1' ends at position 4") as caught:
+                store.append_draft(NAMESPACE, "run 1", "ann", block, through, start)
+            assert (caught.value.user, caught.value.run, caught.value.start, caught.value.found) == ("ann", "run 1", start, 4)
+        assert store.draft(NAMESPACE, "run 1", "ann") == (steps[:3], 4)
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[3:], 8, 4)
+        assert store.draft(NAMESPACE, "run 1", "ann") == (steps, 8)
+
+    def test_two_clients_of_one_draft_never_interleave(self, store: GraphStore, reopen: Callable[[], GraphStore]) -> None:
+        """Each goes on with its own view of the draft; only one of them gets further."""
+        fill(store)
+        ours = [(make_step(position=p, reason=f"ours {p}"),) for p in range(1, 5)]
+        theirs = [(make_step(position=p, reason=f"theirs {p}"),) for p in range(1, 5)]
+        with reopen() as second:
+            store.append_draft(NAMESPACE, "run 1", "ann", ours[0], 2, 0)
+            second.append_draft(NAMESPACE, "run 1", "ann", ours[0], 2, 0)  # the same answers: no harm
+            second.append_draft(NAMESPACE, "run 1", "ann", theirs[1], 3, 2)
+            with pytest.raises(DraftConflictError):
+                store.append_draft(NAMESPACE, "run 1", "ann", ours[1], 3, 2)
+            second.append_draft(NAMESPACE, "run 1", "ann", theirs[2], 4, 3)
+            with pytest.raises(DraftConflictError):
+                store.append_draft(NAMESPACE, "run 1", "ann", ours[2], 4, 3)
+            second.append_draft(NAMESPACE, "run 1", "ann", theirs[1], 3, 2)  # a lost reply
+            assert store.draft(NAMESPACE, "run 1", "ann") == ((*ours[0], *theirs[1], *theirs[2]), 4)
 
     def test_both_tries_of_a_step_are_kept(self, store: GraphStore) -> None:
         fill(store)
         twice = (make_step(score=0.9), make_step(score=0.2, accepted=False, chain=-1, why_rejected="vague"))
-        store.append_draft(NAMESPACE, "run 1", "ann", twice, 2)
+        store.append_draft(NAMESPACE, "run 1", "ann", twice, 2, 0)
         assert in_order(store.draft(NAMESPACE, "run 1", "ann")[0]) == in_order(twice)
 
     def test_a_block_without_steps_is_done_too(self, store: GraphStore) -> None:
         fill(store)
-        store.append_draft(NAMESPACE, "run 1", "ann", (), 5)
+        store.append_draft(NAMESPACE, "run 1", "ann", (), 5, 0)
         assert store.draft(NAMESPACE, "run 1", "ann") == ((), 5)
 
     def test_drafts_of_runs_and_users_are_apart(self, store: GraphStore) -> None:
         fill(store)
-        store.append_draft(NAMESPACE, "run 1", "ann", make_graph("ann").steps, 8)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph("ann").steps, 8, 0)
         assert store.draft(NAMESPACE, "run 2", "ann") == ((), 0)
         assert store.draft(NAMESPACE, "run 1", "bob") == ((), 0)
-        store.append_draft(NAMESPACE, "run 1", "bob", make_graph("bob").steps[:1], 2)
+        store.append_draft(NAMESPACE, "run 1", "bob", make_graph("bob").steps[:1], 2, 0)
         assert store.draft(NAMESPACE, "run 1", "bob") == (make_graph("bob").steps[:1], 2)
 
     def test_a_draft_is_not_a_graph(self, store: GraphStore) -> None:
         fill(store)
-        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps, 8)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps, 8, 0)
         assert store.graphs(NAMESPACE, ["ann"]) == {}
         counts = store.counts(NAMESPACE)
         assert (counts.graphs, counts.accepted, counts.rejected, counts.imagined) == (0, 0, 0, 0)
@@ -195,7 +245,7 @@ class DraftContract:
     def test_publishing_clears_the_draft_of_that_run_and_user_only(self, store: GraphStore) -> None:
         fill(store)
         for run, user in (("run 1", "ann"), ("run 2", "ann"), ("run 1", "bob")):
-            store.append_draft(NAMESPACE, run, user, make_graph(user).steps, 8)
+            store.append_draft(NAMESPACE, run, user, make_graph(user).steps, 8, 0)
         store.replace_graph(NAMESPACE, make_graph("ann", run="run 1"))
         assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
         assert store.draft(NAMESPACE, "run 2", "ann") == (make_graph().steps, 8)
@@ -203,7 +253,7 @@ class DraftContract:
 
     def test_a_refused_publication_keeps_the_draft(self, store: GraphStore) -> None:
         fill(store)
-        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps, 8)
+        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps, 8, 0)
         with pytest.raises(VersionConflictError):
             store.replace_graph(NAMESPACE, make_graph(), expected_version=4)
         assert store.draft(NAMESPACE, "run 1", "ann") == (make_graph().steps, 8)
@@ -211,14 +261,14 @@ class DraftContract:
     def test_drafts_of_unknown_users_and_items_are_refused(self, store: GraphStore) -> None:
         fill(store)
         with pytest.raises(UnknownUserError):
-            store.append_draft(NAMESPACE, "run 1", "cleo", (), 3)
+            store.append_draft(NAMESPACE, "run 1", "cleo", (), 3, 0)
         with pytest.raises(UnknownItemError):
-            store.append_draft(NAMESPACE, "run 1", "ann", (make_step(item="nothing"),), 3)
+            store.append_draft(NAMESPACE, "run 1", "ann", (make_step(item="nothing"),), 3, 0)
         assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
 
     def test_deleting_a_graph_keeps_the_draft(self, store: GraphStore) -> None:
         fill(store)
         store.replace_graph(NAMESPACE, make_graph(run="run 1"))
-        store.append_draft(NAMESPACE, "run 2", "ann", make_graph().steps, 8)
+        store.append_draft(NAMESPACE, "run 2", "ann", make_graph().steps, 8, 0)
         store.delete_graph(NAMESPACE, "ann")
         assert store.draft(NAMESPACE, "run 2", "ann") == (make_graph().steps, 8)

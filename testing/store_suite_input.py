@@ -24,10 +24,10 @@ def put_everywhere(store: GraphStore, odd: str) -> None:
         make_step(odd, 1, cause=odd, reason=odd, item=odd),
         make_step(odd, 2, cause_kind="attribute", cause=odd, cause_position=None, item=odd, accepted=False, why_rejected=odd),
     )
-    graph, entry = ReasoningGraph(odd, in_order(steps), odd), Knowledge(odd, odd, odd, 0.5, 1, odd, 2, (1.0, 0.5))
+    graph, entry = ReasoningGraph(odd, in_order(steps), odd), Knowledge(odd, odd, odd, 0.5, 1, odd, 2, (1.0, 0.5), odd)
     store.put_items(odd, [item, Item(ITEMS[0], "plain")])
     store.put_histories(odd, [user])
-    store.append_draft(odd, odd, odd, graph.steps, 2)
+    store.append_draft(odd, odd, odd, graph.steps, 2, 0)
     assert in_order(store.draft(odd, odd, odd)[0]) == graph.steps
     assert store.replace_graph(odd, graph) == 1
     store.put_knowledge(odd, [entry])
@@ -42,8 +42,8 @@ def put_everywhere(store: GraphStore, odd: str) -> None:
     assert store.users(odd, after=odd) == []
     assert store.graph(odd, odd) == replace(graph, version=1)
     assert store.graphs(odd, [odd]) == {odd: replace(graph, version=1)}
-    assert store.knowledge_for(odd, [(odd, odd)]) == [replace(entry, uses=2)]
-    assert store.nearest_knowledge(odd, odd, np.array([1.0, 0.5]))[0][0] == replace(entry, uses=2)
+    assert store.knowledge_for(odd, [(odd, odd)], odd) == [replace(entry, uses=2)]
+    assert store.nearest_knowledge(odd, odd, np.array([1.0, 0.5]), mind=odd)[0][0] == replace(entry, uses=2)
     assert store.run(odd, odd).settings == {odd: odd}
     assert store.user_statuses(odd, odd) == {odd: ("failed", odd)}
     assert store.counts(odd) == StoreCounts(2, 1, 1, 1, 1, 0, 1, 1)
@@ -81,8 +81,9 @@ BAD_CALLS: dict[str, Callable[[GraphStore], object]] = {
     "grounding above 1": _put_step(grounding=1.5),
     "reason that is not text": _put_step(reason=None),
     "position beyond 64 bits": _put_step(position=2**63, cause_position=0, seen=2**63 + 1),
-    "draft without a run": lambda s: s.append_draft(NAMESPACE, "", "ann", (), 1),
-    "draft below zero": lambda s: s.append_draft(NAMESPACE, "run 1", "ann", (), -1),
+    "draft without a run": lambda s: s.append_draft(NAMESPACE, "", "ann", (), 1, 0),
+    "draft below zero": lambda s: s.append_draft(NAMESPACE, "run 1", "ann", (), 1, -1),
+    "draft that goes back": lambda s: s.append_draft(NAMESPACE, "run 1", "ann", (), 2, 3),
     "knowledge score not a number": lambda s: s.put_knowledge(NAMESPACE, [make_knowledge(), make_knowledge(score=math.nan)]),
     "knowledge score above 1": lambda s: s.put_knowledge(NAMESPACE, [make_knowledge(), make_knowledge(0, 2, score=1.1)]),
     "uses below zero": lambda s: s.put_knowledge(NAMESPACE, [make_knowledge(uses=-1)]),

@@ -44,6 +44,23 @@ class KnowledgeContract:
         store.put_knowledge(NAMESPACE, [first, replace(first, score=0.9, source_user="bob"), replace(first, score=0.1)])
         assert store.knowledge(NAMESPACE) == [replace(first, score=0.9)]
 
+    def test_entries_of_different_minds_never_merge_and_are_never_mixed(self, store: GraphStore) -> None:
+        fill(store)
+        nobody, ours, theirs = (make_knowledge(mind=mind, vector=(1.0, 0.0)) for mind in ("", "ours", "theirs"))
+        only_ours = make_knowledge(2, 1, "another", mind="ours", score=0.4, vector=(0.0, 1.0))
+        store.put_knowledge(NAMESPACE, [nobody, ours, only_ours])
+        store.put_knowledge(NAMESPACE, [replace(theirs, score=0.9)])
+        assert by_key(store.knowledge(NAMESPACE)) == by_key([nobody, ours, only_ours, replace(theirs, score=0.9)])
+        pairs, query = [(ITEMS[0], ITEMS[1]), (ITEMS[2], ITEMS[1])], np.array([1.0, 0.0], dtype=np.float32)
+        for mind, expected in (("", [nobody]), ("ours", [ours, only_ours]), ("theirs", [replace(theirs, score=0.9)]), ("x", [])):
+            assert store.knowledge_for(NAMESPACE, pairs, mind) == expected
+            assert [entry for entry, _ in store.nearest_knowledge(NAMESPACE, ITEMS[1], query, 10, mind)] == expected
+        assert store.knowledge_for(NAMESPACE, pairs) == [nobody]
+        assert [entry for entry, _ in store.nearest_knowledge(NAMESPACE, ITEMS[1], query)] == [nobody]
+        store.count_uses(NAMESPACE, {ours.key: 3})
+        assert store.top_knowledge(NAMESPACE, 1) == [replace(ours, uses=3)]
+        assert store.knowledge_for(NAMESPACE, pairs[:1], "theirs")[0].uses == 0
+
     def test_a_vector_fills_one_that_was_missing(self, store: GraphStore) -> None:
         fill(store)
         store.put_knowledge(NAMESPACE, [make_knowledge()])

@@ -79,7 +79,7 @@ class NamespaceContract:
     def test_a_namespace_sees_nothing_of_another(self, store: GraphStore) -> None:
         fill(store)
         store.replace_graph(NAMESPACE, make_graph())
-        store.append_draft(NAMESPACE, "run 2", "ann", make_graph().steps, 8)
+        store.append_draft(NAMESPACE, "run 2", "ann", make_graph().steps, 8, 0)
         entry = make_knowledge(vector=(1.0, 0.0))
         store.put_knowledge(NAMESPACE, [entry])
         store.put_run(NAMESPACE, make_run())
@@ -121,7 +121,7 @@ class NamespaceContract:
         entry = make_knowledge(uses=1)
         for namespace in (NAMESPACE, OTHER):
             store.replace_graph(namespace, make_graph())
-            store.append_draft(namespace, "run 1", "ann", make_graph().steps, 8)
+            store.append_draft(namespace, "run 1", "ann", make_graph().steps, 8, 0)
             store.put_knowledge(namespace, [entry])
             store.put_run(namespace, make_run())
             store.set_user_status(namespace, "run 1", "ann", "done")
@@ -150,7 +150,7 @@ class UpkeepContract:
         fill(store)
         store.put_run(NAMESPACE, make_run())
         store.replace_graph(NAMESPACE, make_graph())
-        store.append_draft(NAMESPACE, "run 2", "bob", make_graph("bob").steps, 8)
+        store.append_draft(NAMESPACE, "run 2", "bob", make_graph("bob").steps, 8, 0)
         store.put_knowledge(NAMESPACE, [make_knowledge(source_user="ann")])
         store.set_user_status(NAMESPACE, "run 1", "ann", "done")
         before = store.counts(NAMESPACE), store.graphs(NAMESPACE, ["ann"]), store.draft(NAMESPACE, "run 2", "bob")

@@ -140,6 +140,7 @@ def test_errors_survive_pickling() -> None:
         errors.UnknownItemError("i", "j"),
         errors.GraphNotFoundError("u"),
         errors.VersionConflictError("u", 1, 2),
+        errors.DraftConflictError("u", "r", 1, 2),
         errors.MissingPackageError("p", "pip install p"),
     ]
     for error in samples:

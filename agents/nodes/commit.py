@@ -35,10 +35,14 @@ async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
         if context.config.divergence and chains:
             return {**open_now, "steps": [s.to_json() for s in kept], "phase": "imagine"}
         await _keep(context, state, kept)
-        return {**open_now, "blocks": state["blocks"][1:], "steps": []}
+        return {**open_now, **_next_block(state)}
     before = [step for step in steps if step.kind == "reasoned"]
     await _keep(context, state, before + _imagined(context, steps))
-    return {"blocks": state["blocks"][1:], "steps": [], "phase": "reason"}
+    return {**_next_block(state), "phase": "reason"}
+
+
+def _next_block(state: State) -> State:
+    return {"blocks": state["blocks"][1:], "through": state["blocks"][0][1], "steps": []}
 
 
 def after_commit(state: State, _: Runtime[BuildContext]) -> Literal["diverge", "recall", "publish"]:
@@ -52,7 +56,8 @@ async def _keep(context: BuildContext, state: State, steps: list[Step]) -> None:
     keys = [state["knowledge"].get(candidate_name(step.to_json())) for step in steps if step.accepted]
     uses = {key: keys.count(key) for key in keys if key is not None}
     with context.usage.timed("commit"):
-        await context.stored(store.append_draft, namespace, context.run, state["user"], in_order(steps), state["blocks"][0][1])
+        block = (in_order(steps), state["blocks"][0][1], state["through"])
+        await context.stored(store.append_draft, namespace, context.run, state["user"], *block)
         if uses:
             context.usage.add("recall.used", sum(uses.values()))
             await _count(context, uses)

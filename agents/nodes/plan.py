@@ -39,7 +39,7 @@ async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
     start = max(done, len(history) - config.l_tru, 0)
     chains, next_chain = open_chains(steps)
     blocks = blocks_of(len(history), start, context.block_size, config.held_out)
-    return {"blocks": blocks, "phase": "reason", "chains": chains, "next_chain": next_chain}
+    return {"blocks": blocks, "through": done, "phase": "reason", "chains": chains, "next_chain": next_chain}
 
 
 def after_plan(state: State, _: Runtime[BuildContext]) -> Literal["recall", "publish"]:

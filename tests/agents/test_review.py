@@ -137,7 +137,7 @@ async def test_a_graph_that_is_being_continued_is_not_decided_on(growing) -> Non
     report = await grow(8)
     graph = context.store.graph(context.namespace, "u")
     step = graph.waiting()[0]
-    context.store.append_draft(context.namespace, report.run, "u", graph.steps, 8)
+    context.store.append_draft(context.namespace, report.run, "u", graph.steps, 8, 0)
     with pytest.raises(CallerError, match="let `llmrg build` finish"):
         decide(context, {step.key: True})
     assert context.store.graph(context.namespace, "u") == graph

@@ -214,7 +214,7 @@ def change_manifest(path: Path, **changes: object) -> None:
         (lambda path: (path / "manifest.json").write_text('{"name": "x"}'), NotAStoreError, "is damaged or not of an export"),
         (lambda path: (path / "manifest.json").write_text("[]"), NotAStoreError, "is damaged or not of an export"),
         (lambda path: change_manifest(path, format="other", format_version=9), NotAStoreError, "damaged or not of an export"),
-        (lambda path: change_manifest(path, format_version=2, files="x"), StoreVersionError, "has format 2, .* update llmrg"),
+        (lambda path: change_manifest(path, format_version=3, files="x"), StoreVersionError, "has format 3, .* update llmrg"),
         (lambda path: change_manifest(path, rows={"items": 12}), NotAStoreError, "has 7 rows where the manifest says None"),
     ],
 )

@@ -45,7 +45,7 @@ def store(neo4j_server: Neo4jServer, driver: neo4j.Driver) -> Iterator[Neo4jStor
             opened.put_run(namespace, make_run())
             opened.put_knowledge(namespace, [make_knowledge(10, 11, source_user="ann")])
             for user in ("ann", "bob"):
-                opened.append_draft(namespace, "run 2", user, make_graph(user).steps, 8)
+                opened.append_draft(namespace, "run 2", user, make_graph(user).steps, 8, 0)
                 opened.replace_graph(namespace, make_graph(user))
                 opened.set_user_status(namespace, "run 1", user, "done")
         yield opened

@@ -23,7 +23,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         fill(store)
         for user in ("ann", "bob"):
             store.replace_graph(NAMESPACE, make_graph(user))
-        store.append_draft(NAMESPACE, "run 2", "ann", make_graph(run="run 2").steps, 4)
+        store.append_draft(NAMESPACE, "run 2", "ann", make_graph(run="run 2").steps, 4, 0)
         store.put_knowledge(NAMESPACE, [make_knowledge(reason=f"reason {n}", vector=(1.0, n, 2.0)) for n in range(40)])
         store.put_run(NAMESPACE, make_run())
         store.set_user_status(NAMESPACE, "run 1", "ann", "done")

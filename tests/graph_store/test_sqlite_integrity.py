@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
             fill(opened, namespace)
             opened.put_run(namespace, make_run())
             for user in ("ann", "bob"):
-                opened.append_draft(namespace, "run 2", user, make_graph(user).steps, 8)
+                opened.append_draft(namespace, "run 2", user, make_graph(user).steps, 8, 0)
                 opened.replace_graph(namespace, make_graph(user))
                 opened.set_user_status(namespace, "run 1", user, "done")
             opened.put_knowledge(namespace, [make_knowledge(10, 11, source_user="ann")])
