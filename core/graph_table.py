@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import repeat
 from typing import Any, Final, Self
@@ -99,6 +99,20 @@ class GraphTable(Mapping[str, ReasoningGraph]):
             columns[name] = [self.texts[row] for row in columns[name]]
         columns["cause_position"] = [None if position < 0 else position for position in columns["cause_position"]]
         return ReasoningGraph(user, steps_from(user, len(part), columns), self.runs[number], self.versions[number])
+
+    def __contains__(self, user: object) -> bool:
+        return user in self._number  # the mapping's own way would make the records
+
+    def numbers(self, users: Sequence[str]) -> np.ndarray:
+        """(n,) int64: which graph each user has, -1 for users without one."""
+        return np.fromiter((self._number.get(user, -1) for user in users), dtype=np.int64, count=len(users))
+
+    def mapped(self, rows: np.ndarray, value: Callable[[str], int]) -> np.ndarray:
+        """(n,) int64: `value` of the text in each of the (n,) rows of `texts`, asked once a row."""
+        distinct = np.unique(rows)
+        found = np.zeros(int(distinct.max(initial=0)) + 1, dtype=np.int64)
+        found[distinct] = [value(self.texts[row]) for row in distinct.tolist()]
+        return found[rows]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from llmrg.encoders.arrays import GraphArrays
     from llmrg.encoders.backends import backend
     from llmrg.encoders.building import Texts, imagined_arrays, reasoned_arrays
-    from llmrg.encoders.causal import CausalConfig, CausalGraphEncoder
+    from llmrg.encoders.causal import CausalConfig, CausalGraphEncoder, ReadoutWeights
+    from llmrg.encoders.graph_inputs import GraphInputs
+    from llmrg.encoders.graph_vectors import GraphVectors, GraphVectorsConfig
     from llmrg.encoders.sr_gnn import SrGnn, SrGnnConfig
     from llmrg.encoders.text import HashedVectors, LangChainVectors, MiniLm
 
@@ -17,9 +19,13 @@ _WHERE = {
     "CausalConfig": "causal",
     "CausalGraphEncoder": "causal",
     "GraphArrays": "arrays",
+    "GraphInputs": "graph_inputs",
+    "GraphVectors": "graph_vectors",
+    "GraphVectorsConfig": "graph_vectors",
     "HashedVectors": "text",
     "LangChainVectors": "text",
     "MiniLm": "text",
+    "ReadoutWeights": "causal",
     "SrGnn": "sr_gnn",
     "SrGnnConfig": "sr_gnn",
     "Texts": "building",
@@ -32,9 +38,13 @@ __all__ = [
     "CausalConfig",
     "CausalGraphEncoder",
     "GraphArrays",
+    "GraphInputs",
+    "GraphVectors",
+    "GraphVectorsConfig",
     "HashedVectors",
     "LangChainVectors",
     "MiniLm",
+    "ReadoutWeights",
     "SrGnn",
     "SrGnnConfig",
     "Texts",

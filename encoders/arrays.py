@@ -44,6 +44,9 @@ class GraphArrays:
     """(N,) int64 first position at which it no longer is; 0 for nodes that pass messages but are never read out."""
     weight: np.ndarray
     """(N,) float32 score of the step a reason or an imagined item comes from, 1 for the others."""
+    step: np.ndarray
+    """(N,) int64 number, within its graph's steps, of the step that a reason or an imagined item comes from; -1 for the others.
+    An imagined item that several steps of a cut lead to has the first of them."""
     src: np.ndarray
     """(E,) int64 node numbers."""
     dst: np.ndarray
@@ -65,8 +68,8 @@ class GraphArrays:
 
     def take(self, graphs: np.ndarray) -> GraphArrays:
         """The graphs numbered by (B,) int64, in that order, nodes renumbered."""
-        nodes, counts = _ranges(self.node_offsets, graphs)
-        edges, edge_counts = _ranges(self.edge_offsets, graphs)
+        nodes, counts = ranges(self.node_offsets, graphs)
+        edges, edge_counts = ranges(self.edge_offsets, graphs)
         offsets = offsets_of(counts)
         shift = np.repeat(offsets[:-1] - self.node_offsets[graphs], edge_counts)
         return GraphArrays(
@@ -75,6 +78,7 @@ class GraphArrays:
             start=self.start[nodes],
             end=self.end[nodes],
             weight=self.weight[nodes],
+            step=self.step[nodes],
             src=self.src[edges] + shift,
             dst=self.dst[edges] + shift,
             score=self.score[edges],
@@ -102,6 +106,7 @@ class GraphArrays:
             start=wide.start[keep],
             end=wide.end[keep],
             weight=wide.weight[keep],
+            step=wide.step[keep],
             src=number[wide.src[edge]],
             dst=number[wide.dst[edge]],
             score=wide.score[edge],
@@ -111,8 +116,18 @@ class GraphArrays:
             replaced=self.replaced,
         )
 
+    def visible(self, positions: np.ndarray) -> np.ndarray:
+        """(G, P) bool: whether a reason of the graph is read out at each of its (G, P) positions; never at position 0."""
+        reasons = np.flatnonzero(self.kind == Kind.REASON)
+        owner = np.searchsorted(self.node_offsets, reasons, side="right") - 1
+        span = max(int(positions.max(initial=0)), int(self.start[reasons].max(initial=0))) + 2  # each graph a stretch of one line
+        seen, gone = (np.sort(owner * span + np.minimum(when[reasons], span - 1)) for when in (self.start, self.end))
+        asked = np.arange(len(self))[:, None] * span + positions
+        count = np.searchsorted(seen, asked, side="right") - np.searchsorted(gone, asked, side="right")
+        return np.asarray((count > 0) & (positions > 0))
 
-def _ranges(offsets: np.ndarray, graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+
+def ranges(offsets: np.ndarray, graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers offsets[g] .. offsets[g + 1] of each graph in turn, and how many each has."""
     counts = offsets[graphs + 1] - offsets[graphs]
     starts = np.repeat(offsets[graphs] - offsets_of(counts)[:-1], counts)

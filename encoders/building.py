@@ -1,4 +1,4 @@
-"""Steps to flat arrays: once per data set, or once per batch of questions."""
+"""Steps to flat arrays, by index arithmetic over all graphs at once: of a data set, or of a batch of questions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from llmrg.core.records import ReasoningGraph, Step, StepKind
+from llmrg.core.graph_table import offsets_of
+from llmrg.core.records import ReasoningGraph
 from llmrg.encoders.arrays import NEVER, GraphArrays, Kind
+from llmrg.encoders.placed_steps import PlacedSteps
 
 MEMORY = 100
 """How many positions back an item or a reason is still read out, unless told otherwise."""
+ATTRIBUTE, REASON, IMAGINED = range(3)
+"""Columns of what a step adds: at most an attribute, then its reason, then an imagined item."""
 
 
 class Texts:
@@ -26,65 +30,6 @@ class Texts:
         return tuple(self._rows)
 
 
-class _Builder:
-    """Collects nodes and edges of one graph after the other."""
-
-    def __init__(self, row: Callable[[str], int], texts: Texts) -> None:
-        self.row, self.texts = row, texts
-        self.nodes: list[tuple[int, int, int, int, float]] = []
-        self.edges: list[tuple[int, int, float]] = []
-        self.counts: list[tuple[int, int, int]] = [(0, 0, 0)]
-
-    def begin(self, rows: np.ndarray, read_for: int) -> None:
-        self.first = len(self.nodes)
-        self.found: dict[tuple[object, ...], int] = {}
-        taken = int(Kind.TAKEN)
-        self.nodes += [(taken, r, t + 1, t + 1 + read_for if read_for else 0, 1.0) for t, r in enumerate(rows.tolist())]
-        self.length = len(rows)
-
-    def finish(self) -> None:
-        self.counts.append((len(self.nodes), len(self.edges), self.length))
-
-    def node(self, kind: Kind, content: int, start: int, end: int, weight: float) -> int:
-        self.nodes.append((int(kind), content, start, end, weight))
-        return len(self.nodes) - 1
-
-    def cause(self, step: Step, end: int, group: object = None) -> int | None:
-        """Node of the cause; an attribute gets one node a group, seen as soon as a step of it rests on the attribute."""
-        if step.cause_kind == "item":
-            assert step.cause_position is not None
-            return self.first + step.cause_position
-        if step.cause_kind == "root":
-            return None
-        key = (Kind.ATTRIBUTE, group, step.cause)
-        if key not in self.found:
-            self.found[key] = self.node(Kind.ATTRIBUTE, self.texts.row(step.cause.replace("=", ": ", 1)), step.seen, end, 1.0)
-        return self.found[key]
-
-    def edge(self, src: int, dst: int, score: float) -> None:
-        if self.nodes[src][2] <= self.nodes[dst][2]:
-            self.edges.append((src, dst, score))
-
-    def arrays(self, replaced: bool) -> GraphArrays:
-        kind, content, start, end, weight = zip(*self.nodes, strict=True) if self.nodes else ((),) * 5
-        src, dst, score = zip(*self.edges, strict=True) if self.edges else ((),) * 3
-        nodes, edges, lengths = np.array(self.counts, dtype=np.int64).T
-        return GraphArrays(
-            kind=np.array(kind, dtype=np.int64),
-            content=np.array(content, dtype=np.int64),
-            start=np.array(start, dtype=np.int64),
-            end=np.array(end, dtype=np.int64),
-            weight=np.array(weight, dtype=np.float32),
-            src=np.array(src, dtype=np.int64),
-            dst=np.array(dst, dtype=np.int64),
-            score=np.array(score, dtype=np.float32),
-            node_offsets=nodes,
-            edge_offsets=edges,
-            lengths=lengths[1:],
-            replaced=replaced,
-        )
-
-
 def reasoned_arrays(
     histories: Sequence[np.ndarray],
     graphs: Sequence[ReasoningGraph | None],
@@ -92,75 +37,205 @@ def reasoned_arrays(
     texts: Texts,
     memory: int = MEMORY,
 ) -> GraphArrays:
-    """G_rea of each history: cause -> reason -> item, and item -> reason where the reason was made later than the item was taken.
+    """G_rea of each history, of graphs at hand; see `reasoned_layer`.
 
     Args:
         histories: catalogue rows of each user, oldest first, cut where the graph is cut.
         graphs: graph of each user, or None; cut here once more, at the length of the history.
-        row: catalogue row of an item id.
+        row: catalogue row of an item id, 0 where the catalogue lacks it.
         texts: gets the reasons and attributes that it lacks.
         memory: how many positions back a node is still read out; attributes are never forgotten.
     """
-    builder = _Builder(row, texts)
-    for rows, graph in zip(histories, graphs, strict=True):
-        builder.begin(rows, memory)
-        for step in _known(graph, rows, "reasoned"):
-            cause = builder.cause(step, int(NEVER))
-            reason = builder.node(Kind.REASON, texts.row(step.reason), step.seen, step.seen + memory, step.score)
-            item = builder.first + step.position
-            if cause is not None:
-                builder.edge(cause, reason, step.score)
-            builder.edge(reason, item, step.score)
-            if step.seen > step.position + 1:
-                builder.edge(item, reason, step.score)
-        builder.finish()
-    return builder.arrays(replaced=False)
+    return reasoned_layer(PlacedSteps.of_records(graphs, histories, row).only("reasoned"), texts, memory)
 
 
 def imagined_arrays(
     histories: Sequence[np.ndarray], graphs: Sequence[ReasoningGraph | None], row: Callable[[str], int], texts: Texts
 ) -> GraphArrays:
-    """G_div of each history: cause -> imagined reason -> imagined item; at each position the latest cut up to it is active.
+    """G_div of each history, of graphs at hand; see `imagined_layer`. Arguments as for `reasoned_arrays`."""
+    return imagined_layer(PlacedSteps.of_records(graphs, histories, row).only("imagined"), texts)
 
-    Arguments as for `reasoned_arrays`. The nodes of the history pass messages and are not read out.
+
+def reasoned_layer(placed: PlacedSteps, texts: Texts, memory: int = MEMORY) -> GraphArrays:
+    """cause -> reason -> item, and item -> reason where the reason was made later than the item was taken.
+
+    Args: placed: reasoned steps. texts, memory: as for `reasoned_arrays`.
     """
-    builder = _Builder(row, texts)
-    for rows, graph in zip(histories, graphs, strict=True):
-        builder.begin(rows, 0)
-        steps = _known(graph, rows, "imagined")
-        ends = _ends(steps)
-        for step in steps:
-            if step.seen < ends[step.position]:
-                _imagine(builder, step, ends[step.position])
-        builder.finish()
-    return builder.arrays(replaced=True)
+    about = _attribute_rows(placed, texts)
+    adds_attribute, adder = _attributes(about, placed.graph)
+    adds = np.stack([adds_attribute, np.ones(len(placed), dtype=bool)], axis=1)
+    nodes = _Nodes(placed, adds)
+    seen, position = placed.steps["seen"], placed.steps["position"]
+    cause, reason, item = nodes.causes(about, adder), nodes.added[:, REASON], nodes.taken_at(position)
+    late = seen > position + 1
+    return nodes.arrays(
+        kind=(Kind.ATTRIBUTE, Kind.REASON),
+        content=(about, _reason_rows(placed, texts)),
+        end=(NEVER, seen + memory),
+        weight=(1.0, placed.steps["score"]),
+        step=(-1, placed.number),
+        taken_end=nodes.starts + memory,
+        edges=((cause, reason, cause >= 0), (reason, item, ~late), (item, reason, late)),
+        replaced=False,
+    )
 
 
-def _known(graph: ReasoningGraph | None, rows: np.ndarray, kind: StepKind) -> list[Step]:
-    """Accepted steps of the kind that the history allows, by `seen`: an attribute starts with the first step that rests on it."""
-    steps = graph.before(len(rows)).steps if graph is not None else ()
-    return sorted((step for step in steps if step.accepted and step.kind == kind), key=lambda step: step.seen)
+def imagined_layer(placed: PlacedSteps, texts: Texts) -> GraphArrays:
+    """cause -> imagined reason -> imagined item; at each position the latest cut up to it is active.
+
+    The nodes of the history pass messages and are not read out. Steps of one cut, seen at once, that lead to one item share its
+    node, whose weight is the best of theirs (score times grounding).
+
+    Args: placed: imagined steps. texts: as for `reasoned_arrays`.
+    """
+    ends = _ends(placed)
+    shown = placed.steps["seen"] < ends
+    placed, ends = placed.where(shown), ends[shown]
+    seen, cut, score = placed.steps["seen"], placed.steps["position"], placed.steps["score"]
+    about = _attribute_rows(placed, texts)
+    adds_attribute, adder = _attributes(about, placed.graph, cut)
+    ender = _first_equal(placed.graph, cut, seen, placed.item)
+    own = np.arange(len(placed))
+    nodes = _Nodes(placed, np.stack([adds_attribute, np.ones(len(placed), dtype=bool), ender == own], axis=1))
+    best = np.zeros(len(placed))
+    np.maximum.at(best, ender, score * placed.steps["grounding"])
+    cause, reason, item = nodes.causes(about, adder), nodes.added[:, REASON], nodes.added[ender, IMAGINED]
+    always = np.ones(len(placed), dtype=bool)
+    return nodes.arrays(
+        kind=(Kind.ATTRIBUTE, Kind.REASON, Kind.IMAGINED),
+        content=(about, _reason_rows(placed, texts), placed.item),
+        end=(ends, ends, ends),
+        weight=(1.0, score, best),
+        step=(-1, placed.number, placed.number),
+        taken_end=0,
+        edges=((cause, reason, cause >= 0), (reason, item, always)),
+        replaced=True,
+    )
 
 
-def _imagine(builder: _Builder, step: Step, end: int) -> None:
-    cause = builder.cause(step, end, step.position)
-    reason = builder.node(Kind.REASON, builder.texts.row(step.reason), step.seen, end, step.score)
-    key = (Kind.IMAGINED, step.position, step.seen, step.item)
-    score = step.score * step.grounding
-    if key not in builder.found:
-        builder.found[key] = builder.node(Kind.IMAGINED, builder.row(step.item), step.seen, end, score)
-    item = builder.found[key]
-    kind, content, start, _, known = builder.nodes[item]
-    builder.nodes[item] = (kind, content, start, end, max(known, score))
-    if cause is not None:
-        builder.edge(cause, reason, step.score)
-    builder.edge(reason, item, step.score)
+class _Nodes:
+    """Numbers of the nodes: of each graph first its history, then what its steps add, step by step."""
+
+    def __init__(self, placed: PlacedSteps, adds: np.ndarray) -> None:
+        """Args: adds: (S, K) bool, which of K things a step adds."""
+        self.placed, self.adds = placed, adds
+        lengths = np.diff(placed.item_offsets)
+        self.offsets = offsets_of(lengths + _per_graph(placed.graph, adds.sum(axis=1), len(lengths)))
+        self.taken = np.arange(len(placed.rows)) + np.repeat(self.offsets[:-1] - placed.item_offsets[:-1], lengths)
+        self.starts = np.arange(1, len(placed.rows) + 1) - np.repeat(placed.item_offsets[:-1], lengths)
+        self.added = np.cumsum(adds).reshape(adds.shape) - 1 + placed.item_offsets[placed.graph + 1][:, None]
+
+    def taken_at(self, positions: np.ndarray) -> np.ndarray:
+        """(S,) int64 node of the item at a position of each step's history."""
+        return np.asarray(self.offsets[self.placed.graph] + positions)
+
+    def causes(self, about: np.ndarray, adder: np.ndarray) -> np.ndarray:
+        """(S,) int64 node of each step's cause, -1 for a root; arguments as `_attributes` takes and gives them."""
+        position = self.placed.steps["cause_position"]
+        item = np.where(position >= 0, self.taken_at(position), -1)
+        return np.where(about >= 0, self.added[adder, ATTRIBUTE], item)
+
+    def arrays(
+        self,
+        *,
+        kind: tuple[Kind, ...],
+        content: tuple[np.ndarray, ...],
+        end: tuple[np.ndarray | np.int64, ...],
+        weight: tuple[np.ndarray | float, ...],
+        step: tuple[np.ndarray | int, ...],
+        taken_end: np.ndarray | int,
+        edges: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...],
+        replaced: bool,
+    ) -> GraphArrays:
+        """All but the last three are told for each thing that a step may add; edges are (src, dst, whether there is one)."""
+        placed = self.placed
+        lengths, seen = np.diff(placed.item_offsets), placed.steps["seen"]
+        src, dst, there = (np.stack(part, axis=1) for part in zip(*edges, strict=True))
+        score = np.broadcast_to(placed.steps["score"][:, None], there.shape)
+        return GraphArrays(
+            kind=self._column(int(Kind.TAKEN), kind, np.int64),
+            content=self._column(placed.rows, content, np.int64),
+            start=self._column(self.starts, (seen,) * len(kind), np.int64),
+            end=self._column(taken_end, end, np.int64),
+            weight=self._column(1.0, weight, np.float32),
+            step=self._column(-1, step, np.int64),
+            src=src[there],
+            dst=dst[there],
+            score=score[there].astype(np.float32),
+            node_offsets=self.offsets,
+            edge_offsets=offsets_of(_per_graph(placed.graph, there.sum(axis=1), len(lengths))),
+            lengths=lengths,
+            replaced=replaced,
+        )
+
+    def _column(self, taken: np.ndarray | float, added: Sequence[np.ndarray | float], dtype: type) -> np.ndarray:
+        """(N,): a value for each item of the histories, and (S,) values for each thing added."""
+        found = np.empty(int(self.offsets[-1]), dtype=dtype)
+        found[self.taken] = taken
+        for thing, values in enumerate(added):
+            adds = self.adds[:, thing]
+            found[self.added[adds, thing]] = np.broadcast_to(values, adds.shape)[adds]
+        return found
 
 
-def _ends(steps: Sequence[Step]) -> dict[int, int]:
-    """Position from which on each cut is replaced: the first sight of any later cut."""
-    ends, first_later = {}, int(NEVER)
-    for cut in sorted({step.position for step in steps}, reverse=True):
-        ends[cut] = first_later
-        first_later = min(first_later, *(step.seen for step in steps if step.position == cut))
-    return ends
+def _per_graph(graph: np.ndarray, counts: np.ndarray, graphs: int) -> np.ndarray:
+    """(G,) int64 sum of each graph's counts."""
+    return np.bincount(graph, weights=counts, minlength=graphs).astype(np.int64)
+
+
+def _reason_rows(placed: PlacedSteps, texts: Texts) -> np.ndarray:
+    """(S,) int64 text row of each reason."""
+    return placed.table.mapped(placed.steps["reason"], texts.row)
+
+
+def _attribute_rows(placed: PlacedSteps, texts: Texts) -> np.ndarray:
+    """(S,) int64 text row of the attribute that is the cause; -1 where another thing is."""
+    found = np.full(len(placed), -1, dtype=np.int64)
+    about = placed.table.mapped(placed.steps["cause_kind"], lambda text: text == "attribute") > 0
+    found[about] = placed.table.mapped(placed.steps["cause"][about], lambda text: texts.row(text.replace("=", ": ", 1)))
+    return found
+
+
+def _attributes(about: np.ndarray, *groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An attribute has one node a group, seen as soon as a step of the group rests on it.
+
+    Returns: (S,) bool, whether the step is that one; (S,) int64, which step it is (where an attribute is the cause).
+    """
+    which = np.flatnonzero(about >= 0)
+    adder = np.zeros(len(about), dtype=np.int64)
+    adder[which] = which[_first_equal(about[which], *(group[which] for group in groups))]
+    return (about >= 0) & (adder == np.arange(len(about))), adder
+
+
+def _first_equal(*columns: np.ndarray) -> np.ndarray:
+    """(n,) int64: for each of n rows the first row that is equal to it in all columns."""
+    order = np.lexsort(columns)  # stable, so equal rows stay in order
+    begins = _begins(*(column[order] for column in columns))
+    found = np.empty(len(order), dtype=np.int64)
+    found[order] = order[begins][np.cumsum(begins) - 1]
+    return found
+
+
+def _begins(*columns: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether a row differs from the one before it."""
+    found = np.ones(len(columns[0]), dtype=bool)
+    found[1:] = False
+    for column in columns:
+        found[1:] |= column[1:] != column[:-1]
+    return found
+
+
+def _ends(placed: PlacedSteps) -> np.ndarray:
+    """(S,) int64 position from which on each step's cut is replaced: the first sight of any later cut of the graph."""
+    found = np.full(len(placed), NEVER)
+    if not len(placed):
+        return found
+    order = np.lexsort((placed.steps["position"], placed.graph))
+    graph, seen = placed.graph[order], placed.steps["seen"][order]
+    begins = _begins(graph, placed.steps["position"][order])
+    cut, owner = np.cumsum(begins) - 1, graph[begins]
+    line = owner * (int(seen.max()) + 1)  # each graph a stretch of one line, so that a minimum from behind ends with its graph
+    first = np.minimum.accumulate((np.minimum.reduceat(seen, np.flatnonzero(begins)) + line)[::-1])[::-1] - line
+    later = np.append(np.where(owner[1:] == owner[:-1], first[1:], NEVER), NEVER)
+    found[order] = later[cut]
+    return found

@@ -1,9 +1,10 @@
-"""DGL: one `dgl.graph` a batch and a fused multiply-and-sum. The only module that imports dgl."""
+"""DGL: one `dgl.graph` for a batch's edges and a fused multiply-and-sum. The only module that imports dgl."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections import deque
 from typing import Any
 
 from torch import Tensor
@@ -17,19 +18,25 @@ with warnings.catch_warnings():
 
 
 class DglBackend:
-    """`dgl.ops.u_mul_e_sum`; the graph of the last edges is kept, since every layer of a batch asks for the same ones."""
+    """`dgl.ops.u_mul_e_sum`; the last two graphs are kept, since all layers of a batch ask for the same edges, SR-GNN both ways."""
 
     name = "dgl"
 
     def __init__(self) -> None:
         self._torch = TorchBackend()
-        self._last: tuple[Tensor, Tensor, int, Any] | None = None
+        self._kept: deque[tuple[Tensor, Tensor, int, Any]] = deque(maxlen=2)
 
     def weighted_sum(self, states: Tensor, src: Tensor, dst: Tensor, weight: Tensor) -> Tensor:
         """See `Backend.weighted_sum`."""
         if not len(src) or states.device.type != "cpu":  # the wheel of the package registry has no GPU kernels
             return self._torch.weighted_sum(states, src, dst, weight)
-        if self._last is None or self._last[0] is not src or self._last[1] is not dst or self._last[2] != len(states):
-            self._last = (src, dst, len(states), dgl.graph((src, dst), num_nodes=len(states)))
-        found: Tensor = dgl.ops.u_mul_e_sum(self._last[3], states, weight[:, None])
+        found: Tensor = dgl.ops.u_mul_e_sum(self._graph(src, dst, len(states)), states, weight[:, None])
         return found
+
+    def _graph(self, src: Tensor, dst: Tensor, nodes: int) -> Any:
+        for kept_src, kept_dst, kept_nodes, graph in self._kept:
+            if kept_src is src and kept_dst is dst and kept_nodes == nodes:
+                return graph
+        graph = dgl.graph((src, dst), num_nodes=nodes)
+        self._kept.append((src, dst, nodes, graph))
+        return graph

@@ -15,7 +15,7 @@ from llmrg.encoders.nodes import GraphBatch, NodeFeatures
 class SrGnnConfig(BaseModel, frozen=True, extra="forbid"):
     """Shape of an SR-GNN encoder."""
 
-    steps: PositiveInt = 1
+    layers: PositiveInt = 1
     """Rounds of message passing."""
     backend: BackendName = "auto"
 
@@ -63,18 +63,19 @@ class SrGnn(nn.Module):
         return found.index_put((torch.from_numpy(graph), torch.from_numpy(slot)), self.readout(states, cut))
 
     def propagate(self, states: Tensor, batch: GraphBatch) -> Tensor:
-        """(N, D) -> (N, D): `steps` rounds of gated messages along and against the edges."""
-        for _ in range(self.config.steps):
+        """(N, D) -> (N, D): `layers` rounds of gated messages along and against the edges."""
+        for _ in range(self.config.layers):
             into = self.backend.weighted_sum(self.edge_in(states), batch.src, batch.dst, batch.incoming) + self.bias_in
             out = self.backend.weighted_sum(self.edge_out(states), batch.dst, batch.src, batch.outgoing) + self.bias_out
             states = self.gate(torch.cat([into, out], dim=1), states)
         return states
 
     def readout(self, states: Tensor, cut: GraphArrays) -> Tensor:
-        """(N, D) -> (G, D): soft attention of each graph's last item on its nodes; zero without a reason."""
+        """(N, D) -> (G, D): soft attention of each graph's last item on its nodes; zero without a visible reason."""
         owner = np.repeat(np.arange(len(cut)), np.diff(cut.node_offsets))
-        count = np.bincount(owner[cut.kind == Kind.REASON], minlength=len(cut))
-        read = torch.from_numpy(np.flatnonzero(cut.end > cut.lengths[owner])).to(states.device)
+        shown = cut.end > cut.lengths[owner]
+        count = np.bincount(owner[shown & (cut.kind == Kind.REASON)], minlength=len(cut))
+        read = torch.from_numpy(np.flatnonzero(shown)).to(states.device)
         graph = torch.from_numpy(owner).to(states.device)[read]
         last = states[torch.from_numpy(cut.node_offsets[:-1] + cut.lengths - 1).to(states.device)]
         seen = states[read]

@@ -96,5 +96,5 @@ class GraphFusion(nn.Module):
 
 def _encoder(size: int, text_size: int, config: FusionConfig) -> nn.Module:
     if config.encoder == "causal":
-        return CausalGraphEncoder(size, text_size, CausalConfig(steps=config.steps, backend=config.backend))
-    return SrGnn(size, text_size, SrGnnConfig(steps=config.steps, backend=config.backend))
+        return CausalGraphEncoder(size, text_size, CausalConfig(layers=config.steps, backend=config.backend))
+    return SrGnn(size, text_size, SrGnnConfig(layers=config.steps, backend=config.backend))

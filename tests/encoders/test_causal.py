@@ -34,8 +34,8 @@ def encoder(kind: str = "causal", steps: int = 2, backend: str = "torch") -> nn.
     with torch.random.fork_rng():
         torch.manual_seed(0)
         if kind == "causal":
-            return CausalGraphEncoder(SIZE, 32, CausalConfig(steps=steps, backend=backend)).eval()
-        return SrGnn(SIZE, 32, SrGnnConfig(steps=steps, backend=backend)).eval()
+            return CausalGraphEncoder(SIZE, 32, CausalConfig(layers=steps, backend=backend)).eval()
+        return SrGnn(SIZE, 32, SrGnnConfig(layers=steps, backend=backend)).eval()
 
 
 def encode(net: nn.Module, build: str, pairs: list[tuple[History, ReasoningGraph]], positions: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def test_six_nodes(rounds: int, backend: str) -> None:
     if backend == "dgl":
         pytest.importorskip("dgl")
     generator = torch.Generator().manual_seed(0)
-    net = SrGnn(SIZE, 3, SrGnnConfig(steps=rounds, backend=backend)).eval()
+    net = SrGnn(SIZE, 3, SrGnnConfig(layers=rounds, backend=backend)).eval()
     for value in net.parameters():
         torch.nn.init.normal_(value, generator=generator)
     items = torch.randn(5, SIZE, generator=generator)
