@@ -100,7 +100,7 @@ class SequentialRecommender(BaseRecommender):
             )
 
     def _build(self, items: int, attributes: csr_matrix | None, generator: torch.Generator | None = None) -> nn.ModuleDict:
-        model = self.parts.model.build(items, attributes, generator)
+        model = self.parts.model.build(items, attributes, generator, self.objective.extra_rows)
         net = nn.ModuleDict({"model": model})
         if self.parts.fusion is not None:
             assert self._told is not None
@@ -134,7 +134,7 @@ class SequentialRecommender(BaseRecommender):
         fused = self._fuse(base, windows[:, 0], np.where(slots.targets > 0, slots.positions, 0))
         targets = torch.from_numpy(slots.targets).to(base.device)[wanted] - 1
         loss = item_loss(fused.states[wanted], fused.keys, targets, self.parts.loss, _at_slots(fused, wanted))
-        further = self.objective.extra_loss(self._encode, rows, parts, slots, base, dice)
+        further = self.objective.extra_loss(self._encode, rows, parts, slots, base, self._length, dice)
         return loss if further is None else loss + further
 
     def _encode(self, items: np.ndarray) -> Tensor:
@@ -256,6 +256,7 @@ def _at_slots(fused: Fused, wanted: Tensor) -> Bonus | None:
 
 
 def _saved_attributes(artifact: Artifact) -> csr_matrix:
-    at, share = artifact.tensor("net.model.item.attribute_at"), artifact.tensor("net.model.item.attribute_share")
-    themes = len(artifact.tensor("net.model.item.attributes"))
+    table = "net.model.feature" if "net.model.feature.attribute_at" in artifact.tensors else "net.model.item"
+    at, share = artifact.tensor(f"{table}.attribute_at"), artifact.tensor(f"{table}.attribute_share")
+    themes = len(artifact.tensor(f"{table}.attributes"))
     return csr_matrix((share, (at[0] - 1, at[1])), shape=(len(artifact.items), themes))

@@ -24,9 +24,11 @@ class BsaRecConfig(SasRecConfig, frozen=True, extra="forbid"):
     cutoff: PositiveInt = 5
     """Frequencies kept by the filter: 0 .. cutoff // 2 of `max_length` (the paper's c)."""
 
-    def build(self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None) -> BsaRecNet:
-        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors."""
-        return BsaRecNet(ItemTable(items, self.embedding_size, attributes, generator=generator), self, generator)
+    def build(
+        self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 0
+    ) -> BsaRecNet:
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, `extra` rows follow them."""
+        return BsaRecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
 
 
 class BsaLayer(AttentionLayer):

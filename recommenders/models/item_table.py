@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 
-class ItemTable(nn.Module):
+class Table(nn.Module):
+    """One vector per item of a catalogue, made when asked."""
+
+    def __init__(self, items: int, size: int) -> None:
+        super().__init__()
+        self.items, self.size = items, size
+
+    def forward(self) -> Tensor:
+        """(N + 1 or more, D) float32; row 0 is padding and zero, rows after N are [MASK]s."""
+        raise NotImplementedError
+
+    def at(self, slots: Tensor) -> Tensor:
+        """(B, L) int64 rows, 0 for padding and -1 for [MASK] -> (B, L, D)."""
+        return F.embedding(torch.where(slots < 0, self.items + 1, slots), self())
+
+
+class ItemTable(Table):
     """Row i is e_i, or with attributes e_i + the weighted mean of the vectors of i's attributes; row 0 is padding and zero."""
 
     def __init__(
@@ -22,13 +39,13 @@ class ItemTable(nn.Module):
         """Args:
         items: N.
         attributes: (N, T) weights of each item's attributes, or None.
-        extra: further rows after the items, such as the [MASK] of a cloze model.
+        extra: further rows after the items, such as the [MASK] of a cloze model. They start at zero, about the mean of all
+            items, and take nothing from the generator: the other weights are those of a model without them.
         """
-        super().__init__()
-        self.items, self.size = items, size
-        self.weight = nn.Parameter(torch.empty(items + 1 + extra, size))
-        nn.init.normal_(self.weight, std=0.02, generator=generator)
+        super().__init__(items, size)
+        self.weight = nn.Parameter(torch.zeros(items + 1 + extra, size))
         with torch.no_grad():
+            self.weight[: items + 1].normal_(std=0.02, generator=generator)
             self.weight[0] = 0.0
         self.attributes: nn.Parameter | None = None
         if attributes is not None:

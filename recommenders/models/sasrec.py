@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, PositiveInt, model_validator
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from llmrg.recommenders.models.item_table import ItemTable
+from llmrg.recommenders.models.item_table import ItemTable, Table
 
 
 class SasRecConfig(BaseModel, frozen=True, extra="forbid"):
@@ -36,9 +36,11 @@ class SasRecConfig(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"heads must divide embedding_size, but {self.embedding_size} % {self.heads} is not 0")
         return self
 
-    def build(self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None) -> SasRecNet:
-        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors."""
-        return SasRecNet(ItemTable(items, self.embedding_size, attributes, generator=generator), self, generator)
+    def build(
+        self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 0
+    ) -> SasRecNet:
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, `extra` rows follow them."""
+        return SasRecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
 
 
 class Attention(nn.Module):
@@ -92,7 +94,7 @@ class SasRecNet(nn.Module):
     layer: type[AttentionLayer] = AttentionLayer
     causal = True
 
-    def __init__(self, table: ItemTable, config: SasRecConfig, generator: torch.Generator | None = None) -> None:
+    def __init__(self, table: Table, config: SasRecConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config, self.size = config, config.embedding_size
         self.item = table
@@ -107,15 +109,15 @@ class SasRecNet(nn.Module):
         """Turn item histories into one vector per position.
 
         Args:
-            items: (B, L) int64 row numbers, oldest first, left-padded with 0; L <= max_length.
+            items: (B, L) int64 row numbers, oldest first, left-padded with 0, -1 for [MASK]; L <= max_length.
         Returns: (B, L, D) float32; rows at padding are exactly zero.
         """
-        return self.attend(items, F.embedding(items, self.item()) * self.size**0.5)
+        return self.attend(items, self.item.at(items) * self.size**0.5)
 
     def attend(self, items: Tensor, states: Tensor) -> Tensor:
         """(B, L, D) contents of the slots, without positions -> (B, L, D)."""
         length = items.shape[1]
-        real = items > 0
+        real = items != 0
         places = (real.long().cumsum(dim=1) - 1).clamp(min=0)
         states = self.dropout(states + self.position(places))
         itself = torch.eye(length, dtype=torch.bool, device=items.device)

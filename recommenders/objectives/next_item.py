@@ -47,6 +47,7 @@ class NextItem:
         batch: Sequence[np.ndarray],
         slots: Slots,
         states: Tensor,
+        length: int,
         dice: np.random.Generator,
     ) -> Tensor | None:
         """None: there is no further loss."""

@@ -9,13 +9,16 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+MASK = -1
+"""[MASK] in a slot: an item is there, and the model is not told which."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slots:
     """A batch of histories, left-padded."""
 
     items: np.ndarray
-    """(B, L) int64 rows that the model reads; 0 is padding."""
+    """(B, L) int64 rows that the model reads; 0 is padding, `MASK` a hidden item."""
     targets: np.ndarray
     """(B, L) int64 rows to be predicted; 0 where a slot has none."""
     positions: np.ndarray
@@ -49,6 +52,7 @@ class Objective(Protocol):
         batch: Sequence[np.ndarray],
         slots: Slots,
         states: Tensor,
+        length: int,
         dice: np.random.Generator,
     ) -> Tensor | None:
         """A further loss beside that of the slots, or None.
@@ -59,6 +63,8 @@ class Objective(Protocol):
             batch: the B windows of this batch, whose last item is the last target.
             slots: what `training` made of them.
             states: (B, L, D) what the model made of those.
+            length: the most items that `encode` takes.
+            dice: decides all that is random, so that a resumed training draws the same.
         """
 
 
@@ -74,4 +80,4 @@ def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
 def positions_of(items: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """(B, L) int64: the last slot of row b has position ends[b], the one before it ends[b] - 1, ...; 0 at padding."""
     back = np.arange(items.shape[1] - 1, -1, -1)
-    return np.where(items > 0, ends[:, None] - back[None, :], 0).astype(np.int64)
+    return np.where(items != 0, ends[:, None] - back[None, :], 0).astype(np.int64)
