@@ -233,9 +233,8 @@ def _verdict(question: Question, answer: Answer | None, seen: int) -> Verdict:
         said = "led to" if question.hidden == "item" else "was explained by"
         instead = f"with the {question.hidden} hidden, it {said} {question.options[answer.choice - 1]!r} instead"
         return Verdict(0.0, instead, seen, f"another {question.hidden} chosen")
-    sure = answer.confidence
-    critique = "" if sure >= ChatMind.default_tau else f"found again with a confidence of {sure:.2f} only"
-    return Verdict(sure, critique, seen, "found again, but not sure")
+    critique = f"found again with a confidence of {answer.confidence:.2f} only"
+    return Verdict(answer.confidence, critique, seen, "found again, but not sure")
 
 
 def _known_reasons(dataset: Dataset) -> list[str]:

@@ -124,7 +124,7 @@ class LikelihoodMind:
         worst = min(ends, key=lambda z: z[column])
         score = float(ndtr(worst[column]))
         better = self.bank[int(np.argmax(worst))]
-        critique = "" if score >= self.default_tau else f"{better!r} fits better"
+        critique = f"{better!r} fits better" if better != candidate.reason else f"{better!r} fits best, but weakly"
         return Verdict(score, critique, cause="another reason fits better")
 
     # -- imagine -------------------------------------------------------------------------------------------------------

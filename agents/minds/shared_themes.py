@@ -97,8 +97,7 @@ class SharedThemesMind:
         generator = random.Random(stable_key("distractors", c.cause, c.reason, c.item))
         drawn = [generator.choice(self._ids) for _ in range(self.config.distractors)]
         worse = sum(c.reason not in self._themes[item] for item in drawn) / len(drawn)
-        critique = "" if worse >= self.default_tau else f"{c.reason!r} fits too many others"
-        return Verdict(worse, critique, cause="fits too many others")
+        return Verdict(worse, f"{c.reason!r} fits too many others", cause="fits too many others")
 
     # -- imagine -----------------------------------------------------------------------------------------------------
     async def imagine(self, cut: Cut) -> list[Imagined]:

@@ -18,6 +18,8 @@ from llmrg.core.records import WAITS_FOR_REVIEW, Step
 
 UNVERIFIED = 1.0
 """Score of every step when verification is off."""
+NONE = Verdict(-1.0)
+"""Below all others."""
 
 
 async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
@@ -36,19 +38,25 @@ async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
         verdicts = [Verdict(UNVERIFIED) for _ in candidates]
     kind = "imagined" if imagined else "reasoned"
     steps = list(state["steps"])
-    critiques = dict(state["critiques"])
+    best: dict[int, Verdict] = {}  # of the rejected ones; what came nearest is worth mending
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         seen = min(max(candidate.seen, verdict.seen), len(block.history))
         step = _step(context, state["user"], candidate, kind, verdict, seen)
         steps.append(step.to_json())
         outcome = "accepted" if step.accepted else "waiting" if step.waits else "rejected"
         context.usage.add(f"verify.{kind}.{outcome}")
-        if not step.accepted:
-            critiques[str(candidate.position)] = verdict.critique
+        if not step.accepted and verdict.score > best.get(candidate.position, NONE).score:
+            best[candidate.position] = verdict
         if outcome == "rejected":
             context.usage.add(f"verify.why.{verdict.cause or 'score below tau'}")
-    again = {} if imagined else {"critiques": critiques}
-    return {"steps": steps, "candidates": [], **again}  # type: ignore[typeddict-item]
+    if imagined:
+        return {"steps": steps, "candidates": []}
+    critiques = {str(position): _critique(context, verdict) for position, verdict in best.items()}
+    return {"steps": steps, "candidates": [], "critiques": state["critiques"] | critiques}
+
+
+def _critique(context: BuildContext, verdict: Verdict) -> str:
+    return verdict.critique or f"score {verdict.score:.2f} is below {context.tau:.2f}"
 
 
 async def _judged(context: BuildContext, block: Block, candidates: list[Candidate]) -> list[Verdict]:
@@ -68,7 +76,7 @@ async def _judged(context: BuildContext, block: Block, candidates: list[Candidat
 
 def _step(context: BuildContext, user: str, c: Candidate, kind: str, verdict: Verdict, seen: int) -> Step:
     accepted, lowest = verdict.score >= context.tau, context.config.review_from
-    why = "" if accepted else verdict.critique or f"score {verdict.score:.2f} is below {context.tau:.2f}"
+    why = "" if accepted else _critique(context, verdict)
     if not accepted and lowest is not None and verdict.score >= lowest:
         why = f"{WAITS_FOR_REVIEW}: {why}"
     elif why.startswith(WAITS_FOR_REVIEW):  # a verifier's own words do not make a step wait
