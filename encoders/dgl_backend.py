@@ -18,7 +18,7 @@ with warnings.catch_warnings():
 
 
 class DglBackend:
-    """`dgl.ops.u_mul_e_sum`; the last two graphs are kept, since all layers of a batch ask for the same edges, SR-GNN both ways."""
+    """`u_mul_e_sum`; the last two graphs are kept, since all layers of a batch ask for the same edges (SR-GNN both ways)."""
 
     name = "dgl"
 

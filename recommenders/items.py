@@ -25,9 +25,16 @@ class ItemRows:
             nearest = difflib.get_close_matches(item, self.ids, n=1)
             raise UnknownItemError(item, nearest[0] if nearest else "") from None
 
+    def get(self, item: str, default: int = 0, /) -> int:
+        """Row number of an item, or the default where the catalogue lacks it."""
+        return self._rows.get(item, default)
+
     def rows(self, items: Sequence[str]) -> np.ndarray:
         """(n,) int64 row numbers, in the order given."""
         return np.fromiter((self.row(item) for item in items), dtype=np.int64, count=len(items))
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._rows
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -61,6 +61,31 @@ def test_users_without_a_graph_are_not_in_it() -> None:
     assert GraphTable.joined([]) == {}
 
 
+def test_who_is_in_it_is_known_without_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = GraphTable.of([make_graph("ann"), make_graph("bob")])
+    monkeypatch.setattr(GraphTable, "__getitem__", lambda *_: pytest.fail("a record was made"))
+    assert "ann" in table
+    assert "eve" not in table
+    assert table.numbers(["bob", "eve", "ann"]).tolist() == [1, -1, 0]
+    assert table.numbers([]).tolist() == []
+
+
+@unhurried
+@given(graphs_of)
+def test_texts_are_mapped_once_a_row(graphs: list[ReasoningGraph]) -> None:
+    """Also where tables were joined and a text has several rows."""
+    table = GraphTable.joined([GraphTable.of([graph]) for graph in graphs])
+    asked: list[str] = []
+
+    def length(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    found = table.mapped(table.steps["reason"], length)
+    assert found.tolist() == [len(step.reason) for graph in table.values() for step in graph.steps]
+    assert len(asked) == len(set(table.steps["reason"].tolist()))
+
+
 def test_a_number_too_large_is_named() -> None:
     step = Step("ann", 2**70, "reasoned", "root", "", None, "why", "i1", 0.5, 0, 2**70 + 1)
     with pytest.raises(CallerError, match="position must have 64 bits"):

@@ -52,3 +52,18 @@ def test_unknown_and_missing_backends(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rooms_import_without_torch_and_dgl() -> None:
     code = "import sys, llmrg.encoders, llmrg.recommenders, llmrg.encoders.text; print({'torch', 'dgl'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_dgl_makes_one_graph_for_each_way_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SR-GNN asks for the edges both ways in every layer."""
+    dgl = pytest.importorskip("dgl")
+    made, real = [], dgl.graph
+    monkeypatch.setattr(dgl, "graph", lambda *args, **options: made.append(args) or real(*args, **options))
+    kept, states = backend("dgl"), torch.randn(4, 3)
+    for batch in range(2):
+        src, dst, weight = torch.tensor([0, 1, 2]), torch.tensor([1, 2, 3]), torch.full((3,), 0.5 + batch)
+        for _ in range(3):
+            for one, other in ((src, dst), (dst, src)):
+                found = kept.weighted_sum(states, one, other, weight)
+                torch.testing.assert_close(found, backend("torch").weighted_sum(states, one, other, weight))
+        assert len(made) == 2 * (batch + 1)
