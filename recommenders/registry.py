@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, Field
 
+from llmrg.core.errors import ConfigError
 from llmrg.recommenders.losses import LossConfig
+from llmrg.recommenders.models.bert4rec import Bert4RecConfig
 from llmrg.recommenders.models.bsarec import BsaRecConfig
+from llmrg.recommenders.models.cl4srec import Cl4SRecConfig
+from llmrg.recommenders.models.duorec import DuoRecConfig
+from llmrg.recommenders.models.fdsa import FdsaConfig
+from llmrg.recommenders.models.gru4rec import Gru4RecConfig
 from llmrg.recommenders.models.sasrec import SasRecConfig
+from llmrg.recommenders.objectives.cloze import ClozeConfig
+from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
 from llmrg.recommenders.objectives.next_item import NextItemConfig
 
-AnyModel = Annotated[SasRecConfig | BsaRecConfig, Field(discriminator="kind")]
-AnyObjective = NextItemConfig
+_Model = SasRecConfig | Gru4RecConfig | Bert4RecConfig | FdsaConfig | Cl4SRecConfig | DuoRecConfig | BsaRecConfig
+AnyModel = Annotated[_Model, Field(discriminator="kind")]
+AnyObjective = Annotated[NextItemConfig | ClozeConfig | ContrastiveConfig, Field(discriminator="kind")]
 AnyFusion = Any
+
+MODELS: dict[str, type[BaseModel]] = {kind.model_fields["kind"].default: kind for kind in get_args(_Model)}
+"""Name -> settings of each base model."""
+_OBJECTIVES: dict[str, AnyObjective] = {
+    "bert4rec": ClozeConfig(),
+    "cl4srec": ContrastiveConfig(augmented=0.1),
+    "duorec": ContrastiveConfig(augmented=0.0, twin=0.1, same_target=0.1),
+}
 
 
 class Parts(BaseModel, frozen=True, extra="forbid"):
@@ -24,9 +41,20 @@ class Parts(BaseModel, frozen=True, extra="forbid"):
     fusion: AnyFusion | None = None
     loss: LossConfig = LossConfig()
     attributes: bool = False
-    """Whether the catalogue's attributes are in the item vectors."""
+    """Whether the catalogue's attributes are in the item vectors, or in the net that needs them."""
 
 
-def default_objective(model: Any) -> Any:
+def model_config(name: str, **settings: Any) -> AnyModel:
+    """The settings of a base model by its name.
+
+    Raises: ConfigError: no such model.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"there is no base model {name!r}; choose one of {', '.join(sorted(MODELS))}")
+    found: AnyModel = MODELS[name](**settings)
+    return found
+
+
+def default_objective(model: AnyModel) -> AnyObjective:
     """The objective that the model's paper trains it with."""
-    return NextItemConfig()
+    return _OBJECTIVES.get(model.kind, NextItemConfig())

@@ -256,7 +256,8 @@ def _at_slots(fused: Fused, wanted: Tensor) -> Bonus | None:
 
 
 def _saved_attributes(artifact: Artifact) -> csr_matrix:
-    table = "net.model.feature" if "net.model.feature.attribute_at" in artifact.tensors else "net.model.item"
+    tables = [name.removesuffix(".attribute_at") for name in artifact.tensors if name.endswith(".attribute_at")]
+    table = tables[0] if tables else "net.model.item"
     at, share = artifact.tensor(f"{table}.attribute_at"), artifact.tensor(f"{table}.attribute_share")
     themes = len(artifact.tensor(f"{table}.attributes"))
     return csr_matrix((share, (at[0] - 1, at[1])), shape=(len(artifact.items), themes))

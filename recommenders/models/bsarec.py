@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
-from llmrg.recommenders.models.item_table import ItemTable
+from llmrg.recommenders.models.item_table import ItemTable, Table
 from llmrg.recommenders.models.sasrec import AttentionLayer, SasRecConfig, SasRecNet
 
 
@@ -35,20 +35,18 @@ class BsaLayer(AttentionLayer):
     """x = x + alpha * Filter(LN(x)) + (1 - alpha) * Attention(LN(x)); x = x + FFN(LN(x)).
 
     Filter(z) = low + beta^2 * (z - low), low = the first frequencies of z over a window of `max_length` (paper, section 4.2).
-    Keeping frequencies is a convolution: low_t = sum_s k(t - s) z_s, where k(d) = (1 + 2 sum_f cos(2 pi f d / n)) / n. The paper
+    Keeping frequencies is a convolution: low_t = sum_s k(t - s) z_s, where k(d) = (1 + 2 sum_f cos(2 pi f d / n)) / n (the highest
+    frequency of an even n, f = n / 2, counts once). The paper
     transforms the whole window, so that earlier slots would see later ones, and therefore trains on each prefix's last slot
     alone. Here the sum runs over s <= t: at the last slot it is the paper's, at the others what that prefix alone would
-    give, so all slots are trained in one pass.
+    give, so all slots are trained in one pass. The paper normalises after each sum; here it is done before, as in our SASRec.
     """
 
     def __init__(self, config: BsaRecConfig) -> None:
         super().__init__(config)
         self.alpha = config.alpha
-        self.beta = nn.Parameter(torch.randn(1, 1, config.embedding_size))
-        lag = torch.arange(config.max_length, dtype=torch.float64)
-        waves = [torch.cos(2 * math.pi * f * lag / config.max_length) for f in range(1, config.cutoff // 2 + 1)]
-        kernel = (1 + 2 * sum(waves, torch.zeros_like(lag))) / config.max_length
-        self.register_buffer("kernel", kernel.float(), persistent=False)
+        self.beta = nn.Parameter(torch.ones(1, 1, config.embedding_size))
+        self.register_buffer("kernel", low_pass(config.max_length, config.cutoff // 2), persistent=False)
 
     def mixed(self, normed: Tensor, allowed: Tensor) -> Tensor:
         attended = super().mixed(normed, allowed)
@@ -66,6 +64,21 @@ class BsaLayer(AttentionLayer):
 
 
 class BsaRecNet(SasRecNet):
-    """SASRec with filters beside its attention."""
+    """SASRec with filters beside its attention; beta starts from a standard normal, as in the authors' code."""
 
     layer = BsaLayer
+
+    def __init__(self, table: Table, config: BsaRecConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__(table, config, generator)
+        for layer in self.layers:
+            nn.init.normal_(layer.beta, generator=generator)
+
+
+def low_pass(length: int, highest: int) -> Tensor:
+    """(length,) float32 kernel over lags that keeps the frequencies 0 .. highest of a window."""
+    lag = torch.arange(length, dtype=torch.float64)
+    kernel = torch.ones_like(lag)
+    for frequency in range(1, min(highest, length // 2) + 1):
+        weight = 1 if 2 * frequency == length else 2
+        kernel += weight * torch.cos(2 * math.pi * frequency * lag / length)
+    return (kernel / length).float()

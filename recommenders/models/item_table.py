@@ -49,10 +49,9 @@ class ItemTable(Table):
             self.weight[0] = 0.0
         self.attributes: nn.Parameter | None = None
         if attributes is not None:
-            shares = attributes.multiply(1.0 / np.maximum(attributes.sum(axis=1), 1e-9)).tocoo()
-            at = torch.from_numpy(np.stack([shares.row + 1, shares.col]).astype(np.int64))
+            at, share = attribute_shares(attributes)
             self.register_buffer("attribute_at", at)
-            self.register_buffer("attribute_share", torch.from_numpy(shares.data.astype(np.float32)))
+            self.register_buffer("attribute_share", share)
             self.attributes = nn.Parameter(torch.empty(attributes.shape[1], size))
             nn.init.normal_(self.attributes, std=0.02, generator=generator)
 
@@ -63,3 +62,10 @@ class ItemTable(Table):
             return rows
         told = self.attributes[self.attribute_at[1]] * self.attribute_share[:, None]
         return rows.index_add(0, self.attribute_at[0], told)
+
+
+def attribute_shares(attributes: csr_matrix) -> tuple[Tensor, Tensor]:
+    """(N, T) weights as (2, K) int64 pairs (1-based item, attribute) and (K,) float32 shares, which sum to 1 for each item."""
+    shares = attributes.multiply(1.0 / np.maximum(attributes.sum(axis=1), 1e-9)).tocoo()
+    at = torch.from_numpy(np.stack([shares.row + 1, shares.col]).astype(np.int64))
+    return at, torch.from_numpy(shares.data.astype(np.float32))

@@ -119,14 +119,24 @@ class SasRecNet(nn.Module):
         length = items.shape[1]
         real = items != 0
         places = (real.long().cumsum(dim=1) - 1).clamp(min=0)
-        states = self.dropout(states + self.position(places))
+        states = self.start(states + self.position(places))
         itself = torch.eye(length, dtype=torch.bool, device=items.device)
         allowed = real[:, None, :] | itself
         if self.causal:
             allowed = allowed & torch.ones(length, length, dtype=torch.bool, device=items.device).tril()
         for layer in self.layers:
             states = layer(states, allowed[:, None])
-        return torch.where(real[:, :, None], self.norm(states), 0.0)
+        return torch.where(real[:, :, None], self.finish(states), 0.0)
+
+    def start(self, states: Tensor) -> Tensor:
+        """Before the layers: (B, L, D) contents with positions -> (B, L, D)."""
+        found: Tensor = self.dropout(states)
+        return found
+
+    def finish(self, states: Tensor) -> Tensor:
+        """After the layers: (B, L, D) -> (B, L, D)."""
+        found: Tensor = self.norm(states)
+        return found
 
     def item_vectors(self) -> Tensor:
         """(N + 1, D) float32; row 0 belongs to padding."""
@@ -138,5 +148,5 @@ def reset(module: nn.Module, generator: torch.Generator | None = None) -> None:
     for name, weight in module.named_parameters():
         if weight.dim() > 1:
             nn.init.normal_(weight, std=0.05, generator=generator)
-        elif name.endswith("bias"):
+        elif "bias" in name:
             nn.init.zeros_(weight)

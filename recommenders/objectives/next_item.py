@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel
-from torch import Tensor
 
-from llmrg.recommenders.objectives.slots import Slots, padded, positions_of
+from llmrg.recommenders.objectives.slots import Objective, Slots, padded, positions_of
 
 
 class NextItemConfig(BaseModel, frozen=True, extra="forbid"):
@@ -21,7 +20,7 @@ class NextItemConfig(BaseModel, frozen=True, extra="forbid"):
         return NextItem()
 
 
-class NextItem:
+class NextItem(Objective):
     """The slot of history position t asks for position t + 1, so it may know history[: t + 1]."""
 
     extra_rows, bidirectional = 0, False
@@ -39,16 +38,3 @@ class NextItem:
         positions = np.zeros_like(items)
         positions[:, -1] = [len(row) for row in rows]
         return Slots(items, np.zeros_like(items), positions)
-
-    def extra_loss(
-        self,
-        encode: Callable[[np.ndarray], Tensor],
-        parts: Sequence[np.ndarray],
-        batch: Sequence[np.ndarray],
-        slots: Slots,
-        states: Tensor,
-        length: int,
-        dice: np.random.Generator,
-    ) -> Tensor | None:
-        """None: there is no further loss."""
-        return None

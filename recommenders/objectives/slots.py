@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,8 +27,7 @@ class Slots:
 
     def trimmed(self) -> Slots:
         """Without the columns on the left that are padding in every row; at least one stays."""
-        used = np.flatnonzero(self.items.any(axis=0))
-        first = int(used[0]) if len(used) else self.items.shape[1] - 1
+        first = padding(self.items)
         return Slots(self.items[:, first:], self.targets[:, first:], self.positions[:, first:])
 
 
@@ -39,9 +39,11 @@ class Objective(Protocol):
     bidirectional: bool
     """Whether slots may see later ones: their targets are then hidden from the input."""
 
+    @abstractmethod
     def training(self, rows: Sequence[np.ndarray], starts: np.ndarray, length: int, dice: np.random.Generator) -> Slots:
         """Args: rows: windows of training parts, oldest first; starts: (B,) position of each window's first item."""
 
+    @abstractmethod
     def query(self, rows: Sequence[np.ndarray], length: int) -> Slots:
         """What comes after each history? The last slot answers."""
 
@@ -66,6 +68,7 @@ class Objective(Protocol):
             length: the most items that `encode` takes.
             dice: decides all that is random, so that a resumed training draws the same.
         """
+        return None
 
 
 def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
@@ -75,6 +78,12 @@ def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
         tail = row[-length:]
         line[length - len(tail) :] = tail
     return found
+
+
+def padding(items: np.ndarray) -> int:
+    """How many columns on the left of (B, L) slots are padding in every row; less than L."""
+    used = np.flatnonzero(items.any(axis=0))
+    return int(used[0]) if len(used) else items.shape[1] - 1
 
 
 def positions_of(items: np.ndarray, ends: np.ndarray) -> np.ndarray:

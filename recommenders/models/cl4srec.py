@@ -1,0 +1,13 @@
+"""CL4SRec (Xie et al. 2022, arXiv 2010.14395): SASRec that must also recognise a history it has seen cropped, masked or reordered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from llmrg.recommenders.models.sasrec import SasRecConfig
+
+
+class Cl4SRecConfig(SasRecConfig, frozen=True, extra="forbid"):
+    """SASRec's net; what is new is the loss: see `objectives.contrastive`, weight `augmented`."""
+
+    kind: Literal["cl4srec"] = "cl4srec"  # type: ignore[assignment]
