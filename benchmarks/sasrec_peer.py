@@ -38,7 +38,7 @@ from llmrg.evaluation.comparison import HEADLINE, Comparison, compare
 from llmrg.evaluation.metrics import metric
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks, rank_held_out
-from llmrg.evaluation.statistics import Interval, paired_difference
+from llmrg.evaluation.statistics import PairedTest, p_text, paired_difference
 from llmrg.recommenders.protocol import Query
 
 MIN_INTERACTIONS = 5
@@ -138,8 +138,8 @@ def costs(side: Side, other: Side) -> dict[str, float]:
     return {name: fmean(row[name] for row in found) for name in found[0]}
 
 
-def ranked(sides: Sequence[Side], dataset: Dataset) -> tuple[Comparison, Interval, float]:
-    """The table of both sides, and the paired difference of HR@10 (ours minus the peer's) with its p-value."""
+def ranked(sides: Sequence[Side], dataset: Dataset) -> tuple[Comparison, PairedTest]:
+    """The table of both sides, and the paired test of HR@10 (ours minus the peer's)."""
     ranks: dict[str, list[Ranks]] = {
         side.name: [rank_held_out(RawScores(side.name, dataset, scores), dataset) for scores in side.scores] for side in sides
     }
@@ -154,7 +154,7 @@ def ranked(sides: Sequence[Side], dataset: Dataset) -> tuple[Comparison, Interva
         loss="full-softmax cross-entropy over the last 50 training positions of each user, the same pairs for both",
         selection="early stopping on validation NDCG@10 in both; test is read once",
     )
-    return compare(ranks, PEER, card, len(dataset.catalogue)), *paired_difference(*hits)
+    return compare(ranks, PEER, card, len(dataset.catalogue)), paired_difference(*hits)
 
 
 COST_NAMES = {
@@ -176,11 +176,12 @@ def cost_rows(cost: Mapping[str, Mapping[str, float]]) -> tuple[tuple[str, ...],
     return ("", *cost), rows
 
 
-def in_words(table: Comparison, hits: Interval, p_value: float) -> str:
+def in_words(table: Comparison, hits: PairedTest) -> str:
     card, first = table.card, table.rows[0]
     seeds = ", ".join(map(str, card.seeds))
     return (
-        f"Ours minus the peer's, paired: HR@10 {hits} (p {p_value:.3f}), NDCG@10 {first.difference} (p {first.p_value:.3f}). "
+        f"Ours minus the peer's, paired: HR@10 {hits.difference} (p {p_text(hits.p_value, hits.p_is_bound)}), "
+        f"NDCG@10 {first.difference} (p {first.p}). "
         f"{card.data}: {card.users} users, {card.items:,} items, seeds {seeds}; {card.ranking}; {card.seen}; "
         f"ties {card.ties}; {card.selection}."
     )
@@ -203,12 +204,12 @@ def main() -> None:
     for side in sides:
         side.train(told)
     ours, peer = sides
-    table, hits, p_value = ranked(sides, dataset)
+    table, hits = ranked(sides, dataset)
     cost = {OURS: costs(ours, peer), PEER: costs(peer, ours)}
     print_comparison(table)
     cost_table = cost_rows(cost)
     print_rows("What it took (means over the seeds)", *cost_table)
-    verdict = in_words(table, hits, p_value)
+    verdict = in_words(table, hits)
     print(f"\n{verdict}")
     accuracy = ("", *HEADLINE), [(row.name, *(str(row.metrics[name]) for name in HEADLINE)) for row in table.rows]
     note = (
@@ -220,7 +221,7 @@ def main() -> None:
         "config": {**JOB, "seeds": SEEDS, "min_interactions": MIN_INTERACTIONS},
         "versions": {side.name: side.versions for side in sides},
         "table": table.to_json(),
-        "hr10_difference": {**asdict(hits), "p_value": p_value},
+        "hr10_difference": {**asdict(hits.difference), "p_value": hits.p_value, "p_is_bound": hits.p_is_bound},
         "cost": cost,
         "runs": {side.name: side.runs for side in sides},
         "markdown": [*markdown(*accuracy), "", verdict, "", *markdown(*cost_table), "", note],

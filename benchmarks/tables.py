@@ -30,7 +30,8 @@ def comparison(table: dict[str, Any]) -> list[str]:
     lines = columns("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table['reference']}", "p (Holm)")
     for row in table["rows"]:
         difference = interval(row["difference"]) if row["difference"] else ""
-        p = "" if row["p_value"] is None else f"{row['p_value']:.3f}"
+        bound = "<= " if row.get("p_is_bound") else ""
+        p = "" if row["p_value"] is None else f"{bound}{row['p_value']:.{4 if bound else 3}f}"
         cells = [row["name"], interval(row["metrics"]["HR@10"]), interval(row["metrics"]["NDCG@10"]), difference, p]
         lines.append(f"| {' | '.join(cells)} |")
     card = table["card"]

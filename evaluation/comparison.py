@@ -1,4 +1,4 @@
-"""Several recommenders on the same users: one table, each row with its interval and its paired difference."""
+"""Several recommenders on the same users: one table, each row with its interval, and paired tests of row against row."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from llmrg.core.errors import CallerError
+from llmrg.core.interval import Interval
 from llmrg.evaluation.metrics import coverage, metric
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks
-from llmrg.evaluation.statistics import Interval, bootstrap_mean, holm, paired_difference
+from llmrg.evaluation.statistics import PairedTest, bootstrap_mean, corrected, p_text, paired_difference
 
 HEADLINE = ("HR@10", "NDCG@10")
 ALL = ("HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR@10")
@@ -31,7 +32,31 @@ class Row:
     difference: Interval | None
     """NDCG@10 minus the reference row's, same users; None in the reference row."""
     p_value: float | None
-    """Holm-corrected over the rows of the table."""
+    """Of that difference, Holm-corrected over all tests of the table, those of contrasts among them."""
+    p_is_bound: bool = False
+    """The number of sign flips limits the p-value: it is at most `p_value`."""
+
+    @property
+    def p(self) -> str:
+        """For people: `0.031`, `<= 0.0006`, or nothing in the reference row."""
+        return "" if self.p_value is None else p_text(self.p_value, self.p_is_bound)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One row against another: what a graph adds to what it must beat."""
+
+    name: str
+    against: str
+    difference: Interval
+    """NDCG@10 of `name` minus that of `against`, same users."""
+    p_value: float
+    """Holm-corrected as in `Row`."""
+    p_is_bound: bool = False
+
+    @property
+    def p(self) -> str:
+        return p_text(self.p_value, self.p_is_bound)
 
 
 @dataclass(frozen=True)
@@ -41,38 +66,66 @@ class Comparison:
     rows: tuple[Row, ...]
     reference: str
     card: ProtocolCard
+    contrasts: tuple[Contrast, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def compare(ranks: Mapping[str, Sequence[Ranks]], reference: str, card: ProtocolCard, n_items: int, seed: int = 0) -> Comparison:
+def compare(
+    ranks: Mapping[str, Sequence[Ranks]],
+    reference: str,
+    card: ProtocolCard,
+    n_items: int,
+    contrasts: Sequence[tuple[str, str]] = (),
+    *,
+    seed: int = 0,
+) -> Comparison:
     """Make the table.
 
     Args:
         ranks: name -> one `Ranks` per seed (a recommender without randomness has one). All of the same users, in the same order.
-        reference: the row that differences are taken against.
-    Raises: CallerError: rows of different users.
+        reference: the row that every other row is tested against.
+        contrasts: further tests, each of a row against another.
+    Raises: CallerError: rows of different users; a reference or a contrast names a row that is not there, or one row twice.
     """
     users = {run.users for runs in ranks.values() for run in runs}
     if len(users) != 1:
         raise CallerError("rows of a comparison must rank the same users in the same order")
-    values = {name: _per_user(runs, "NDCG@10") for name, runs in ranks.items()}
-    others = [name for name in ranks if name != reference]
-    tests = {name: paired_difference(values[name], values[reference], seed) for name in others}
-    corrected = dict(zip(others, holm([tests[name][1] for name in others]), strict=True))
-    rows = tuple(
-        Row(
-            name=name,
-            metrics={m: bootstrap_mean(_per_user(runs, m), seed) for m in ALL},
-            unmasked={m: float(np.mean([metric(m, run.unmasked).mean() for run in runs])) for m in HEADLINE},
-            coverage=float(np.mean([coverage(run.top, n_items, 10) for run in runs])),
-            difference=tests[name][0] if name in tests else None,
-            p_value=corrected.get(name),
+    for one, other in ((reference, None), *contrasts):
+        for name in {one, other} - {None, *ranks}:
+            raise CallerError(
+                f"no row is named {name!r}, so nothing can be tested against it; rows: {', '.join(map(repr, ranks))}"
+            )
+        if one == other:
+            raise CallerError(f"a contrast needs two rows, not {one!r} twice")
+    tests = _tests(ranks, [*((name, reference) for name in ranks if name != reference), *contrasts], seed)
+    rows = []
+    for name, runs in ranks.items():
+        test = tests.get((name, reference))
+        rows.append(
+            Row(
+                name=name,
+                metrics={m: bootstrap_mean(_per_user(runs, m), seed) for m in ALL},
+                unmasked={m: float(np.mean([metric(m, run.unmasked).mean() for run in runs])) for m in HEADLINE},
+                coverage=float(np.mean([coverage(run.top, n_items, 10) for run in runs])),
+                difference=test.difference if test else None,
+                p_value=test.p_value if test else None,
+                p_is_bound=bool(test and test.p_is_bound),
+            )
         )
-        for name, runs in ranks.items()
-    )
-    return Comparison(rows, reference, card)
+    found = [Contrast(*pair, tests[pair].difference, tests[pair].p_value, tests[pair].p_is_bound) for pair in contrasts]
+    return Comparison(tuple(rows), reference, card, tuple(found))
+
+
+Pair = tuple[str, str]
+
+
+def _tests(ranks: Mapping[str, Sequence[Ranks]], pairs: Sequence[Pair], seed: int) -> dict[Pair, PairedTest]:
+    """Each pair once, corrected for all of them."""
+    values = {name: _per_user(runs, "NDCG@10") for name, runs in ranks.items()}
+    found = {pair: paired_difference(values[pair[0]], values[pair[1]], seed) for pair in pairs}
+    return dict(zip(found, corrected(list(found.values())), strict=True))
 
 
 def _per_user(runs: Sequence[Ranks], name: str) -> np.ndarray:

@@ -45,9 +45,10 @@ def reciprocal_rank(ranks: np.ndarray, k: int) -> np.ndarray:
 def coverage(top: np.ndarray, n_items: int, k: int) -> float:
     """Share of the catalogue that stands in anybody's first k.
 
-    Args: top: (B, >=k) recommended columns, best first.
+    Args: top: (B, >=k) recommended columns, best first; -1 where there is none.
     """
-    return len(np.unique(top[:, :k])) / n_items
+    shown = np.unique(top[:, :k])
+    return int((shown >= 0).sum()) / n_items
 
 
 METRICS = {"HR": hit_rate, "NDCG": ndcg, "MRR": reciprocal_rank}

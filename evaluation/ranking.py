@@ -14,6 +14,7 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.splits import test_position, validation_position
 from llmrg.evaluation.metrics import target_ranks
 from llmrg.recommenders.protocol import Query, Recommender
+from llmrg.recommenders.ranking import top_k
 
 Split = Literal["validation", "test"]
 
@@ -28,7 +29,8 @@ class Ranks:
     unmasked: np.ndarray
     """(U,) int64: every item competes."""
     top: np.ndarray
-    """(U, K) int64 columns (row number - 1) of the masked recommendations, best first."""
+    """(U, K) int64 columns (row number - 1) of the masked recommendations, best first, ties by row; -1 where a user has taken so
+    much that fewer than K items are left."""
 
 
 def rank_held_out(
@@ -66,8 +68,11 @@ def _rank_chunk(
     queries = [Query.at(histories[user], position, (graphs or {}).get(user)) for user, position in cases]
     scores = recommender.scores(queries)
     targets = np.array([row(histories[user].items[position]) - 1 for user, position in cases])
-    seen = np.zeros(scores.shape, dtype=bool)
-    for index, query in enumerate(queries):
-        seen[index, [row(item) - 1 for item in query.history.items]] = True
-    best = np.argsort(np.where(seen, -np.inf, scores), axis=1, kind="stable")[:, ::-1][:, :top]
-    return target_ranks(scores, targets, seen), target_ranks(scores, targets), best
+    taken = [[row(item) - 1 for item in query.history.items] for query in queries]
+    hidden = np.zeros(scores.shape, dtype=bool)
+    hidden[np.repeat(np.arange(len(taken)), [len(columns) for columns in taken]), np.concatenate(taken)] = True
+    unmasked, masked = target_ranks(scores, targets), target_ranks(scores, targets, hidden)
+    best = np.full((len(cases), min(top, scores.shape[1])), -1, dtype=np.int64)
+    for line, rows in zip(best, top_k(np.where(hidden, -np.inf, scores), top), strict=True):
+        line[: len(rows)] = rows - 1
+    return masked, unmasked, best

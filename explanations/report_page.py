@@ -12,21 +12,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from llmrg.core.errors import CallerError
+from llmrg.core.interval import Interval
 from llmrg.explanations.templating import render
 from llmrg.explanations.wording import clean
 
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with its interval, drawn as a bar with a whisker."""
-
-    value: float
-    low: float
-    high: float
-    digits: int = 3
-
-
 Cell = str | int | float | Interval
+"""An interval is drawn as a bar with a whisker."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +123,8 @@ def _table(table: ReportTable) -> dict[str, object]:
 
 def _cell(cell: Cell, top: float) -> dict[str, object]:
     if isinstance(cell, Interval):
-        whole = f"{cell.value:.{cell.digits}f}"
-        span = f"{cell.low:.{cell.digits}f} – {cell.high:.{cell.digits}f}"
-        ends = [round(100 * min(max(end / top, 0.0), 1.0), 1) if top > 0 else 0.0 for end in (cell.value, cell.low, cell.high)]
+        whole, span = f"{cell.mean:.3f}", f"{cell.low:.3f} – {cell.high:.3f}"
+        ends = [round(100 * min(max(end / top, 0.0), 1.0), 1) if top > 0 else 0.0 for end in (cell.mean, cell.low, cell.high)]
         return {"text": whole, "span": span, "bar": ends, "number": True}
     if isinstance(cell, str):
         return {"text": cell, "bar": None, "number": False}

@@ -31,6 +31,7 @@ def write_demo_report(
 
     sections = [
         _comparison(table),
+        *_contrasts(table),
         _quality(*quality),
         ReportSection("What it cost", table=ReportTable(("", ""), tuple(cost_rows(report)))),
     ]
@@ -45,14 +46,14 @@ def write_demo_report(
 
 
 def _comparison(table: Comparison) -> ReportSection:
-    from llmrg.explanations.report_page import Interval, ReportSection, ReportTable
+    from llmrg.explanations.report_page import ReportSection, ReportTable
 
     rows: list[tuple[Cell, ...]] = [
         (
             row.name,
-            *(Interval(m.mean, m.low, m.high) for m in (row.metrics["HR@10"], row.metrics["NDCG@10"])),
+            *(row.metrics[name] for name in ("HR@10", "NDCG@10")),
             "" if row.difference is None else str(row.difference),
-            "" if row.p_value is None else f"{row.p_value:.3f}",
+            row.p,
             f"{row.unmasked['HR@10']:.3f}",
         )
         for row in table.rows
@@ -65,6 +66,17 @@ def _comparison(table: Comparison) -> ReportSection:
         ReportTable(columns, tuple(rows), emphasis=(len(rows) - 1,)),
         tuple(table.card.lines()),
     )
+
+
+def _contrasts(table: Comparison) -> list[ReportSection]:
+    from llmrg.cli.tables import contrast_rows
+    from llmrg.explanations.report_page import ReportSection, ReportTable
+
+    if not table.contrasts:
+        return []
+    header, rows = contrast_rows(table)
+    text = "Row against row on the same users: what a graph adds to what it must beat. p counts all tests of both tables."
+    return [ReportSection("What do the reasons add?", text, ReportTable(header, tuple(rows)))]
 
 
 def quality_rows(quality: GraphQuality, unverified: GraphQuality) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:

@@ -89,13 +89,13 @@ def _rank_all(
     trained: Callable[[str, Recommender], None] | None,
     more: Mapping[str, Mapping[str, ReasoningGraph]],
 ) -> dict[str, list[Ranks]]:
-    plain = plain_sequence(dataset.histories)
+    plain = plain_sequence(dataset.histories, like=graphs)
     rows: list[tuple[str, str, Callable[[int], Mapping[str, ReasoningGraph]]]] = [
         ("skip-Markov", "skip-markov", lambda _: {}),
         ("popularity", "popularity", lambda _: {}),
         (BASE, "sasrec", lambda _: {}),
         (f"{BASE} + plain sequence graph", "graph", lambda _: plain),
-        (f"{BASE} + shuffled graph", "graph", lambda seed: shuffled(graphs, seed)),
+        (f"{BASE} + shuffled graph", "graph", lambda seed: shuffled(graphs, seed, histories=dataset.histories)),
         *((f"{BASE} + {title}", "graph", lambda _, given=given: given) for title, given in more.items()),
         (OURS, "graph", lambda _: graphs),
     ]

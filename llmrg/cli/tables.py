@@ -12,10 +12,10 @@ from llmrg.cli.app import out
 
 if TYPE_CHECKING:
     from llmrg.agents.build_report import BuildReport
+    from llmrg.core.interval import Interval
     from llmrg.data.dataset import LoadReport
     from llmrg.data.registry import DatasetSummary, SetStatus
     from llmrg.evaluation.comparison import Comparison
-    from llmrg.evaluation.statistics import Interval
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -28,14 +28,26 @@ def comparison_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
             row.name,
             short(row.metrics["HR@10"]),
             short(row.metrics["NDCG@10"]),
-            "" if row.difference is None else short(row.difference),
-            "" if row.p_value is None else f"{row.p_value:.2f}",
+            "" if row.difference is None else gain(row.difference),
+            row.p,
             f"{row.unmasked['HR@10']:.3f}",
             f"{row.coverage:.2f}",
         )
         for row in table.rows
     ]
     return header, rows
+
+
+def contrast_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
+    """Header and rows of the tests of row against row, as text."""
+    rows = [(f"{one.name} minus {one.against}", gain(one.difference), one.p) for one in table.contrasts]
+    return ("row minus row", "NDCG@10", "p"), rows
+
+
+def gain(value: Interval) -> str:
+    """`+0.0131 [+.0113 +.0148]`: a difference, small against the figures it is taken of."""
+    low, high = (f"{end:+.4f}".replace("0.", ".", 1) for end in (value.low, value.high))
+    return f"{value.mean:+.4f} [{low} {high}]"
 
 
 def short(value: Interval) -> str:
@@ -93,6 +105,8 @@ def print_rows(title: str, header: Sequence[str], rows: Rows, figures: bool = Tr
 
 def print_comparison(table: Comparison) -> None:
     print_rows("Held-out next item, mean [95 % interval]", *comparison_rows(table))
+    if table.contrasts:
+        print_rows("Row against row, the same users", *contrast_rows(table))
     for label, text in table.card.lines():
         out.print(f"  [dim]{label:>9}[/dim]  {text}", highlight=False)
 

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from llmrg.core.errors import CallerError
+from llmrg.core.interval import Interval
 from llmrg.explanations.page import draw_page
-from llmrg.explanations.report_page import Interval, ReportPicture, ReportSection, ReportTable, write_report
+from llmrg.explanations.report_page import ReportPicture, ReportSection, ReportTable, write_report
 from llmrg.explanations.svg import draw_svg
 
 TABLE = ReportTable(
