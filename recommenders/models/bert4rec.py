@@ -25,7 +25,7 @@ class Bert4RecConfig(SasRecConfig, frozen=True, extra="forbid"):
     def build(
         self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 1
     ) -> Bert4RecNet:
-        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, `extra` rows follow them."""
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, before `extra` rows."""
         return Bert4RecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
 
 
@@ -48,8 +48,8 @@ class BertLayer(AttentionLayer):
 class Bert4RecNet(SasRecNet):
     """h_0 = LN(v + p), layers in which every slot sees every other, then LN(GELU(W h + b)), scored against the item vectors.
 
-    The two outer norms are in the authors' code, not in the paper; their bias per item (b^O of equation 7) is left out, since a score
-    here is a product of two vectors.
+    The two outer norms are in the authors' code, not in the paper; their bias per item (b^O of equation 7) is left out, since a
+    score here is a product of two vectors.
     """
 
     layer = BertLayer

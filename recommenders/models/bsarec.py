@@ -27,7 +27,7 @@ class BsaRecConfig(SasRecConfig, frozen=True, extra="forbid"):
     def build(
         self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 0
     ) -> BsaRecNet:
-        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, `extra` rows follow them."""
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, before `extra` rows."""
         return BsaRecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
 
 
@@ -35,11 +35,11 @@ class BsaLayer(AttentionLayer):
     """x = x + alpha * Filter(LN(x)) + (1 - alpha) * Attention(LN(x)); x = x + FFN(LN(x)).
 
     Filter(z) = low + beta^2 * (z - low), low = the first frequencies of z over a window of `max_length` (paper, section 4.2).
-    Keeping frequencies is a convolution: low_t = sum_s k(t - s) z_s, where k(d) = (1 + 2 sum_f cos(2 pi f d / n)) / n (the highest
-    frequency of an even n, f = n / 2, counts once). The paper
-    transforms the whole window, so that earlier slots would see later ones, and therefore trains on each prefix's last slot
-    alone. Here the sum runs over s <= t: at the last slot it is the paper's, at the others what that prefix alone would
-    give, so all slots are trained in one pass. The paper normalises after each sum; here it is done before, as in our SASRec.
+    Keeping frequencies is a convolution: low_t = sum_s k(t - s) z_s, where k(d) = (1 + 2 sum_f cos(2 pi f d / n)) / n (f = n / 2
+    counts once). The paper transforms the whole window, so that earlier slots would see later ones, and therefore trains on
+    each prefix's last slot alone. Here the sum runs over s <= t: at the last slot it is the paper's, at the others what that
+    prefix alone would give, so all slots are trained in one pass. The paper normalises after each sum; here it is done before,
+    as in our SASRec.
     """
 
     def __init__(self, config: BsaRecConfig) -> None:

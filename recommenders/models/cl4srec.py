@@ -1,4 +1,4 @@
-"""CL4SRec (Xie et al. 2022, arXiv 2010.14395): SASRec that must also recognise a history it has seen cropped, masked or reordered."""
+"""CL4SRec (Xie et al. 2022, arXiv 2010.14395): SASRec that knows cropped, masked and reordered views of a history as one."""
 
 from __future__ import annotations
 

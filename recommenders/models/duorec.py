@@ -1,4 +1,4 @@
-"""DuoRec (Qiu et al. 2022, arXiv 2110.05730): SASRec whose histories stand near their twins and near others with the same next item."""
+"""DuoRec (Qiu et al. 2022, arXiv 2110.05730): SASRec that draws histories with the same next item together."""
 
 from __future__ import annotations
 

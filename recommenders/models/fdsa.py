@@ -35,8 +35,8 @@ class FdsaConfig(SasRecConfig, frozen=True, extra="forbid"):
 class FeatureTable(Table):
     """f_i = sum_k alpha_k a_k over the attributes k of item i, alpha = softmax_k(w . a_k): the paper's vanilla attention.
 
-    Items without attributes, padding and [MASK] are zero. Weights of attributes enter as log(weight) inside the softmax; equal ones
-    leave the paper's formula, and its bias cancels.
+    Items without attributes, padding and [MASK] are zero. Weights of attributes enter as log(weight) inside the softmax; equal
+    ones leave the paper's formula, and its bias cancels.
     """
 
     def __init__(

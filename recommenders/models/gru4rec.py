@@ -1,4 +1,4 @@
-"""GRU4Rec (Hidasi et al. 2016, arXiv 1511.06939; Hidasi & Karatzoglou 2018, arXiv 1706.03847): a recurrent net over the history."""
+"""GRU4Rec (Hidasi et al. 2016, arXiv 1511.06939; Hidasi & Karatzoglou 2018, arXiv 1706.03847): a recurrent net."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Gru4RecConfig(BaseModel, frozen=True, extra="forbid"):
     def build(
         self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 0
     ) -> Gru4RecNet:
-        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, `extra` rows follow them."""
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, before `extra` rows."""
         return Gru4RecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
 
 
@@ -39,8 +39,8 @@ class Gru4RecNet(nn.Module):
     """h_t = (1 - z_t) * n_t + z_t * h_(t-1), with h_0 = 0 and, of the item vector x_t,
 
     z_t = sigma(W_z x_t + U_z h_(t-1)), r_t = sigma(W_r x_t + U_r h_(t-1)), n_t = tanh(W_n x_t + r_t * (U_n h_(t-1))); biases too.
-    Item vectors are scaled by sqrt(D) as in SASRec, since they start small. The papers cut long sessions into mini-batches that run
-    in parallel; here a history is one session.
+    Item vectors are scaled by sqrt(D) as in SASRec, since they start small. The papers run sessions in parallel, step by step;
+    here a history is one session, unrolled whole.
     """
 
     def __init__(self, table: ItemTable, config: Gru4RecConfig, generator: torch.Generator | None = None) -> None:

@@ -39,7 +39,7 @@ class SasRecConfig(BaseModel, frozen=True, extra="forbid"):
     def build(
         self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 0
     ) -> SasRecNet:
-        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, `extra` rows follow them."""
+        """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, before `extra` rows."""
         return SasRecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
 
 

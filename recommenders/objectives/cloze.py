@@ -1,4 +1,4 @@
-"""Cloze: items are hidden, and the model tells them from what stands before and after (BERT4Rec, Sun et al. 2019, section 3.6)."""
+"""Cloze: items are hidden, and the model tells them from what stands around them (BERT4Rec, Sun et al. 2019, section 3.6)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ClozeConfig(BaseModel, frozen=True, extra="forbid"):
 class Cloze(Objective):
     """The slot of history position t asks for position t itself, so it may know history[:t] only.
 
-    At t + 1 a graph could show the step about item t, which is the answer. (The model itself sees later items of the training part, as
-    in the paper; a graph's readout at t does not.)
+    At t + 1 a graph could show the step about item t, which is the answer. (The model itself sees later items of the training
+    part, as in the paper; a graph's readout at t does not.)
     """
 
     extra_rows, bidirectional = 1, True

@@ -44,8 +44,8 @@ class Contrastive(NextItem):
     """loss = next item + sum over terms of weight * InfoNCE(views a, views b).
 
     The papers train on every prefix as a history of its own. Here a window is one pass: CL4SRec's views are those of the window,
-    DuoRec's of the prefix that ends at a slot drawn at random. A prefix whose next item nothing else leads to is its own positive, as
-    in DuoRec's code.
+    DuoRec's of the prefix that ends at a slot drawn at random. A prefix whose next item nothing else leads to is its own
+    positive, as in DuoRec's code.
     """
 
     def __init__(self, config: ContrastiveConfig) -> None:
@@ -128,7 +128,7 @@ class Occurrences:
     def others(
         self, prefixes: Sequence[np.ndarray], targets: np.ndarray, length: int, dice: np.random.Generator
     ) -> list[np.ndarray]:
-        """For each prefix another one, of at most `length` items, that the same target follows; the prefix where there is none."""
+        """For each prefix another one of at most `length` items that the same target follows; itself where there is none."""
         starts, stops = (np.searchsorted(self._items, targets, side) for side in ("left", "right"))
         drawn = (dice.random(len(targets)) * (stops - starts)).astype(np.int64)
         found = []
