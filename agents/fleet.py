@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from llmrg.agents.build_report import BuildReport
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Minds
+from llmrg.agents.item_profiles import ask_for_items
 from llmrg.agents.learning import learn
 from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
@@ -111,6 +112,7 @@ async def build(
     try:
         with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
             async with record.kept(lambda: "failed" if fleet.failures else "done"):
+                await ask_for_items(context, fleet.asked)
                 await fleet.work()
     finally:
         await minds.aclose()
@@ -141,7 +143,7 @@ def waves(users: Sequence[str], first: int) -> Iterator[Sequence[str]]:
 def _begin(context: BuildContext) -> None:
     store, namespace = context.store, context.namespace
     store.put_items(namespace, context.dataset.catalogue)
-    if context.vectors and context.config.knowledge:
+    if context.vectors and context.shares_knowledge:
         dimension = context.vectors.embed([context.vectors.name]).shape[1]
         store.claim_vector_space(namespace, VectorSpace(context.vectors.name, dimension))
 
@@ -156,13 +158,18 @@ class _Fleet:
         self.failed: dict[str, str] = {}
         self._unavailable_in_a_row = 0
 
+    async def asked(self) -> None:
+        """Told after each request that is for no user."""
+        self._tell("")
+        await self.record.note()
+
     async def work(self) -> None:
         context = self.context
         self._tell("")
         statuses = await context.stored(context.store.user_statuses, context.namespace, context.run)
         before: Sequence[str] = ()  # a wave that was done by an earlier call, which may have died before it taught
         # Without a knowledge base nobody waits for what others learn.
-        for wave in waves(self.users, context.config.wave if context.config.knowledge else LARGEST_WAVE):
+        for wave in waves(self.users, context.config.wave if context.shares_knowledge else LARGEST_WAVE):
             todo = await context.stored(unfinished, context, wave, statuses)
             self.skipped += len(wave) - len(todo)
             if not todo:

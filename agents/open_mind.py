@@ -1,4 +1,4 @@
-"""A mind by its name: `attributes`, `likelihood`, `likelihood/smollm2-135m`, `chat/ollama:llama3.2`,
+"""A mind by its name: `attributes`, `likelihood`, `likelihood/smollm2-135m`, `profiles/films`, `chat/ollama:llama3.2`,
 `chat/openai:my-model@http://127.0.0.1:8000/v1`."""
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from llmrg.agents.call_cache import SqliteCallCache
     from llmrg.agents.limiter import Limiter
+    from llmrg.core.themes import Themes
 
-MINDS = ("likelihood", "attributes", "chat")
+MINDS = ("likelihood", "attributes", "profiles", "chat")
 LOCAL_MODELS = ("gemma-3-270m", "smollm2-135m")
 _NO_KEY = "none"
 """Sent to an endpoint of one's own where no key is set; OpenAI's client wants one."""
@@ -26,8 +27,9 @@ _NO_KEY = "none"
 class OpenMinds:
     """Opens minds for one project, each once: roles of the same name share a mind, its limiter and its cache."""
 
-    def __init__(self, dataset: Dataset, settings: Settings) -> None:
-        self._dataset, self._settings = dataset, settings
+    def __init__(self, dataset: Dataset, settings: Settings, themes: Callable[[], Themes] | None = None) -> None:
+        """Args: themes: reads what the store knows of items, for `profiles`; without it there is nothing known."""
+        self._dataset, self._settings, self._themes = dataset, settings, themes
         self._opened: dict[tuple[str, str], Any] = {}
         self._limiters: dict[str, Limiter] = {}
 
@@ -53,12 +55,14 @@ class OpenMinds:
         makers: dict[str, Callable[[str], Any]] = {
             "attributes": self._attributes,
             "likelihood": self._likelihood,
-            "chat": self._chat,
+            "chat": self._chat_by_item if self._settings.ask == "item" else self._chat,
         }
+        if kind == "profiles":
+            return self._profiles(model)
         if kind not in makers:
             raise ConfigError(
                 f"no mind is named {name!r}; choose one of {', '.join(MINDS)}, with a model where wanted: "
-                "likelihood/smollm2-135m, chat/ollama:llama3.2"
+                "likelihood/smollm2-135m, profiles/films, chat/ollama:llama3.2"
             )
         model = model or self._default_model(kind)
         if (kind, model) not in self._opened:
@@ -84,28 +88,50 @@ class OpenMinds:
         cache = self._settings.cache_dir.expanduser()
         return LikelihoodMind(self._dataset, LocalLM.load(model, cache, self._settings.threads or None), cache)
 
+    def _profiles(self, source: str) -> Any:
+        """Opened anew where the stored profile has changed."""
+        from llmrg.agents.minds.profiles import ProfilesMind
+        from llmrg.core.themes import Themes
+
+        known = (self._themes() if self._themes else Themes()).profiles
+        found = [profile for profile in known if profile.source.name == source] if source else list(known)
+        if len(found) != 1:
+            names = ", ".join(profile.source.name for profile in known)
+            told = f"this data set has {names}" if names else "this data set has none: `llmrg profiles import` puts one there"
+            what = f"no profile source is named {source!r}" if source else "the mind `profiles` needs the name of a source"
+            raise ConfigError(f"{what}; {told}. Name one as in `--mind profiles/NAME`")
+        (profile,) = found
+        key = ("profiles", profile.source.name)
+        if key not in self._opened or self._opened[key].profile != profile:
+            self._opened[key] = ProfilesMind(self._dataset, profile)
+        return self._opened[key]
+
     def _chat(self, name: str) -> Any:
-        from llmrg.agents.limiter import Limiter, Limits
         from llmrg.agents.minds.chat import ChatConfig, ChatMind
         from llmrg.agents.prompts import FOLDER
 
-        url = _url(name, self._settings)
-        endpoint = url or name.partition(":")[0]
+        config = ChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
+        return ChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name))
+
+    def _chat_by_item(self, name: str) -> Any:
+        from llmrg.agents.minds.item_chat import ItemChatConfig, ItemChatMind
+        from llmrg.agents.prompts import FOLDER
+
+        config = ItemChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
+        return ItemChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name))
+
+    def _reached(self, name: str) -> dict[str, Any]:
+        """How a chat model is reached: its cache, the limiter of its server, and how it is opened again."""
+        from llmrg.agents.limiter import Limiter, Limits
+
+        endpoint = _url(name, self._settings) or name.partition(":")[0]
         limits = Limits(
             requests_per_minute=self._settings.requests_per_minute,
             tokens_per_minute=self._settings.tokens_per_minute,
             in_flight=self._settings.in_flight,
         )
         limiter = self._limiters.setdefault(endpoint, Limiter(limits))
-        config = ChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
-        return ChatMind(
-            chat_model(name, self._settings),
-            self._dataset,
-            config,
-            cache=self.cache,
-            limiter=limiter,
-            reopen=lambda: chat_model(name, self._settings),
-        )
+        return {"cache": self.cache, "limiter": limiter, "reopen": lambda: chat_model(name, self._settings)}
 
 
 def _is_chat_model(model: str) -> bool:

@@ -18,14 +18,23 @@ from unicodedata import category
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from llmrg.agents.protocols import Block, Cut
-from llmrg.agents.replies import ImagineReply, ReasonReply, VerifyReply, read_reply
+from llmrg.agents.replies import ImagineReply, ItemsReply, PickReply, ReasonReply, VerifyReply, read_reply
 from llmrg.core.errors import ConfigError, ModelReplyError
 from llmrg.core.records import stable_key
 from llmrg.data.dataset import Catalogue
 
-Role = Literal["reason", "verify", "imagine"]
+Role = Literal["reason", "verify", "imagine", "items", "pick"]
 ROLES: tuple[Role, ...] = ("reason", "verify", "imagine")
-REPLIES: Mapping[Role, Any] = {"reason": ReasonReply, "verify": VerifyReply, "imagine": ImagineReply}
+"""What is asked about a user's block."""
+ITEM_ROLES: tuple[Role, ...] = ("items", "pick")
+"""What is asked once per item: its reasons, and which reasons are its."""
+REPLIES: Mapping[Role, Any] = {
+    "reason": ReasonReply,
+    "verify": VerifyReply,
+    "imagine": ImagineReply,
+    "items": ItemsReply,
+    "pick": PickReply,
+}
 FOLDER = Path(__file__).parent / "prompts"
 LONGEST_TEXT = 120
 """Characters of a title, attribute or reason that a prompt shows."""
@@ -60,7 +69,7 @@ def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
         found = _FILE.fullmatch(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the prompt {path} cannot be read ({error}); the folder needs {', '.join(r + '.txt' for r in ROLES)}"
+            f"the prompt {path} cannot be read ({error}); the folder needs {', '.join(r + '.txt' for r in _needed(role))}"
         ) from error
     if found is None:
         raise ConfigError(
@@ -69,6 +78,10 @@ def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
     prompt = Prompt(**found.groupdict())
     _check(path, role, prompt)
     return prompt
+
+
+def _needed(role: Role) -> tuple[Role, ...]:
+    return ITEM_ROLES if role in ITEM_ROLES else ROLES
 
 
 def _check(path: Path, role: Role, prompt: Prompt) -> None:
@@ -87,9 +100,9 @@ def _check(path: Path, role: Role, prompt: Prompt) -> None:
         raise ConfigError(f"the example output of the prompt {path} is empty; show what a good reply looks like")
 
 
-def prompt_versions(folder: Path = FOLDER) -> dict[str, str]:
+def prompt_versions(folder: Path = FOLDER, roles: Sequence[Role] = ROLES) -> dict[str, str]:
     """Role -> version, as a run records them; a text of one's own has a hash in it, so that no edit is taken for another text."""
-    return {role: version_of(role, load_prompt(role, folder)) for role in ROLES}
+    return {role: version_of(role, load_prompt(role, folder)) for role in roles}
 
 
 def version_of(role: Role, prompt: Prompt) -> str:
@@ -163,6 +176,32 @@ def render_imagine(cut: Cut, catalogue: Catalogue, shown: int, suggestions: Mapp
         lines.append(f"[c{number}] {quoted(catalogue[chain.tail_item].title)}: {quoted(chain.reason)}")
         if hints := [quoted(catalogue[item].title) for item in suggestions.get(chain.number, ())]:
             lines.append(f"often followed by {', '.join(hints)}")
+    return "\n".join(lines)
+
+
+def render_items(
+    items: Sequence[str],
+    catalogue: Catalogue,
+    vocabulary: Sequence[str] = (),
+    rejected: Mapping[str, Sequence[str]] | None = None,
+    attributes: Sequence[str] = (),
+) -> str:
+    """Input of whoever says why people take items, which are numbered from 1: the reasons so far, the items, and by item the
+    reasons that were not found to fit."""
+    lines = ["REASONS SO FAR", " ".join(map(quoted, vocabulary))] if vocabulary else []
+    lines += ["ITEMS", *_titles(catalogue, items, 0, attributes)]
+    told = [(number, rejected[item]) for number, item in enumerate(items, start=1) if item in rejected] if rejected else []
+    if told:
+        lines += ["REJECTED BEFORE", *(f"[{number}] {' '.join(map(quoted, reasons))}" for number, reasons in told)]
+    return "\n".join(lines)
+
+
+def render_pick(questions: Sequence[tuple[str, Sequence[str]]], catalogue: Catalogue, attributes: Sequence[str] = ()) -> str:
+    """Input of whoever finds an item's reasons among others: (item, reasons shown), both numbered from 1."""
+    lines = ["PICK"]
+    titles = _titles(catalogue, [item for item, _ in questions], 0, attributes)
+    for title, (_, reasons) in zip(titles, questions, strict=True):
+        lines += [title, *(f"({number}) {quoted(reason)}" for number, reason in enumerate(reasons, start=1))]
     return "\n".join(lines)
 
 

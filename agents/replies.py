@@ -48,6 +48,22 @@ def _share(value: Any) -> Any:
     return value
 
 
+def _texts(value: Any) -> Any:
+    """A list without what is no text in it; "a; b" -> ["a", "b"]; None -> []."""
+    if isinstance(value, str):
+        value = value.split(";")
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else value or []
+
+
+def _numbers(value: Any) -> Any:
+    """Labels as numbers, those that are none left out; 3, "3" and "1, 3" are lists too; None -> []."""
+    if isinstance(value, str):
+        value = value.split(",")
+    rows = value if isinstance(value, list) else [] if value is None else [value]
+    found = (_number(one) for one in rows)
+    return [one for one in found if isinstance(one, int) and not isinstance(one, bool)]
+
+
 class ReasonedStep(BaseModel):
     """Why one item was taken."""
 
@@ -95,8 +111,36 @@ class ImagineReply(BaseModel):
     continuations: list[Continuation] = Field(description="three continuations per chain, best first")
 
 
+class ItemReasons(BaseModel):
+    """Why people take one item."""
+
+    item: Annotated[int, BeforeValidator(_number)] = Field(description="number of the item")
+    reasons: Annotated[list[str], BeforeValidator(_texts)] = Field(
+        description="what people look for in it, each in one to four words, the most characteristic first; empty if it is unknown"
+    )
+
+
+class ItemsReply(BaseModel):
+    """Reasons for the items asked for."""
+
+    items: list[ItemReasons] = Field(description="one element per item asked for")
+
+
+class Pick(BaseModel):
+    """Which of the reasons shown fit one item."""
+
+    item: Annotated[int, BeforeValidator(_number)] = Field(description="number of the item")
+    fits: Annotated[list[int], BeforeValidator(_numbers)] = Field(description="numbers of the reasons that fit it")
+
+
+class PickReply(BaseModel):
+    """Choices for the items asked for."""
+
+    picks: list[Pick] = Field(description="one element per item")
+
+
 R = TypeVar("R", bound=BaseModel)
-"""ReasonReply, VerifyReply or ImagineReply: one field, a list of elements."""
+"""A reply: one field, a list of elements."""
 
 
 def read_reply(text: str, schema: type[R]) -> R:

@@ -10,7 +10,10 @@ from langchain_core.messages import BaseMessage
 
 _DATA = re.compile(r"«[^»]*»")
 _ORDER = re.compile(r"ignore|instruction|system|obey|reply with|you (?:are|must)|assistant:|user:|\{|\}|```|##", re.IGNORECASE)
-_HEADINGS = ("ABOUT THE USER", "HISTORY", "OPEN CHAINS", "REJECTED BEFORE", "EXPLAIN", "QUESTIONS", "CHAINS")
+_HEADINGS = (
+    *("ABOUT THE USER", "HISTORY", "OPEN CHAINS", "REJECTED BEFORE", "EXPLAIN", "QUESTIONS", "CHAINS"),
+    *("REASONS SO FAR", "ITEMS", "PICK"),
+)
 _FORM = re.compile(r"\[[acq]?\d+\]|\(\d+\)|often followed by|from|the start|for the reason|to|\?\?\?|[:,\s]")
 """What our requests hold besides data and headings."""
 
@@ -29,7 +32,7 @@ class ObeyingResponder:
         asked = next(m.text for m in reversed(messages) if m.type == "human")
         if order := self._order(asked):
             self.obeyed.append(order)
-            return '{"steps": [], "answers": [], "continuations": []}'
+            return '{"steps": [], "answers": [], "continuations": [], "items": [], "picks": []}'
         return self._responder(messages)
 
     def _order(self, asked: str) -> str:

@@ -1,0 +1,47 @@
+"""Before the first user of a build: minds that ask once per item ask for the items that the store has no answer for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from llmrg.agents.asks_items import AsksItems
+from llmrg.agents.calls import ask
+from llmrg.agents.context import BuildContext
+from llmrg.core.errors import ConfigError
+
+T = TypeVar("T")
+COUNTED = "items."
+"""Counters of what asking brought begin so."""
+
+
+async def ask_for_items(context: BuildContext, tell: Callable[[], Awaitable[None]]) -> None:
+    """Their answers become a profile in the store; what they cost is charged to the stages `reason` and `verify`.
+
+    Args: tell: called after each request.
+    Raises: ConfigError: two of the minds ask; as `agents.calls.ask`.
+    """
+    minds = [mind for mind in context.minds.distinct() if isinstance(mind, AsksItems)]
+    if not minds:
+        return
+    if len(minds) > 1:
+        raise ConfigError(
+            f"{' and '.join(mind.name for mind in minds)} would each ask once per item, in words of their own; let one of them "
+            "fill all roles, or name another kind of mind to verify (`--verifier likelihood`)"
+        )
+    mind, config, store = minds[0], context.config, context.store
+    at_once = asyncio.Semaphore(config.concurrency)
+
+    async def charged(stage: str, call: Callable[[], Awaitable[T]], useless: T) -> T:
+        async with at_once:
+            answer = await ask(context, stage, mind.name, "", call, useless)
+        await tell()
+        return answer
+
+    known = (await context.stored(store.themes, context.namespace)).profile(mind.profile_name(config.verification))
+    answers = await mind.ask_items(known, charged, tries=config.tries, verification=config.verification)
+    for what, number in answers.counts.items():
+        context.usage.add(f"{COUNTED}{what}", number)
+    if answers.profile is not known:
+        await context.stored(store.put_profile, context.namespace, answers.profile)

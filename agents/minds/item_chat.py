@@ -1,0 +1,216 @@
+"""The `chat` mind asked once per item: a chat model says why people take each item; steps are themes that items share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from langchain_core.caches import BaseCache
+from langchain_core.language_models.chat_models import BaseChatModel
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+
+from llmrg.agents.asks_items import Ask, ItemAnswers, plainly
+from llmrg.agents.limiter import Limiter
+from llmrg.agents.minds.chat_calls import ChatCalls, parameters_of
+from llmrg.agents.minds.item_questions import ItemQuestions
+from llmrg.agents.minds.item_themes import ItemThemes, PickQuestion, pick_question, waves
+from llmrg.agents.minds.profiles import themes_of
+from llmrg.agents.minds.shared_themes import SharedThemesConfig, SharedThemesMind
+from llmrg.agents.prompts import FOLDER, ITEM_ROLES, load_prompt, prompt_versions
+from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
+from llmrg.core.ranked_themes import scored_by_rank
+from llmrg.core.records import stable_key
+from llmrg.core.themes import Appeal, Profile, ProfileSource
+from llmrg.data.dataset import Dataset
+
+log = logging.getLogger(__name__)
+
+
+class ItemChatConfig(BaseModel, frozen=True, extra="forbid"):
+    """How a chat model is asked about items."""
+
+    batch: PositiveInt = 20
+    """Items a request."""
+    reasons: PositiveInt = 8
+    """Reasons asked for, and taken, per item at most."""
+    vocabulary: PositiveInt = 150
+    """Themes found so far that a request offers for reuse, those of most items."""
+    item_attributes: tuple[str, ...] = ()
+    """Attributes of the items, such as `author`, that the model is shown beside the titles."""
+    steps: SharedThemesConfig = SharedThemesConfig()
+    """How steps are made of the answers."""
+    structured: bool = True
+    """Ask for structured output where the model has it; off: JSON in text always."""
+    timeout_s: PositiveFloat = 120.0
+    """Seconds until a request counts as failed."""
+    patience_s: float = Field(default=600.0, ge=0)
+    """Seconds for which a request that is refused for its rate is sent again."""
+    prompts: Path = FOLDER
+    """Folder of the prompt files."""
+
+
+class ItemChatMind:
+    """A chat model is asked once per item of the catalogue; users then cost no call, and new items only their own batch.
+
+    First question: why do people take it? The themes found so far are offered for reuse. Second question, which verifies the
+    first: the item's themes stand among as many of other items, and **a theme is kept if it is picked** and at most half of the
+    foreign ones are. An item of whose themes fewer than half are kept is asked again, told which were not found to fit. Themes
+    are scored by their rank in the answer.
+
+    Steps, their verification and imagined steps are those of `SharedThemesMind` over the answers. Batches and their order follow
+    item ids alone, so that answers depend neither on users nor on who was faster.
+    """
+
+    default_tau = SharedThemesMind.default_tau
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        dataset: Dataset,
+        config: ItemChatConfig | None = None,
+        *,
+        cache: BaseCache | None = None,
+        limiter: Limiter | None = None,
+        reopen: Callable[[], BaseChatModel] | None = None,
+    ) -> None:
+        """Args: as of `ChatMind`."""
+        self.config = config or ItemChatConfig()
+        self._dataset, self._catalogue = dataset, dataset.catalogue
+        options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
+        self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
+        versions = prompt_versions(self.config.prompts, ITEM_ROLES)
+        prompts = {role: (load_prompt(role, self.config.prompts), versions[role]) for role in ITEM_ROLES}
+        shape = (self.config.item_attributes, self.config.batch, self.config.reasons)
+        self._questions = ItemQuestions(self._calls, self._catalogue, prompts, *shape)
+        self.prompt_versions = {"reason": f"items {versions['items']}", "verify": f"pick {versions['pick']}"}
+        """Role -> prompt that does its work here, and its version; for the run's record."""
+        self.model_name = self._calls.name
+        self.name = f"chat/{self.model_name}/items"
+        told = self.config.model_dump(mode="json", exclude={"timeout_s", "patience_s", "prompts"})
+        self.settings: dict[str, Any] = {**told, "parameters": parameters_of(model)}
+        self._mind: SharedThemesMind | None = None
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop; the mind can be used on, in this loop or another."""
+        await self._calls.aclose()
+
+    # -- asking once per item ----------------------------------------------------------------------------------------
+    def profile_name(self, verification: bool) -> str:
+        """Name of the profile source: answers that passed no second question are never mixed with those that did."""
+        return self.name if verification else f"{self.name}/unverified"
+
+    async def ask_items(
+        self, known: Profile | None = None, ask: Ask = plainly, *, tries: int = 1, verification: bool = True
+    ) -> ItemAnswers:
+        """Ask for all items of the catalogue that `known` has no answer for; steps are made of the answers from now on.
+
+        Args:
+            known: answers of earlier; those of other settings or prompts are not used.
+            ask: how requests are sent.
+            tries: how often an item is asked again whose themes were not found to fit.
+            verification: off: the second question is not asked, and every theme is kept.
+        Raises: as `ChatCalls.ask`, but for useless replies.
+        """
+        ids = sorted(self._catalogue.ids)
+        key = stable_key("items", sorted(self.settings.items()), sorted(self.prompt_versions.items()), tries, verification)[:8]
+        receipt = f"[{key} {stable_key('ids', *ids)[:8]}]"
+        if known is not None and f"[{key} " not in known.source.note:
+            log.warning(
+                "%s: the answers of %s were asked for in another way; all are asked for anew", self.name, known.source.made
+            )
+            known = None
+        if known is not None and known.source.note.endswith(receipt):
+            self._use(known)
+            return ItemAnswers(known)
+        told = themes_of(known.appeals) if known else {}
+        counts: Counter[str] = Counter()
+        answers = ItemThemes({item: list(themes) for item, themes in told.items()})
+        todo = [item for item in ids if item not in told]
+        for wave in waves(todo, self.config.batch):
+            for item, themes in (await self._wave(wave, answers, ask, tries, verification, counts)).items():
+                answers.put(item, themes)
+        appeals = [a for a in known.appeals if a.item in told] if known else []
+        for item in todo:
+            scores = scored_by_rank(answers.of_item.get(item, ()))
+            appeals += [Appeal(item, theme, score) for theme, score in scores.items()]
+        without = sum(item not in answers.of_item for item in ids)
+        note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason {receipt}"
+        source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
+        profile = Profile(source, tuple(appeals))
+        self._use(profile)
+        return ItemAnswers(profile, counts)
+
+    async def _wave(
+        self, items: Sequence[str], answers: ItemThemes, ask: Ask, tries: int, verification: bool, counts: Counter[str]
+    ) -> dict[str, list[str]]:
+        """Item -> themes to keep."""
+        vocabulary = answers.vocabulary(self.config.vocabulary)
+        kept: dict[str, list[str]] = {item: [] for item in items}
+        rejected: dict[str, list[str]] = {}
+        left: Sequence[str] = items
+        for again in range(tries + 1):
+            counts["again" if again else "asked"] += len(left)
+            said = await self._questions.reasons(left, vocabulary, rejected, ask, counts)
+            proposed = {item: answers.worded(themes) for item, themes in said.items()}
+            fresh = {item: _without(themes, kept[item] + rejected.get(item, [])) for item, themes in proposed.items()}
+            counts["proposed"] += sum(map(len, fresh.values()))
+            found = await self._checked(fresh, answers, ask, counts) if verification else fresh
+            left = []
+            for item, themes in fresh.items():
+                good = [theme for theme in themes if theme in found.get(item, ())]
+                kept[item] = (kept[item] + good)[: self.config.reasons]
+                rejected.setdefault(item, []).extend(theme for theme in themes if theme not in good)
+                if 2 * len(kept[item]) < len(kept[item]) + len(rejected[item]):
+                    left.append(item)
+            if not left or not verification:
+                break
+        counts["accepted"] += sum(map(len, kept.values()))
+        return kept
+
+    async def _checked(
+        self, proposed: Mapping[str, Sequence[str]], answers: ItemThemes, ask: Ask, counts: Counter[str]
+    ) -> dict[str, list[str]]:
+        """The second question: item -> themes that were found again."""
+        everything = answers.all(proposed)
+        made = [pick_question(self._catalogue[item], themes, everything) for item, themes in proposed.items() if themes]
+        questions = [question for question in made if question is not None]
+        picked = await self._questions.picks(questions, ask, counts)
+        for question in questions:
+            counts["foreign_picked"] += len(set(picked.get(question.item, ())) - question.own)
+        return {question.item: self._found_again(question, picked.get(question.item)) for question in questions}
+
+    def _found_again(self, question: PickQuestion, picked: Sequence[int] | None) -> list[str]:
+        return question.found_again(picked)
+
+    def _use(self, profile: Profile) -> None:
+        themes = {item: own for item, own in themes_of(profile.appeals).items() if item in self._catalogue}
+        self._mind = SharedThemesMind(self.name, themes, self.config.steps)
+
+    # -- the three roles ---------------------------------------------------------------------------------------------
+    async def reason(self, block: Block) -> list[Candidate]:
+        return await (await self._ready()).reason(block)
+
+    async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
+        return await (await self._ready()).verify(block, candidates)
+
+    async def imagine(self, cut: Cut) -> list[Imagined]:
+        return await (await self._ready()).imagine(cut)
+
+    async def _ready(self) -> SharedThemesMind:
+        """A build has asked before its first user; whoever uses the mind without one asks now."""
+        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._mind is None:
+                await self.ask_items()
+        assert self._mind is not None
+        return self._mind
+
+
+def _without(themes: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [theme for theme in themes if theme not in others]

@@ -1,0 +1,125 @@
+"""The two questions about items, in batches: why people take them, and which of some reasons are theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from langchain_core.messages import BaseMessage
+
+from llmrg.agents.asks_items import Ask
+from llmrg.agents.minds.chat_calls import Asked, ChatCalls
+from llmrg.agents.minds.item_themes import PickQuestion, cleaned
+from llmrg.agents.prompts import ITEM_ROLES, Prompt, Role, render_items, render_pick
+from llmrg.agents.replies import ItemsReply, PickReply
+from llmrg.data.dataset import Catalogue
+
+T = TypeVar("T")
+
+
+class ItemQuestions:
+    """Asks one model. Items that a reply leaves out are asked for once more, in batches half as large; then they are counted."""
+
+    def __init__(
+        self,
+        calls: ChatCalls,
+        catalogue: Catalogue,
+        prompts: Mapping[Role, tuple[Prompt, str]],
+        attributes: Sequence[str],
+        batch: int,
+        reasons: int,
+    ) -> None:
+        """Args:
+        prompts: role -> prompt and its version.
+        attributes: of the items, shown beside their titles.
+        batch: items a request.
+        reasons: for an item, at most.
+        """
+        assert set(prompts) == set(ITEM_ROLES)
+        self._calls, self._catalogue, self._prompts = calls, catalogue, prompts
+        self._attributes, self._batch, self._most = attributes, batch, reasons
+
+    def _asked(self, role: Role, request: str) -> Asked:
+        prompt, version = self._prompts[role]
+        messages: list[BaseMessage] = prompt.messages(request, self._catalogue.noun, self._most)
+        return Asked(tuple(messages), role, version)
+
+    # -- why people take them ----------------------------------------------------------------------------------------
+    async def reasons(
+        self,
+        items: Sequence[str],
+        vocabulary: Sequence[str],
+        rejected: Mapping[str, Sequence[str]],
+        ask: Ask,
+        counts: Counter[str],
+    ) -> dict[str, list[str]]:
+        """Item -> its reasons, best first; [] for one that the model does not know. Items without an answer are left out."""
+
+        async def one(batch: Sequence[str]) -> dict[str, list[str]]:
+            request = render_items(batch, self._catalogue, vocabulary, rejected, self._attributes)
+            reply = await self._calls.ask(self._asked("items", request), ItemsReply)
+            said = self._by_item(batch, ((row.item, row.reasons) for row in reply.items), counts)
+            return {item: cleaned(reasons, self._catalogue[item], self._most) for item, reasons in said.items()}
+
+        return await self._all("reason", items, one, ask, counts)
+
+    # -- which are theirs --------------------------------------------------------------------------------------------
+    async def picks(self, questions: Sequence[PickQuestion], ask: Ask, counts: Counter[str]) -> dict[str, list[int]]:
+        """Item -> numbers of the options picked. Items without an answer are left out."""
+        by_item = {question.item: question for question in questions}
+
+        async def one(batch: Sequence[str]) -> dict[str, list[int]]:
+            request = render_pick([(item, by_item[item].options) for item in batch], self._catalogue, self._attributes)
+            reply = await self._calls.ask(self._asked("pick", request), PickReply)
+            return self._by_item(batch, ((row.item, row.fits) for row in reply.picks), counts)
+
+        return await self._all("verify", list(by_item), one, ask, counts)
+
+    # -- both --------------------------------------------------------------------------------------------------------
+    async def _all(
+        self,
+        stage: str,
+        items: Sequence[str],
+        one: Callable[[Sequence[str]], Awaitable[dict[str, T]]],
+        ask: Ask,
+        counts: Counter[str],
+    ) -> dict[str, T]:
+        found: dict[str, T] = {}
+        none: dict[str, T] = {}
+        for size in (self._batch, max(1, self._batch // 2)):
+            left = [item for item in items if item not in found]
+            batches = [left[start : start + size] for start in range(0, len(left), size)]
+            for answers in await together([ask(stage, partial(one, batch), none) for batch in batches]):
+                found |= answers
+        counts[f"{stage}_unanswered"] += len(items) - len(found)
+        return {item: found[item] for item in items if item in found}
+
+    @staticmethod
+    def _by_item(batch: Sequence[str], rows: Iterable[tuple[int, T]], counts: Counter[str]) -> dict[str, T]:
+        """The first answer for each item; further ones, and those for numbers that nobody asked about, are counted."""
+        found: dict[str, T] = {}
+        for number, answer in rows:
+            if not 1 <= number <= len(batch):
+                counts["unknown"] += 1
+            elif batch[number - 1] in found:
+                counts["repeated"] += 1
+            else:
+                found[batch[number - 1]] = answer
+        return found
+
+
+async def together(work: Sequence[Awaitable[T]]) -> list[T]:
+    """All results in order. The first error ends the others."""
+
+    async def waited(one: Awaitable[T]) -> T:
+        return await one
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(waited(one)) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
