@@ -27,6 +27,7 @@ class Artifact:
     config: Mapping[str, Any]
     items: tuple[str, ...]
     tensors: Mapping[str, np.ndarray]
+    folder: Path
 
     def tensor(self, name: str) -> np.ndarray:
         """Raises: ArtifactError: the weights lack it."""
@@ -58,7 +59,7 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"no weights at {weights}; train and save the recommender again") from None
     except (SafetensorError, ValueError, OSError) as error:
         raise ArtifactError(f"the weights {weights} are damaged ({error}); train and save the recommender again") from error
-    return Artifact(str(document["type"]), document["config"], tuple(document["items"]), tensors)
+    return Artifact(str(document["type"]), document["config"], tuple(document["items"]), tensors, folder)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import ValidationError
@@ -43,6 +43,22 @@ class FitData:
         return np.array(rows, dtype=np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """A summand of an item's score."""
+
+    kind: Literal["base", "theme", "imagined"]
+    """`base`: what no reason stands behind; `theme`: a reason that the history gives and the item answers; `imagined`: an imagined
+    step that ends in the item."""
+    name: str
+    """Recommender, theme, or reason."""
+    value: float
+    positions: tuple[int, ...] = ()
+    """Positions of the history that the reason comes from."""
+    source: str = ""
+    """Whose profile says that the item stands for the theme."""
+
+
 class BaseRecommender(ABC):
     """A recommender that turns non-empty histories, as row numbers, into scores; empty ones get popularity."""
 
@@ -61,6 +77,10 @@ class BaseRecommender(ABC):
         if self._items is None:
             raise CallerError(f"the recommender {self.name!r} is not fitted; call fit(dataset) or load a saved one first")
         return self._items
+
+    @property
+    def is_fitted(self) -> bool:
+        return self._items is not None
 
     def fit(
         self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None
@@ -90,6 +110,14 @@ class BaseRecommender(ABC):
         if asked:
             found[asked] = self._score([rows[i] for i in asked], [queries[i] for i in asked])
         return found
+
+    def contributions(self, query: Query, item: str) -> list[Contribution]:
+        """What the item's score is the sum of.
+
+        Raises: UnknownItemError: not in the catalogue the recommender was fitted on.
+        """
+        score = float(self.scores([query])[0, self.items.row(item) - 1])
+        return [Contribution("base", self.name, score)]
 
     def save(self, folder: Path) -> None:
         """config.json + model.safetensors."""

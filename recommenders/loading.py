@@ -13,6 +13,11 @@ from llmrg.recommenders.base import BaseRecommender
 TYPES = {
     "popularity": "popularity:Popularity",
     "rules": "sequential_rules:SequentialRules",
+    "item_knn": "item_knn:ItemKnn",
+    "ease": "ease:Ease",
+    "text_cosine": "text_cosine:TextCosine",
+    "themes": "theme_scores:ThemeScores",
+    "mix": "mix:Mix",
     "sequential": "sequential:SequentialRecommender",
 }
 """Saved type -> module and class in this room; imported when needed, so that the simple ones load no torch."""

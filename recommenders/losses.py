@@ -46,18 +46,20 @@ class _FullSoftmax(torch.autograd.Function):
         total = states.new_zeros(())
         d_states, d_table, d_value = torch.empty_like(states), torch.zeros_like(table), torch.zeros_like(value)
         step = max(1, CHUNK_LOGITS // max(len(table), 1))
+        room = states.new_empty((min(step, len(states)), len(table)))  # one buffer: new memory costs as much as the product
         for start in range(0, len(states), step):
             part, wanted = states[start : start + step], targets[start : start + step, None]
-            logits = part @ table.T
+            logits = torch.mm(part, table.T, out=room[: len(part)])
             here = ((row >= start) & (row < start + step)).nonzero()[:, 0] if len(row) else row
             at = (row[here] - start, column[here])
             if len(here):
                 logits.index_put_(at, value[here], accumulate=True)
-            normaliser = logits.logsumexp(dim=1, keepdim=True)
-            total = total + (normaliser - logits.gather(1, wanted)).sum()
-            slope = logits.sub_(normaliser).exp_()
-            slope.scatter_add_(1, wanted, torch.full_like(normaliser, -1.0))
-            d_states[start : start + step] = slope @ table
+            most, right = logits.amax(dim=1, keepdim=True), logits.gather(1, wanted)
+            slope = logits.sub_(most).exp_()
+            sums = slope.sum(dim=1, keepdim=True)
+            total = total + (sums.log() + most - right).sum()
+            slope.div_(sums).scatter_add_(1, wanted, torch.full_like(sums, -1.0))
+            torch.mm(slope, table, out=d_states[start : start + step])
             d_table.addmm_(slope.T, part)
             if len(here):
                 d_value[here] = slope[at]

@@ -1,0 +1,151 @@
+"""What several scores are worth together: weights fitted on items that none of them was trained on.
+
+Fitted on training items, a score that the others have memorised the answers of looks superfluous; on held-out items each gets the
+weight it is worth to users like these, and a score that is noise gets none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from llmrg.recommenders.ranking import ndcg
+
+BEST, SAMPLED = 200, 400
+"""Per user the best items by each score, and so many of the others, stand for the whole catalogue in the softmax."""
+
+
+@dataclass(frozen=True)
+class Shortlists:
+    """For U users the scores of C candidates each; the first candidate is the held-out item."""
+
+    scores: np.ndarray
+    """(F, U, C) float32, one plane a score."""
+    log_share: np.ndarray
+    """(U, C) float32: log of how many items a candidate stands for; minus infinity for none."""
+
+    def take(self, users: np.ndarray) -> Shortlists:
+        return Shortlists(self.scores[:, users], self.log_share[users])
+
+    def logits(self, weights: np.ndarray) -> np.ndarray:
+        """(U, C) float32."""
+        return np.tensordot(weights.astype(np.float32), self.scores, axes=1) + self.log_share
+
+    def log_likelihood(self, weights: np.ndarray) -> np.ndarray:
+        """(U,) log of the softmax's share of the held-out item."""
+        logits = self.logits(weights)
+        most = logits.max(axis=1)
+        return np.asarray(logits[:, 0] - most - np.log(np.exp(logits - most[:, None]).sum(axis=1)), dtype=np.float64)
+
+    def ndcg(self, weights: np.ndarray) -> np.ndarray:
+        """(U,) NDCG@10 of the held-out item among the candidates, ties against it."""
+        scores = np.tensordot(weights.astype(np.float32), self.scores, axes=1)
+        scores[~np.isfinite(self.log_share)] = -np.inf
+        ranks = (scores >= scores[:, :1]).sum(axis=1)
+        return np.where(ranks <= 10, 1.0 / np.log2(1.0 + ranks), 0.0)
+
+
+def shortlists(scores: np.ndarray, targets: np.ndarray, hidden: np.ndarray, dice: np.random.Generator) -> Shortlists:
+    """Args: scores: (F, U, N) float32; targets: (U,) columns; hidden: (U, N) bool, items that may not be recommended."""
+    planes, users, items = scores.shape
+    lines = np.arange(users)
+    open_to = ~hidden
+    open_to[lines, targets] = False
+    width = min(items, planes * BEST + SAMPLED + 1)
+    if width == items:
+        order = np.argsort(np.where(open_to, 0, 1), axis=1, kind="stable")
+        chosen = np.concatenate([targets[:, None], order[:, : items - 1]], axis=1)
+        share = np.where(open_to[lines[:, None], chosen], 0.0, -np.inf)
+        share[:, 0] = 0.0
+        return Shortlists(np.take_along_axis(scores, chosen[None], axis=2), share.astype(np.float32))
+    best = np.zeros((users, items), dtype=bool)
+    for plane in scores:
+        top = np.argpartition(-np.where(open_to, plane, -np.inf), BEST, axis=1)[:, :BEST]
+        best[lines[:, None], top] = True
+    best &= open_to
+    rank = np.where(best, 0.0, np.where(open_to, 1.0 + dice.random((users, items), dtype=np.float32), 3.0))
+    chosen = np.argpartition(rank, width - 2, axis=1)[:, : width - 1]
+    picked_best = best[lines[:, None], chosen]
+    picked = open_to[lines[:, None], chosen] & ~picked_best
+    others = (open_to & ~best).sum(axis=1) / np.maximum(picked.sum(axis=1), 1)
+    share = np.where(picked_best, 0.0, np.where(picked, np.log(np.maximum(others, 1e-9))[:, None], -np.inf))
+    chosen = np.concatenate([targets[:, None], chosen], axis=1)
+    share = np.concatenate([np.zeros((users, 1)), share], axis=1).astype(np.float32)
+    return Shortlists(np.take_along_axis(scores, chosen[None], axis=2), share)
+
+
+def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+    """(F,) weights of 0 or more that make the held-out items likeliest; scores that are not `free` keep weight 0.
+
+    The softmax is over the catalogue; the problem is convex. Scores are scaled by their spread, so weights compare.
+    """
+    spread = np.maximum(lists.scores.std(axis=(1, 2)).astype(np.float64), 1e-9)
+
+    def loss(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = lists.logits(scaled / spread)
+        logits -= logits.max(axis=1, keepdims=True)
+        share = np.exp(logits)
+        total = share.sum(axis=1, keepdims=True)
+        share /= total
+        value = float((np.log(total[:, 0]) - logits[:, 0]).mean())
+        slope = np.einsum("uc,fuc->f", share, lists.scores, dtype=np.float64) - lists.scores[:, :, 0].sum(axis=1, dtype=np.float64)
+        return value + 1e-6 * float(scaled @ scaled), slope / len(logits) / spread + 2e-6 * scaled
+
+    begin = np.where(free, np.full(len(free), 0.1) if start is None else start * spread, 0.0)
+    bounds = [(0.0, None) if one else (0.0, 0.0) for one in free]
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
+    return np.asarray(found.x / spread * free)
+
+
+@dataclass(frozen=True)
+class FittedWeights:
+    """Weights, and how good they are for users that they were not fitted on."""
+
+    weights: np.ndarray
+    """(F,) 0 or more."""
+    ndcg: float
+    """Validation NDCG@10 with the weights fitted on the other half of the users."""
+    gains: np.ndarray
+    """(F,) mean log-likelihood that each kept score adds on the other half; 0 for those that were dropped."""
+
+
+def choose_weights(lists: Shortlists, keep: np.ndarray, least: float, dice: np.random.Generator) -> FittedWeights:
+    """Fit, and drop what does not pay.
+
+    The users are halved; a score stays only if the weights fitted on one half predict the other better with it than without, by
+    `least` standard errors over users. The weakest goes first, and the rest is fitted again.
+
+    Args: keep: (F,) bool, scores that stay whatever they add, such as the base.
+    """
+    users = lists.log_share.shape[0]
+    order = dice.permutation(users)
+    folds = [order[: users // 2], order[users // 2 :]]
+    free = np.ones(len(lists.scores), dtype=bool)
+    while True:
+        fitted = [fit_weights(lists.take(fold), free) for fold in folds]
+        gains, errors = np.zeros(len(free)), np.ones(len(free))
+        for score in np.flatnonzero(free & ~keep):
+            gain = np.concatenate([_gain(lists, free, fitted[i], score, folds[i], folds[1 - i]) for i in range(2)])
+            gains[score], errors[score] = gain.mean(), max(gain.std() / np.sqrt(len(gain)), 1e-12)
+        strength = np.where(free & ~keep, gains / errors, np.inf)
+        weakest = int(np.argmin(strength))
+        if strength[weakest] >= least:
+            break
+        free[weakest] = False
+    values = np.concatenate([lists.take(folds[1 - i]).ndcg(fitted[i]) for i in range(2)])
+    return FittedWeights(fit_weights(lists, free), float(values.mean()) if users else 0.0, gains)
+
+
+def _gain(
+    lists: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int, fold: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """(U,) what the score adds to the log-likelihood of the other half's held-out items."""
+    if fitted[score] == 0.0:
+        return np.zeros(len(other))
+    less = free.copy()
+    less[score] = False
+    without = fit_weights(lists.take(fold), less, np.where(less, fitted, 0.0))
+    rest = lists.take(other)
+    return rest.log_likelihood(fitted) - rest.log_likelihood(without)

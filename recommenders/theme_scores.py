@@ -1,0 +1,183 @@
+"""Overlap of what a history's reasons ask for with what each item stands for: a score without any training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+from scipy.sparse import csr_matrix, diags, vstack
+
+from llmrg.core.records import Step
+from llmrg.core.themes import CATALOGUE, Themes
+from llmrg.recommenders.artifacts import Artifact
+from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
+from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
+
+
+class ThemeScoresConfig(BaseModel, frozen=True, extra="forbid"):
+    """Which reasons ask, and whose profiles answer."""
+
+    view: Literal["bag", "shared", "graph"] = "bag"
+    """Which themes ask: `bag`, all that the history's items stand for; `shared`, those that at least two of its items stand for
+    (chains that need no model); `graph`, the reasons of the user's visible accepted steps."""
+    source: str = CATALOGUE
+    """Source of the item profiles."""
+    half_life: PositiveFloat | None = 10.0
+    """Positions after which a theme counts half; None for no decay."""
+    last: PositiveInt = 50
+    """Most recent items that are looked at."""
+    roots: float = Field(default=0.25, ge=0.0, le=1.0)
+    """View `graph`: weight of a step without a cause beside that of one that continues from an earlier item."""
+
+
+class ThemeScores(BaseRecommender):
+    """score(i) = sum over themes t of q_t idf_t / |q| * c_it idf_t / |c_i|, a cosine in [0, 1].
+
+    q_t sums, over the asking items or steps, their weight for the theme times 2 ** (-age / half_life); c_i is the item's profile. A
+    user's own steps are left out of c_i, and steps of held-out positions never enter it (`theme_profiles`).
+    """
+
+    type = "themes"
+
+    def __init__(self, config: ThemeScoresConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or ThemeScoresConfig()
+        self.name = f"themes: {self.config.view}, {self.config.source}"
+        self._profiles = ItemProfiles.of((), csr_matrix((0, 0)))
+        self._themes = Themes()
+
+    def _fit(self, data: FitData) -> None:
+        self._profiles, self._themes = source_profiles(data, self.config.source), Themes(data.themes.of_text)
+        self._ready()
+
+    def _ready(self) -> None:
+        self._keys = csr_matrix(self._unit(self._profiles.matrix).T)
+
+    # -- scores ------------------------------------------------------------------------------------------------------
+    def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
+        asked = self._unit(self.asking(rows, queries))
+        scores = np.asarray((asked @ self._keys).toarray(), dtype=np.float32)
+        for number, query in enumerate(queries):
+            own = self._own_items(query)
+            if len(own):
+                scores[number, own] = (asked[number] @ self._unit(self._rows_for(query, own)).T).toarray()[0]
+        return scores
+
+    def asking(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
+        """(B, T) float32: how strongly each theme is asked for, before idf and length."""
+        if self.config.view == "graph":
+            return vstack([self._of_steps(self._steps(query), len(row)) for query, row in zip(queries, rows, strict=True)], format="csr")
+        recent = [row[-self.config.last :] for row in rows]
+        return vstack([self._of_items(row, query) for row, query in zip(recent, queries, strict=True)], format="csr")
+
+    def _of_items(self, row: np.ndarray, query: Query) -> csr_matrix:
+        ages = np.arange(len(row) - 1, -1, -1)
+        profiles = self._rows_for(query, row - 1)
+        found = csr_matrix(self._decay(ages)[None, :]) @ profiles
+        if self.config.view == "shared":
+            carriers = np.bincount(profiles.indices, minlength=profiles.shape[1])
+            found.data[carriers[found.indices] < 2] = 0.0
+            found.eliminate_zeros()
+        return csr_matrix(found, dtype=np.float32)
+
+    def _steps(self, query: Query) -> list[tuple[Step, int]]:
+        """Visible accepted reasoned steps that fit the history, each with its theme's column."""
+        if query.graph is None:
+            return []
+        items, column = query.history.items, self._profiles.column
+        found = []
+        for step in query.graph.before(len(items)).reasoned():
+            known = column.get(self._themes.theme(step.reason))
+            if known is not None and items[step.position : step.position + 1] == (step.item,):
+                found.append((step, known))
+        return found
+
+    def _of_steps(self, steps: Sequence[tuple[Step, int]], length: int) -> csr_matrix:
+        size = len(self._profiles.themes)
+        if not steps:
+            return csr_matrix((1, size), dtype=np.float32)
+        columns = np.array([column for _, column in steps])
+        return csr_matrix((self._weights(steps, length), (np.zeros(len(steps), int), columns)), shape=(1, size), dtype=np.float32)
+
+    def _weights(self, steps: Sequence[tuple[Step, int]], length: int) -> np.ndarray:
+        ages = np.array([length - 1 - step.position for step, _ in steps])
+        kinds = np.array([step.score * (self.config.roots if step.cause_kind == "root" else 1.0) for step, _ in steps])
+        return np.asarray(kinds * self._decay(ages) * (ages < self.config.last), dtype=np.float32)
+
+    def _decay(self, ages: np.ndarray) -> np.ndarray:
+        if self.config.half_life is None:
+            return np.ones(len(ages), dtype=np.float32)
+        return np.exp2(-ages / self.config.half_life).astype(np.float32)
+
+    def _unit(self, matrix: csr_matrix) -> csr_matrix:
+        """Rows weighted by idf and brought to length 1; zero rows stay zero."""
+        weighted = csr_matrix(matrix @ diags(self._profiles.idf), dtype=np.float32)
+        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        return csr_matrix(diags(np.where(lengths > 0, 1.0 / np.maximum(lengths, 1e-12), 0.0)) @ weighted, dtype=np.float32)
+
+    # -- leave-own-out -------------------------------------------------------------------------------------------------
+    def _own_items(self, query: Query) -> np.ndarray:
+        own = self._profiles.own
+        return np.unique(own.of_user(query.history.user)[0]) if own is not None else np.zeros(0, dtype=np.int64)
+
+    def _rows_for(self, query: Query, columns: np.ndarray) -> csr_matrix:
+        """(n, T) profiles of items, as this user may see them."""
+        own = self._profiles.own
+        if own is None or not len(columns):
+            return self._profiles.matrix[columns]
+        return own.rows_without(query.history.user, columns)
+
+    # -- attribution ---------------------------------------------------------------------------------------------------
+    def contributions(self, query: Query, item: str) -> list[Contribution]:
+        """One part a theme, with the positions of the history that ask for it; they sum to the score."""
+        row, column = self.items.rows(query.history.items), self.items.row(item) - 1
+        if not len(row):
+            return super().contributions(query, item)
+        asked = self._unit(self.asking([row], [query]))
+        key = self._unit(self._rows_for(query, np.array([column])))
+        shared = csr_matrix(asked.multiply(key))
+        positions = self._positions(row, query)
+        return [
+            Contribution("theme", self._profiles.themes[theme], float(value), tuple(positions.get(theme, ())), self.config.source)
+            for theme, value in zip(shared.indices.tolist(), shared.data.tolist(), strict=True)
+            if value
+        ]
+
+    def _positions(self, row: np.ndarray, query: Query) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        if self.config.view == "graph":
+            for step, column in self._steps(query):
+                found.setdefault(column, []).append(step.position)
+            return found
+        first = max(0, len(row) - self.config.last)
+        profiles = self._rows_for(query, row[first:] - 1).tocoo()
+        for position, column in zip(profiles.row.tolist(), profiles.col.tolist(), strict=True):
+            found.setdefault(column, []).append(first + position)
+        return {column: sorted(positions) for column, positions in found.items()}
+
+    # -- saving --------------------------------------------------------------------------------------------------------
+    def _config(self) -> Mapping[str, Any]:
+        own = self._profiles.own
+        texts = dict(self._themes.of_text)
+        users = list(own.users) if own is not None else None
+        return {**self.config.model_dump(), "themes": list(self._profiles.themes), "texts": texts, "users": users}
+
+    def _tensors(self) -> Mapping[str, np.ndarray]:
+        kept, own = self._profiles.matrix, self._profiles.own
+        found = {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
+        return found if own is None else {**found, **own.tensors()}
+
+    @classmethod
+    def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
+        saved = dict(artifact.config)
+        themes, texts, users = saved.pop("themes"), saved.pop("texts"), saved.pop("users")
+        made = cls(ThemeScoresConfig(**saved))
+        shape = (len(artifact.items), len(themes))
+        matrix = csr_matrix(tuple(artifact.tensor(name) for name in ("data", "indices", "indptr")), shape=shape)
+        own = None if users is None else OwnSteps.revived(users, artifact, shape)
+        made._profiles, made._themes = ItemProfiles.of(themes, matrix, own), Themes(texts)
+        made._ready()
+        return made
