@@ -42,6 +42,9 @@ class CalibrationConfig(BaseModel, frozen=True, extra="forbid"):
     """Items of each that are looked at, the latest before the held-out ones."""
     false_accepts: float = Field(default=0.05, gt=0, lt=1)
     """Wanted share of wrong steps that are accepted."""
+    prevalence: float = Field(default=0.5, gt=0, lt=1)
+    """Share of right steps among proposals for which the reliability is stated. The sample's own share says nothing: it follows
+    from how many wrong steps are made for each right one."""
     held_out: NonNegativeInt = 2
     """Items at the end of a history that are left out."""
     seed: int = 0
@@ -106,7 +109,8 @@ def summed_up(judged: Sequence[Judged], data: str, minds: Minds, config: Calibra
         positives=len(right),
         auc={**{kind: _auc(judged, [kind], config.seed) for kind in kinds}, "all": _auc(judged, kinds, config.seed)},
         thresholds=tuple(threshold(right, wrong, rate) for rate in sorted({*RATES, config.false_accepts})),
-        reliability=reliability(right, wrong),
+        reliability=reliability(right, wrong, config.prevalence),
+        prevalence=config.prevalence,
         histogram={"right": np.histogram(right, edges)[0].tolist(), "wrong": np.histogram(wrong, edges)[0].tolist()},
         false_accepts=config.false_accepts,
         seed=config.seed,
@@ -131,16 +135,21 @@ def threshold(right: np.ndarray, wrong: np.ndarray, rate: float) -> Threshold:
     return Threshold(rate, None, float(np.mean(wrong >= 1.0)), float(np.mean(right >= 1.0)))
 
 
-def reliability(right: np.ndarray, wrong: np.ndarray) -> tuple[tuple[float, float, int], ...]:
-    """By tenths of the score: (mean score, share of right steps, steps)."""
+def reliability(right: np.ndarray, wrong: np.ndarray, prevalence: float) -> tuple[tuple[float, float, int], ...]:
+    """By tenths of the score: (mean score, share of right steps, steps), as if `prevalence` of all steps were right.
+
+    Both classes are weighted to that share. Counted as they come, the shares would fall with every further wrong step that is
+    made for a right one.
+    """
     scores = np.concatenate([right, wrong])
     truth = np.concatenate([np.ones(len(right)), np.zeros(len(wrong))])
+    weights = np.where(truth == 1, prevalence / max(len(right), 1), (1 - prevalence) / max(len(wrong), 1))
     tenth = np.minimum((scores * 10).astype(int), 9)
-    return tuple(
-        (float(scores[tenth == t].mean()), float(truth[tenth == t].mean()), int((tenth == t).sum()))
-        for t in range(10)
-        if (tenth == t).any()
-    )
+    found = []
+    for mask in (tenth == t for t in np.unique(tenth)):
+        score, share = (float(np.average(values[mask], weights=weights[mask])) for values in (scores, truth))
+        found.append((score, share, int(mask.sum())))
+    return tuple(found)
 
 
 def _auc(judged: Sequence[Judged], kinds: Sequence[Kind], seed: int) -> Auc:

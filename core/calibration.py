@@ -49,7 +49,9 @@ class Calibration:
     """`shuffled`, `wrong item`, and `all` negatives."""
     thresholds: tuple[Threshold, ...]
     reliability: tuple[tuple[float, float, int], ...]
-    """(mean score, share of right steps, steps) of each tenth of the scores that holds any."""
+    """(mean score, share of right steps, steps) of each tenth of the scores that holds any, weighted to `prevalence`."""
+    prevalence: float
+    """Share of right steps for which the reliability is stated; what share of a reasoner's proposals is right is not known."""
     histogram: dict[str, list[int]]
     """`right` and `wrong`: steps in each of twenty equal parts of [0, 1]."""
     false_accepts: float

@@ -62,7 +62,13 @@ def _reliability(made: Calibration) -> Markup:
     dots = [circle(x, y, 3.5, "dot") for x, y in points]
     d = "".join(f"{'L' if number else 'M'}{x:.1f} {y:.1f}" for number, (x, y) in enumerate(points))
     ideal = line(RIGHT, TOP + SIDE, RIGHT + SIDE, TOP, "ideal")
-    return tag("g", *_axes(RIGHT, "score", "share of right steps"), ideal, path(d, "curve"), *dots)
+    return tag(
+        "g",
+        *_axes(RIGHT, "score", f"share of right steps, if {100 * made.prevalence:.0f} % were right"),
+        ideal,
+        path(d, "curve"),
+        *dots,
+    )
 
 
 def _axes(x: float, below: str, beside: str) -> list[Markup]:

@@ -69,10 +69,26 @@ def test_a_threshold_keeps_its_rate_and_no_lower_one_does(right: list[float], wr
 
 
 def test_reliability_by_hand() -> None:
-    assert reliability(np.array([0.95, 0.91]), np.array([0.93, 0.05])) == (
+    # half of the steps right: each right one weighs 1/2 / 2, each wrong one 1/2 / 2
+    assert reliability(np.array([0.95, 0.91]), np.array([0.93, 0.05]), 0.5) == (
         (0.05, 0.0, 1),
         (pytest.approx(0.93), pytest.approx(2 / 3), 3),
     )
+    # a tenth right: weights .1 / 2 and .9 / 2, so .05 + .05 of .55 in the upper tenth
+    found = reliability(np.array([0.95, 0.91]), np.array([0.93, 0.05]), 0.1)
+    assert found[1] == (pytest.approx((0.05 * 0.95 + 0.05 * 0.91 + 0.45 * 0.93) / 0.55), pytest.approx(0.1 / 0.55), 3)
+
+
+@given(SCORES, SCORES, st.integers(1, 5), st.sampled_from([0.1, 0.5, 0.8]))
+def test_reliability_does_not_depend_on_how_many_wrong_steps_were_made(
+    right: list[float], wrong: list[float], times: int, prevalence: float
+) -> None:
+    a, b = np.array(right), np.array(wrong)
+    once, often = reliability(a, b, prevalence), reliability(a, np.tile(b, times), prevalence)
+    assert [(score, share) for score, share, _ in often] == [
+        (pytest.approx(score), pytest.approx(share)) for score, share, _ in once
+    ]
+    assert sum(count for _, _, count in once) == len(a) + len(b)
 
 
 async def test_a_good_verifier_a_middling_one_and_a_guess(town) -> None:
@@ -86,6 +102,7 @@ async def test_what_is_said_of_a_verifier(town, tmp_path) -> None:
     assert set(made.auc) == {"shuffled", "wrong item", "all"}
     assert made.auc["all"].low <= made.auc["all"].value <= made.auc["all"].high
     assert made.positives == sum(made.histogram["right"]) > 100
+    assert made.prevalence == 0.5
     assert made.auc["all"].negatives == sum(made.histogram["wrong"])
     chosen = next(t for t in made.thresholds if t.wanted == 0.1)
     assert made.tau == chosen.tau is not None
@@ -94,6 +111,7 @@ async def test_what_is_said_of_a_verifier(town, tmp_path) -> None:
     assert load_calibration(tmp_path, made.data, made.verifier) == made
     picture = calibration_svg(made)
     assert picture.startswith("<svg") and f"tau {made.tau:.2f}" in picture  # noqa: PT018
+    assert "share of right steps, if 50 % were right" in picture
 
 
 async def test_proposals_of_a_bad_reasoner_lower_the_auc(town) -> None:
@@ -119,7 +137,7 @@ async def test_held_out_items_are_never_shown(town) -> None:
 
     script = planted_responder(town.dataset, town.truth, 0.0)
     mind = Watching(ScriptedChatModel(script), town.dataset)
-    await calibrate(town.dataset, Minds(mind, mind, mind), CalibrationConfig(held_out=2))
+    await calibrate(town.dataset, Minds(mind, mind, mind), CalibrationConfig())
     assert shown
     assert all(len(block.history) <= len(town.dataset.histories[block.user]) - 2 for block in shown)
 
