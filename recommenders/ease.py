@@ -47,7 +47,7 @@ class Ease(BaseRecommender):
         items = len(data.items)
         if items > self.config.max_items:
             raise ConfigError(
-                f"EASE on {items} items would take {8 * items**2 / 2**30:.1f} GiB to fit, and max_items is {self.config.max_items}; "
+                f"EASE on {items} items would need {8 * items**2 / 2**30:.1f} GiB, and max_items is {self.config.max_items}; "
                 "raise that where the memory is there, or take ItemKnn, which keeps some neighbours of each item only"
             )
         taken = incidence(data.parts.values(), items)

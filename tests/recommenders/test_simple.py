@@ -108,10 +108,10 @@ def test_ease_is_the_closed_form(histories: list[str], ridge: float) -> None:
 
 
 def test_ease_refuses_what_would_fill_the_memory() -> None:
-    with pytest.raises(ConfigError, match=r"6 items would take 0\.0 GiB to fit, and max_items is 5"):
+    with pytest.raises(ConfigError, match=r"6 items would need 0\.0 GiB, and max_items is 5"):
         Ease(EaseConfig(max_items=5)).fit(dataset("abc"))
     large = Dataset("large", Catalogue(Item(str(n), "") for n in range(20_001)), {}, LoadReport("large", 0, 0, 20_001))
-    with pytest.raises(ConfigError, match=r"20001 items would take 3\.0 GiB"):
+    with pytest.raises(ConfigError, match=r"20001 items would need 3\.0 GiB"):
         Ease().fit(large)
 
 
