@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 from scipy.stats import rankdata
 
 from llmrg.agents.context import BLOCK_SIZE, Minds
@@ -24,6 +24,7 @@ from llmrg.core.calibration import Auc, Calibration, Threshold
 from llmrg.core.errors import DataError, ModelReplyError
 from llmrg.core.records import History, stable_key
 from llmrg.data.dataset import Dataset
+from llmrg.data.splits import HELD_OUT, train_length
 from llmrg.data.truth import PlantedStep
 
 Kind = Literal["right", "shuffled", "wrong item"]
@@ -45,8 +46,6 @@ class CalibrationConfig(BaseModel, frozen=True, extra="forbid"):
     prevalence: float = Field(default=0.5, gt=0, lt=1)
     """Share of right steps among proposals for which the reliability is stated. The sample's own share says nothing: it follows
     from how many wrong steps are made for each right one."""
-    held_out: NonNegativeInt = 2
-    """Items at the end of a history that are left out."""
     seed: int = 0
 
 
@@ -73,7 +72,7 @@ async def calibrate(
     Raises: DataError: too few steps to say anything; ModelError: as the minds raise it.
     """
     config = config or CalibrationConfig()
-    long_enough = [user for user, history in dataset.histories.items() if len(history) - config.held_out >= 2]
+    long_enough = [user for user, history in dataset.histories.items() if len(history) >= HELD_OUT + 2]
     users = random.Random(f"calibrate {config.seed}").sample(long_enough, min(config.users, len(long_enough)))
     planted = _by_user(truth) if truth is not None else None
     judged: list[Judged] = []
@@ -175,7 +174,7 @@ async def _one_user(
     dataset: Dataset, minds: Minds, config: CalibrationConfig, user: str, planted: dict[str, list[PlantedStep]] | None
 ) -> list[Judged]:
     """Judged block by block, the right and the wrong ones of a block in one call, in an order drawn by chance."""
-    history = dataset.histories[user].before(len(dataset.histories[user]) - config.held_out)
+    history = dataset.histories[user].before(train_length(dataset.histories[user]))
     first = max(0, len(history) - config.last)
     size = int(getattr(minds.reasoner, "block_size", BLOCK_SIZE))
     judged: list[Judged] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
+from llmrg.data.splits import HELD_OUT
+
 
 class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     """Settings of one build over many users."""
@@ -31,10 +33,11 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     """Similarity from which an imagined text counts as a catalogue item."""
     similar_tau: float = Field(default=0.8, ge=0, le=1)
     """Cosine from which a stored reason is close enough to a chain's reason to be recalled for it (tier 2)."""
-    held_out: NonNegativeInt = 2
-    """Items at the end of a history that never enter the knowledge base: they are what the recommender is measured on."""
+    held_out: NonNegativeInt = HELD_OUT
+    """Items at the end of a history before each of which a block ends, since a recommender is asked there. (What the split holds
+    out never enters the knowledge base, whatever stands here.)"""
     verification: bool = True
-    """Off: every step is accepted, with score 1 (control)."""
+    """Off: every step is accepted, with score 1, and the knowledge base, which holds verified steps, is left alone (control)."""
     divergence: bool = True
     """Off: nothing is imagined (control)."""
     knowledge: bool = True

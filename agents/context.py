@@ -21,6 +21,7 @@ from llmrg.core.errors import BudgetSpentError, ConfigError, StoreUnreachableErr
 from llmrg.core.records import History
 from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
+from llmrg.data.splits import MIN_LENGTH, train_length
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
 
@@ -50,6 +51,12 @@ class Minds:
         """Role -> what, besides its mind's name, changes its answers; a mind that fills several roles stands at the first."""
         roles = {id(mind): role for role, mind in reversed(list(vars(self).items()))}
         return {roles[id(mind)]: mind.settings for mind in self.distinct() if getattr(mind, "settings", None)}
+
+    @property
+    def judges(self) -> str:
+        """Whose knowledge a build adds to and recalls: who reasons and who verifies."""
+        names = dict.fromkeys((self.reasoner.name, self.verifier.name))
+        return " + ".join(names)
 
     async def aclose(self) -> None:
         """Let the minds close what belongs to this event loop."""
@@ -105,6 +112,12 @@ class BuildContext:
     def block_size(self) -> int:
         return self.config.block_size or int(getattr(self.minds.reasoner, "block_size", BLOCK_SIZE))
 
+    @property
+    def shares_knowledge(self) -> bool:
+        """Whether the knowledge base is asked and filled: it holds verified steps, which the control without verification has no
+        part in."""
+        return self.config.knowledge and self.config.verification
+
     def history(self, user: str) -> History:
         return self.dataset.histories[user]
 
@@ -113,9 +126,10 @@ class BuildContext:
         return max(0, len(self.history(user)) - self.config.l_tru)
 
     def shared_length(self, user: str) -> int:
-        """Positions below this may enter the knowledge base: the held-out items of a user never do."""
-        length = len(self.history(user))
-        return length - self.config.held_out if length > self.config.held_out else 0
+        """Positions below this may enter the knowledge base: what the split holds out never does, whatever the build's settings.
+        (Of a history that is too short to be split, the last item may be held out when it has grown.)"""
+        history = self.history(user)
+        return train_length(history) if len(history) >= MIN_LENGTH else 0
 
     # -- budgets -------------------------------------------------------------------------------------------------------
     def check_time(self) -> None:

@@ -16,7 +16,7 @@ def learn(context: BuildContext, users: Sequence[str]) -> int:
 
     To do it again changes nothing, so a process killed in between does all of it again. Graphs of other runs teach nothing.
     """
-    if not (context.config.knowledge and context.config.verification):
+    if not context.shares_knowledge:
         return 0
     learnt = 0
     for page in (users[i : i + PAGE] for i in range(0, len(users), PAGE)):
@@ -35,7 +35,7 @@ def _entries(context: BuildContext, graph: ReasoningGraph) -> list[Knowledge]:
     good = [step for step in graph.reasoned() if _may_be_shared(context, step)]
     vectors = context.embed([step.reason for step in good]).tolist() if context.embed and good else [()] * len(good)
     return [
-        Knowledge(s.cause, s.reason, s.item, s.score, 0, graph.user, s.seen - 1, tuple(vector))
+        Knowledge(s.cause, s.reason, s.item, s.score, 0, graph.user, s.seen - 1, tuple(vector), mind=context.minds.judges)
         for s, vector in zip(good, vectors, strict=True)
     ]
 

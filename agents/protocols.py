@@ -68,8 +68,8 @@ class Verdict:
     score: float
     """In [0, 1]; what it means is written in the verifier's class docstring."""
     critique: str = ""
-    """Why it is not higher, in words that a reasoner can use in its next try. Told for every score: the run's threshold decides what
-    is rejected, and the words for what is accepted are dropped."""
+    """Why it is not higher, in words that a reasoner can use in its next try. Told for every score: the run's threshold decides
+    what is rejected, and the words for what is accepted are dropped."""
     seen: int = 0
     """How many items of the history the verifier had seen (it may read the block at once); 0: no more than the candidate's maker.
     The step gets the larger of the two."""

@@ -1,7 +1,7 @@
 """recall: ask the knowledge base before any model.
 
 Tier 1: an entry of the same (from item, to item). Tier 2: an entry that leads to the same item for a reason close to that of an
-open chain.
+open chain. Only entries of the same reasoner and verifier are asked for.
 Leak rule: an entry that this user contributed is of use only to blocks that begin after all that its maker had seen. (It is the
 block's beginning that counts and not the item's position, so that a block done again, after a kill or in a later run, recalls
 what it recalled the first time.)
@@ -26,7 +26,7 @@ CHAINS_ASKED = 2
 async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
     context, user = runtime.context, state["user"]
     fresh: State = {"phase": "reason", "candidates": [], "steps": [], "asked": {}, "critiques": {}, "knowledge": {}}
-    if not context.config.knowledge:
+    if not context.shares_knowledge:
         return fresh
     with context.usage.timed("recall"):
         hits = await context.stored(_hits, context, user, state)
@@ -54,7 +54,7 @@ def _exact(context: BuildContext, user: str, state: State) -> Hits:
     latest = {p: {item: c for c, item in enumerate(items[:p]) if c >= first} for p in range(start, stop)}
     pairs = sorted({(cause, items[p]) for p in range(start, stop) for cause in latest[p]})
     by_item: dict[str, list[Knowledge]] = {}
-    for entry in context.store.knowledge_for(context.namespace, pairs) if pairs else []:
+    for entry in context.store.knowledge_for(context.namespace, pairs, context.minds.judges) if pairs else []:
         by_item.setdefault(entry.to_item, []).append(entry)
     tails = {chain["tail_item"]: chain["number"] for chain in reversed(state["chains"])}
     hits: Hits = {}
@@ -80,7 +80,7 @@ def _similar(context: BuildContext, user: str, state: State, hits: Hits) -> None
         if p in hits:
             continue
         for chain, vector in zip(chains, vectors, strict=True):
-            near = context.store.nearest_knowledge(context.namespace, items[p], vector, limit=3)
+            near = context.store.nearest_knowledge(context.namespace, items[p], vector, limit=3, mind=context.minds.judges)
             good = [entry for entry, cosine in near if cosine >= context.config.similar_tau and _usable(entry, user, start)]
             if good:
                 hits[p] = [(_continue(chain, good[0], p, items[p]), good[0])]

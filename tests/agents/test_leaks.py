@@ -149,7 +149,7 @@ async def test_nobody_is_told_of_anothers_held_out_step(shelf, attributes, build
     dataset = shelf(titles, {"first": ["x", "y", "a", "b"], "second": ["x", "a", "b", "z", "y"]})
     lenient = BuildConfig(tau=0.1, wave=1)
     await build_with(dataset, type(attributes)(dataset), lenient)
-    assert store.knowledge_for("shelf", [("a", "b")])[0].source_user == "second"
+    assert store.knowledge_for("shelf", [("a", "b")], "attributes")[0].source_user == "second"
     assert [s.origin for s in store.graph("shelf", "second").reasoned() if s.item == "b"] == ["model"]
     assert [s.origin for s in store.graph("shelf", "second").reasoned() if s.item == "y"] == ["knowledge"]  # x -> y is shared
     longer = shelf(titles, {"third": ["x", "y", "a", "b", "z", "x"], "second": ["x", "a", "b", "z", "y"]})
@@ -162,10 +162,10 @@ async def test_a_users_own_later_entry_is_not_recalled(shelf, attributes, build_
     titles = {"a": ("odd",), "b": ("odd",), "c": ("even",), "d": ("prime",)}
     dataset = shelf(titles, {"u": ["a", "b", "c", "d", "a", "b", "c", "d"]})
     store.put_items("shelf", dataset.catalogue)
-    store.put_knowledge("shelf", [Knowledge("a", "secret", "b", 0.9, 0, "u", 5)])
+    store.put_knowledge("shelf", [Knowledge("a", "secret", "b", 0.9, 0, "u", 5, mind="attributes")])
     await build_with(dataset, type(attributes)(dataset))
     assert "secret" not in {step.reason for step in store.graph("shelf", "u").steps}
-    store.put_knowledge("shelf", [Knowledge("a", "open", "b", 0.9, 0, "somebody", 5)])
+    store.put_knowledge("shelf", [Knowledge("a", "open", "b", 0.9, 0, "somebody", 5, mind="attributes")])
     await build_with(dataset, type(attributes)(dataset), resume=False)
     assert "open" in {step.reason for step in store.graph("shelf", "u").steps}
 
