@@ -40,9 +40,7 @@ class _FullSoftmax(torch.autograd.Function):
     """Gradients are worked out chunk by chunk in the forward pass, so that no (M, N) matrix is ever kept."""
 
     @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, table: Tensor, targets: Tensor, row: Tensor, column: Tensor, value: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, row: Tensor, column: Tensor, value: Tensor) -> Tensor:
         total = states.new_zeros(())
         d_states, d_table, d_value = torch.empty_like(states), torch.zeros_like(table), torch.zeros_like(value)
         step = max(1, CHUNK_LOGITS // max(len(table), 1))
@@ -105,8 +103,11 @@ def item_loss(states: Tensor, table: Tensor, targets: Tensor, config: LossConfig
     right = (states * table[targets]).sum(dim=1, keepdim=True)
     wrong = states @ table[negatives].T
     if bonus is not None:
-        dense = states.new_zeros((len(states), len(table))).index_put((bonus.row, bonus.column), bonus.value, accumulate=True)
-        right, wrong = right + dense.gather(1, targets[:, None]), wrong + dense[:, negatives]
+        place = targets.new_full((len(table),), -1)
+        place[negatives] = torch.arange(count, device=targets.device)
+        own, drawn = bonus.column == targets[bonus.row], place[bonus.column] >= 0
+        right = right.index_put((bonus.row[own], torch.zeros_like(bonus.row[own])), bonus.value[own], accumulate=True)
+        wrong = wrong.index_put((bonus.row[drawn], place[bonus.column[drawn]]), bonus.value[drawn], accumulate=True)
     clash = negatives[None, :] == targets[:, None]
     if config.kind == "sampled_softmax":
         logits = torch.cat([right, wrong.masked_fill(clash, -torch.inf)], dim=1)
