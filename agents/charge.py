@@ -1,11 +1,13 @@
 """What a call costs is charged where it is made: to the stage, the mind and the user under way.
 
-The machine says who pays (`charging`); a mind that calls a model says `may_call()` right before each request, and `count(...)`
-after it. Both find the payer through a context variable, so they also work in threads started by `asyncio.to_thread`.
+The machine says who pays (`charging`), and how long refusals for the rate are borne; a mind that calls a model says `may_call()`
+right before each request, and `count(...)` after it. They find the payer through a context variable, so they also work in threads
+started by `asyncio.to_thread`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +17,20 @@ from typing import Any
 from llmrg.agents.prices import Prices
 from llmrg.agents.tracing import Tracing
 from llmrg.agents.usage import Usage
+
+
+class Patience:
+    """How long refusals for the rate are borne, counted from the first one on the event loop's clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._since: float | None = None
+
+    def left(self) -> float:
+        """Seconds left; to be asked at each refusal."""
+        now = asyncio.get_running_loop().time()
+        self._since = now if self._since is None else self._since
+        return self._since + self.seconds - now
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,7 @@ class Charge:
     check: Callable[[], None] = lambda: None
     """Raises: BudgetSpentError: no further call may be made."""
     tracing: Tracing = field(default_factory=Tracing)
+    patience: Patience | None = None
 
 
 _NOW: ContextVar[Charge | None] = ContextVar("charge", default=None)
@@ -48,6 +65,12 @@ def may_call() -> None:
     """To be asked right before a request. Raises: BudgetSpentError."""
     if (charge := _NOW.get()) is not None:
         charge.check()
+
+
+def patience_or(seconds: float) -> Patience:
+    """The build's, which is shared by all requests of one call of a mind; outside a build, one of so many seconds."""
+    charge = _NOW.get()
+    return charge.patience if charge is not None and charge.patience is not None else Patience(seconds)
 
 
 def count(**numbers: float) -> None:

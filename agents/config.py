@@ -52,8 +52,8 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     retry_wait_s: float = Field(default=1.0, ge=0)
     """Seconds before the first of them; doubled each time, with a random half taken off."""
     patience_s: float = Field(default=600.0, ge=0)
-    """Seconds for which a request is sent again that the model refuses for its rate, and for which a store that is away is
-    waited for."""
+    """Seconds, from the first refusal on, for which a request is sent again that the model refuses for its rate (whatever
+    `retries` says), and for which a store that is away is waited for."""
     give_up_after: PositiveInt = 10
     """Users in a row that fail since the model is unavailable, after which the run stops."""
     max_calls: NonNegativeInt | None = None

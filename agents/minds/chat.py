@@ -53,7 +53,8 @@ class ChatConfig(BaseModel, frozen=True, extra="forbid"):
     timeout_s: PositiveFloat = 120.0
     """Seconds until a request counts as failed."""
     patience_s: float = Field(default=600.0, ge=0)
-    """Seconds for which a request that is refused for its rate is sent again."""
+    """Seconds for which a request that is refused for its rate is sent again outside a build (calibration, the direct list); in
+    one, `BuildConfig.patience_s` says it."""
     prompts: Path = FOLDER
     """Folder of the prompt files."""
 

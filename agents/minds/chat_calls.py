@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration
 from langchain_core.runnables import RunnableSequence
 
-from llmrg.agents.charge import count, may_call, pay, traced
+from llmrg.agents.charge import count, may_call, patience_or, pay, traced
 from llmrg.agents.limiter import Limiter
 from llmrg.agents.minds.chat_errors import as_model_error, cut_reply, refuses_the_form
 from llmrg.agents.replies import R, read_reply, read_value
@@ -137,8 +137,8 @@ class ChatCalls:
         return message
 
     async def _patiently(self, asked: Asked, schema: type[R]) -> AIMessage:
-        """A request that is refused for its rate is sent again, when the limiter says so, for `patience_s`."""
-        started = time.monotonic()
+        """A request that is refused for its rate is sent again, when the limiter says so, as long as the build has patience."""
+        patience = patience_or(self.patience_s)
         size = sum(len(m.text) for m in asked.messages) / CHARACTERS_PER_TOKEN
         while True:
             try:
@@ -151,7 +151,7 @@ class ChatCalls:
                     turn.used(read + written)
                     return message
             except RateLimitedError:
-                if time.monotonic() - started > self.patience_s:
+                if patience.left() <= 0:
                     raise
 
     async def _in_some_form(self, asked: Asked, schema: type[R]) -> AIMessage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,28 +11,10 @@ import pytest
 
 from llmrg.agents.limiter import Limiter, Limits
 from llmrg.core.errors import ModelUnavailableError, RateLimitedError
+from llmrg.testing.jumping_loop import JumpingLoop
 
 Rule = Callable[[float], float]
 """From the moment of a request to the seconds after which it would be let through; 0: now."""
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """Its clock jumps over every wait."""
-
-    def __init__(self) -> None:
-        self._clock = 0.0
-        loop = self
-
-        class Jump(selectors.SelectSelector):
-            def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-                ready = super().select(0)
-                loop._clock += timeout if timeout and not ready else 0.0
-                return ready
-
-        super().__init__(Jump())
-
-    def time(self) -> float:
-        return self._clock
 
 
 def bucket(rate: Callable[[float], float], burst: float) -> Rule:
