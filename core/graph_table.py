@@ -109,10 +109,11 @@ class GraphTable(Mapping[str, ReasoningGraph]):
 
     def mapped(self, rows: np.ndarray, value: Callable[[str], int]) -> np.ndarray:
         """(n,) int64: `value` of the text in each of the (n,) rows of `texts`, asked once a row."""
-        distinct = np.unique(rows)
-        found = np.zeros(int(distinct.max(initial=0)) + 1, dtype=np.int64)
-        found[distinct] = [value(self.texts[row]) for row in distinct.tolist()]
-        return found[rows]
+        used = np.zeros(len(self.texts), dtype=bool)
+        used[rows] = True
+        found = np.zeros(len(self.texts), dtype=np.int64)
+        found[used] = [value(self.texts[row]) for row in np.flatnonzero(used).tolist()]
+        return np.asarray(found[rows])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)

@@ -65,14 +65,14 @@ def reasoned_layer(placed: PlacedSteps, texts: Texts, memory: int = MEMORY) -> G
     adds_attribute, adder = _attributes(about, placed.graph)
     adds = np.stack([adds_attribute, np.ones(len(placed), dtype=bool)], axis=1)
     nodes = _Nodes(placed, adds)
-    seen, position = placed.steps["seen"], placed.steps["position"]
+    seen, position = placed.column("seen"), placed.column("position")
     cause, reason, item = nodes.causes(about, adder), nodes.added[:, REASON], nodes.taken_at(position)
     late = seen > position + 1
     return nodes.arrays(
         kind=(Kind.ATTRIBUTE, Kind.REASON),
         content=(about, _reason_rows(placed, texts)),
-        end=(NEVER, seen + memory),
-        weight=(1.0, placed.steps["score"]),
+        end=(int(NEVER), seen + memory),
+        weight=(1.0, placed.column("score")),
         step=(-1, placed.number),
         taken_end=nodes.starts + memory,
         edges=((cause, reason, cause >= 0), (reason, item, ~late), (item, reason, late)),
@@ -89,16 +89,16 @@ def imagined_layer(placed: PlacedSteps, texts: Texts) -> GraphArrays:
     Args: placed: imagined steps. texts: as for `reasoned_arrays`.
     """
     ends = _ends(placed)
-    shown = placed.steps["seen"] < ends
-    placed, ends = placed.where(shown), ends[shown]
-    seen, cut, score = placed.steps["seen"], placed.steps["position"], placed.steps["score"]
+    shown = np.flatnonzero(placed.column("seen") < ends)
+    placed, ends = placed.take(shown), ends[shown]
+    seen, cut, score = placed.column("seen"), placed.column("position"), placed.column("score")
     about = _attribute_rows(placed, texts)
     adds_attribute, adder = _attributes(about, placed.graph, cut)
     ender = _first_equal(placed.graph, cut, seen, placed.item)
     own = np.arange(len(placed))
     nodes = _Nodes(placed, np.stack([adds_attribute, np.ones(len(placed), dtype=bool), ender == own], axis=1))
     best = np.zeros(len(placed))
-    np.maximum.at(best, ender, score * placed.steps["grounding"])
+    np.maximum.at(best, ender, score * placed.column("grounding"))
     cause, reason, item = nodes.causes(about, adder), nodes.added[:, REASON], nodes.added[ender, IMAGINED]
     always = np.ones(len(placed), dtype=bool)
     return nodes.arrays(
@@ -118,12 +118,14 @@ class _Nodes:
 
     def __init__(self, placed: PlacedSteps, adds: np.ndarray) -> None:
         """Args: adds: (S, K) bool, which of K things a step adds."""
-        self.placed, self.adds = placed, adds
+        self.placed = placed
         lengths = np.diff(placed.item_offsets)
         self.offsets = offsets_of(lengths + _per_graph(placed.graph, adds.sum(axis=1), len(lengths)))
         self.taken = np.arange(len(placed.rows)) + np.repeat(self.offsets[:-1] - placed.item_offsets[:-1], lengths)
+        rows = [np.flatnonzero(adds[:, thing]) for thing in range(adds.shape[1])]
         self.starts = np.arange(1, len(placed.rows) + 1) - np.repeat(placed.item_offsets[:-1], lengths)
         self.added = np.cumsum(adds).reshape(adds.shape) - 1 + placed.item_offsets[placed.graph + 1][:, None]
+        self.places = [(self.added[row, thing], row) for thing, row in enumerate(rows)]
 
     def taken_at(self, positions: np.ndarray) -> np.ndarray:
         """(S,) int64 node of the item at a position of each step's history."""
@@ -131,7 +133,7 @@ class _Nodes:
 
     def causes(self, about: np.ndarray, adder: np.ndarray) -> np.ndarray:
         """(S,) int64 node of each step's cause, -1 for a root; arguments as `_attributes` takes and gives them."""
-        position = self.placed.steps["cause_position"]
+        position = self.placed.column("cause_position")
         item = np.where(position >= 0, self.taken_at(position), -1)
         return np.where(about >= 0, self.added[adder, ATTRIBUTE], item)
 
@@ -140,7 +142,7 @@ class _Nodes:
         *,
         kind: tuple[Kind, ...],
         content: tuple[np.ndarray, ...],
-        end: tuple[np.ndarray | np.int64, ...],
+        end: tuple[np.ndarray | int, ...],
         weight: tuple[np.ndarray | float, ...],
         step: tuple[np.ndarray | int, ...],
         taken_end: np.ndarray | int,
@@ -149,9 +151,9 @@ class _Nodes:
     ) -> GraphArrays:
         """All but the last three are told for each thing that a step may add; edges are (src, dst, whether there is one)."""
         placed = self.placed
-        lengths, seen = np.diff(placed.item_offsets), placed.steps["seen"]
+        lengths, seen = np.diff(placed.item_offsets), placed.column("seen")
         src, dst, there = (np.stack(part, axis=1) for part in zip(*edges, strict=True))
-        score = np.broadcast_to(placed.steps["score"][:, None], there.shape)
+        score = np.broadcast_to(placed.column("score")[:, None], there.shape)
         return GraphArrays(
             kind=self._column(int(Kind.TAKEN), kind, np.int64),
             content=self._column(placed.rows, content, np.int64),
@@ -170,11 +172,10 @@ class _Nodes:
 
     def _column(self, taken: np.ndarray | float, added: Sequence[np.ndarray | float], dtype: type) -> np.ndarray:
         """(N,): a value for each item of the histories, and (S,) values for each thing added."""
-        found = np.empty(int(self.offsets[-1]), dtype=dtype)
+        found: np.ndarray = np.empty(int(self.offsets[-1]), dtype=dtype)
         found[self.taken] = taken
-        for thing, values in enumerate(added):
-            adds = self.adds[:, thing]
-            found[self.added[adds, thing]] = np.broadcast_to(values, adds.shape)[adds]
+        for (nodes, steps), values in zip(self.places, added, strict=True):
+            found[nodes] = values[steps] if isinstance(values, np.ndarray) else values
         return found
 
 
@@ -185,14 +186,14 @@ def _per_graph(graph: np.ndarray, counts: np.ndarray, graphs: int) -> np.ndarray
 
 def _reason_rows(placed: PlacedSteps, texts: Texts) -> np.ndarray:
     """(S,) int64 text row of each reason."""
-    return placed.table.mapped(placed.steps["reason"], texts.row)
+    return placed.table.mapped(placed.column("reason"), texts.row)
 
 
 def _attribute_rows(placed: PlacedSteps, texts: Texts) -> np.ndarray:
     """(S,) int64 text row of the attribute that is the cause; -1 where another thing is."""
     found = np.full(len(placed), -1, dtype=np.int64)
-    about = placed.table.mapped(placed.steps["cause_kind"], lambda text: text == "attribute") > 0
-    found[about] = placed.table.mapped(placed.steps["cause"][about], lambda text: texts.row(text.replace("=", ": ", 1)))
+    about = placed.says("cause_kind", "attribute")
+    found[about] = placed.table.mapped(placed.column("cause")[about], lambda text: texts.row(text.replace("=", ": ", 1)))
     return found
 
 
@@ -230,9 +231,10 @@ def _ends(placed: PlacedSteps) -> np.ndarray:
     found = np.full(len(placed), NEVER)
     if not len(placed):
         return found
-    order = np.lexsort((placed.steps["position"], placed.graph))
-    graph, seen = placed.graph[order], placed.steps["seen"][order]
-    begins = _begins(graph, placed.steps["position"][order])
+    position = placed.column("position")
+    order = np.lexsort((position, placed.graph))
+    graph, seen = placed.graph[order], placed.column("seen")[order]
+    begins = _begins(graph, position[order])
     cut, owner = np.cumsum(begins) - 1, graph[begins]
     line = owner * (int(seen.max()) + 1)  # each graph a stretch of one line, so that a minimum from behind ends with its graph
     first = np.minimum.accumulate((np.minimum.reduceat(seen, np.flatnonzero(begins)) + line)[::-1])[::-1] - line

@@ -117,4 +117,5 @@ class CausalGraphEncoder(nn.Module):
         """(G, P, D) and (G, V, D) -> (G, P, V)."""
         match = self.query(last) @ self.key(nodes).transpose(1, 2) / self.size**0.5
         match = match + windows.weight[:, None, :] - self.recency * windows.age
-        return match.masked_fill(~windows.visible, torch.finfo(match.dtype).min).softmax(dim=2)
+        alpha: Tensor = match.masked_fill(~windows.visible, torch.finfo(match.dtype).min).softmax(dim=2)
+        return alpha

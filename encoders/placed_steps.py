@@ -53,15 +53,14 @@ class PlacedSteps:
         where, counts = ranges(np.append(table.offsets, table.offsets[-1]), np.where(numbers < 0, len(table.users), numbers))
         graph = np.repeat(np.arange(len(histories)), counts)
         number = np.arange(len(where)) - np.repeat(offsets_of(counts)[:-1], counts)
-        steps = table.steps[where]
-        usable = steps["accepted"] & (steps["seen"] <= lengths[graph])
-        steps, graph, number = steps[usable], graph[usable], number[usable]
+        usable = np.flatnonzero(table.steps["accepted"][where] & (table.steps["seen"][where] <= lengths[graph]))
+        steps = table.steps.take(where[usable])  # ten times faster than steps[...] on records
         item = table.mapped(steps["item"], row)
-        fits = _fits(table, steps, item, rows, offsets[graph], row)
-        left_out = np.bincount(graph[~fits], minlength=len(histories))
-        order = np.lexsort((steps["seen"], graph))
-        order = order[fits[order]]
-        return cls(table, rows, offsets, steps[order], graph[order], number[order], item[order], left_out)
+        found = cls(table, rows, offsets, steps, graph[usable], number[usable], item, np.zeros(0, np.int64))
+        fits = found._fits(row)
+        order = np.lexsort((found.column("seen"), found.graph))
+        left_out = np.bincount(found.graph[~fits], minlength=len(histories))
+        return replace(found.take(order[fits[order]]), left_out=left_out)
 
     @classmethod
     def of_records(
@@ -72,32 +71,34 @@ class PlacedSteps:
         table = GraphTable.of(graph for graph in graphs if graph is not None)
         return cls.of(table, np.where(has, np.cumsum(has) - 1, -1), histories, row)
 
+    def column(self, name: str) -> np.ndarray:
+        """(S,) values of one field of `STEP`."""
+        return np.ascontiguousarray(self.steps[name])
+
+    def says(self, name: str, text: str) -> np.ndarray:
+        """(S,) bool: whether a text field holds this text."""
+        return self.table.mapped(self.column(name), lambda other: other == text) > 0
+
     def only(self, kind: StepKind | None) -> Self:
         """The steps of one kind; no step at all for None."""
-        if kind is None:
-            return self.where(np.zeros(len(self.steps), dtype=bool))
-        return self.where(self.table.mapped(self.steps["kind"], lambda text: text == kind) > 0)
+        return self.take(np.flatnonzero(self.says("kind", kind)) if kind is not None else np.zeros(0, dtype=np.int64))
 
-    def where(self, keep: np.ndarray) -> Self:
-        """The steps of a (S,) bool mask."""
-        parts = {name: getattr(self, name)[keep] for name in ("steps", "graph", "number", "item")}
-        return replace(self, **parts)
+    def take(self, which: np.ndarray) -> Self:
+        """The steps numbered by (n,) int64, in that order."""
+        steps, graph, number, item = (part.take(which) for part in (self.steps, self.graph, self.number, self.item))
+        return replace(self, steps=steps, graph=graph, number=number, item=item)
 
     def __len__(self) -> int:
         return len(self.steps)
 
-
-def _fits(
-    table: GraphTable, steps: np.ndarray, item: np.ndarray, rows: np.ndarray, first: np.ndarray, row: Callable[[str], int]
-) -> np.ndarray:
-    """(S,) bool: cause and reasoned item stand in the history at their positions, an imagined item in the catalogue.
-
-    Args: first: (S,) int64 where the history of each step begins in `rows`.
-    """
-    found = item > 0
-    reasoned = np.flatnonzero(table.mapped(steps["kind"], lambda text: text == "reasoned"))
-    found[reasoned] &= rows[first[reasoned] + steps["position"][reasoned]] == item[reasoned]
-    caused = np.flatnonzero(steps["cause_position"] >= 0)
-    cause = table.mapped(steps["cause"][caused], row)
-    found[caused] &= (rows[first[caused] + steps["cause_position"][caused]] == cause) & (cause > 0)
-    return found
+    def _fits(self, row: Callable[[str], int]) -> np.ndarray:
+        """(S,) bool: cause and reasoned item stand in the history at their positions, an imagined item in the catalogue."""
+        found = self.item > 0
+        first = self.item_offsets[self.graph]
+        reasoned = np.flatnonzero(self.says("kind", "reasoned"))
+        found[reasoned] &= self.rows[first[reasoned] + self.column("position")[reasoned]] == self.item[reasoned]
+        position = self.column("cause_position")
+        caused = np.flatnonzero(position >= 0)
+        cause = self.table.mapped(self.column("cause")[caused], row)
+        found[caused] &= (self.rows[first[caused] + position[caused]] == cause) & (cause > 0)
+        return found
