@@ -1,4 +1,4 @@
-"""Why an item: the chain of verified steps that leads from the history to it, or the news that there is none.
+"""Why an item: the chain of accepted steps that leads from the history to it, or the news that there is none.
 
 An explanation is a list of stored steps and nothing else, so every edge it shows is an edge of the store.
 """
@@ -28,44 +28,52 @@ class Explanation:
     steps: Chain = ()
     score: float = 0.0
     """Score of the weakest step, in [0, 1]; 0 if there is no chain."""
+    verified: bool = False
+    """Whether the steps of the graph were verified (`explanations.verification`); their scores mean nothing else."""
 
     @property
     def found(self) -> bool:
-        """Whether a verified chain leads to the item."""
+        """Whether a chain of accepted steps leads to the item."""
         return bool(self.steps)
 
     def text(self, catalogue: Catalogue, most: int = 4) -> str:
         """A few readable lines: the last `most` steps, and how many came before them."""
         title = title_of(catalogue, self.item)
         if not self.found:
-            return f"no verified chain leads to “{title}”"
+            return f"no {'verified ' if self.verified else ''}chain leads to “{title}”"
         count = len(self.steps)
-        lines = [f"“{title}”: {count} verified {'step' if count == 1 else 'steps'}, the weakest with score {self.score:.2f}"]
+        steps = "step" if count == 1 else "steps"
+        checked = f"{count} verified {steps}, the weakest with score {self.score:.2f}"
+        lines = [f"“{title}”: {checked if self.verified else f'{count} {steps}, not verified'}"]
         shown = self.steps[-most:] if most > 0 else ()
         if len(shown) < count:
             lines.append(f"  ({count - len(shown)} earlier)")
-        return "\n".join(lines + [f"  {_line(step, catalogue)}" for step in shown])
+        return "\n".join(lines + [f"  {_line(step, catalogue, self.verified)}" for step in shown])
 
     def to_json(self) -> dict[str, Any]:
         """Plain values only."""
         steps = [step.to_json() for step in self.steps]
-        return {"user": self.user, "item": self.item, "found": self.found, "score": self.score, "steps": steps}
+        told = {"user": self.user, "item": self.item, "found": self.found, "verified": self.verified, "score": self.score}
+        return {**told, "steps": steps}
 
 
 Recommended = tuple[str, float, Explanation]
 """Item, the recommender's score of it (any scale, higher is better), and why."""
 
 
-def _line(step: Step, catalogue: Catalogue) -> str:
-    notes = [f"{step.score:.2f}"]
+def _line(step: Step, catalogue: Catalogue, verified: bool) -> str:
+    notes = [f"{step.score:.2f}"] if verified else []
     if step.kind == "imagined":
         notes.append("imagined")
     if step.origin == "knowledge":
         notes.append("knowledge base")
-    return f"{cause_of(step, catalogue)} → {step.reason} → “{title_of(catalogue, step.item)}” ({', '.join(notes)})"
+    told = f" ({', '.join(notes)})" if notes else ""
+    return f"{cause_of(step, catalogue)} → {step.reason} → “{title_of(catalogue, step.item)}”{told}"
 
 
-def explain(graph: ReasoningGraph, history: History, item: str, position: int | None = None) -> Explanation:
+def explain(
+    graph: ReasoningGraph, history: History, item: str, position: int | None = None, *, verified: bool = False
+) -> Explanation:
     """The best chain of accepted steps from the history to `item`.
 
     Only steps that a recommendation for `position` may use are looked at (`graph.before`), of the imagined ones those of the
@@ -75,6 +83,7 @@ def explain(graph: ReasoningGraph, history: History, item: str, position: int | 
 
     Args:
         position: recommend for this position; by default the one after the last item.
+        verified: the steps of the graph were verified (`was_verified` tells): the explanation calls them so.
     Raises: CallerError: the graph is another user's, or the position is not in 0..len(history).
     """
     if graph.user != history.user:
@@ -87,10 +96,10 @@ def explain(graph: ReasoningGraph, history: History, item: str, position: int | 
     cut = max(known.cuts(), default=None)
     ends = [step for step in known.imagined(cut) if step.item == item and fits(step, past)] if cut is not None else []
     if not ends:
-        return Explanation(history.user, item)
+        return Explanation(history.user, item, verified=verified)
     paths = _paths(step for step in known.reasoned() if fits(step, past))
     best = max(((*_best(paths, end), end) for end in ends), key=_strength)
-    return Explanation(history.user, item, best, min(step.score for step in best))
+    return Explanation(history.user, item, best, min(step.score for step in best), verified)
 
 
 def fits(step: Step, history: History) -> bool:

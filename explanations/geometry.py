@@ -112,6 +112,8 @@ class Layout:
     cut: int | None
     notes: tuple[str, ...]
     """What is not drawn, in words."""
+    verified: bool = False
+    """Whether the steps were verified."""
 
     def steps(self) -> tuple[Step, ...]:
         """All accepted steps of the picture, in order of drawing."""

@@ -31,13 +31,20 @@ LONG_HISTORY = 60
 
 
 def lay_out(
-    catalogue: Catalogue, history: History, graph: ReasoningGraph, ranks: Mapping[str, int] | None = None, cut: int | None = None
+    catalogue: Catalogue,
+    history: History,
+    graph: ReasoningGraph,
+    ranks: Mapping[str, int] | None = None,
+    cut: int | None = None,
+    *,
+    verified: bool = False,
 ) -> Layout:
     """Place the steps that a recommendation after this history may use.
 
     Args:
         ranks: item -> 1-based rank of the recommended items.
         cut: draw what was imagined from this cut; by default the latest one.
+        verified: the steps were verified.
     Raises: CallerError: the graph is another user's.
     """
     if graph.user != history.user:
@@ -87,6 +94,7 @@ def lay_out(
         rows=rows,
         cut=cut,
         notes=_notes(history, graph, known, usable, first, cut),
+        verified=verified,
     )
 
 

@@ -23,7 +23,11 @@ def legend(layout: Layout) -> list[Entry]:
             square(15, 9, 4.6, "lg-node lg-open"),
             "starts from an attribute of the user",
         ),
-        (bool(steps), _segment("lg-line", 3.4) + circle(15, 9, 4.8, "lg-node"), "verified step (thicker: higher score)"),
+        (
+            bool(steps),
+            _segment("lg-line", 3.4) + circle(15, 9, 4.8, "lg-node"),
+            "verified step (thicker: higher score)" if layout.verified else "step, not verified",
+        ),
         (any(s.origin == "knowledge" for s in steps), diamond(15, 9, 6, "lg-node"), "recalled from the knowledge base"),
         (
             any(not t.text for t in _labels(layout)),
@@ -31,7 +35,7 @@ def legend(layout: Layout) -> list[Entry]:
             "no text: same reason as before",
         ),
         (bool(rays), _segment("lg-ray", 2.2), "imagined continuation"),
-        (bool(refused), cross(15, 9), "rejected by verification"),
+        (bool(refused), cross(15, 9), "rejected by verification" if layout.verified else "rejected"),
         (any(row.rank for row in layout.rows), badge(15, 9, 1), "recommended, with rank"),
     ]
     return [(tag("g", mark, class_="lg-sample"), words) for there, mark, words in entries if there]

@@ -25,12 +25,13 @@ def notebook_html(
     title: str = "",
     simulated: bool = False,
     cut: int | None = None,
+    verified: bool = False,
 ) -> str:
     """The page in a sandboxed frame, for `_repr_html_`: its script and style neither see nor touch the notebook.
 
     Raises: CallerError: the graph is another user's.
     """
-    page = draw_page(catalogue, history, graph, recommendations, title=title, simulated=simulated, cut=cut)
+    page = draw_page(catalogue, history, graph, recommendations, title=title, simulated=simulated, cut=cut, verified=verified)
     height = min(lay_out(catalogue, history, graph, ranks_of(recommendations), cut).height + CONTROLS, TALLEST)
     return (
         f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="Reasoning graph" '

@@ -41,6 +41,7 @@ class _Card:
     title: str
     score: float
     found: bool
+    verified: bool
     weakest: float
     chain: int
     steps: str
@@ -57,6 +58,7 @@ def draw_page(
     title: str = "",
     simulated: bool = False,
     cut: int | None = None,
+    verified: bool = False,
 ) -> str:
     """A whole HTML page in one text.
 
@@ -64,9 +66,10 @@ def draw_page(
         recommendations: best first, each with its explanation.
         simulated: says on the page that this user was made by a simulator.
         cut: draw what was imagined from this cut; by default the latest one.
+        verified: the steps were verified (`was_verified` tells): the page calls them so.
     Raises: CallerError: the graph is another user's.
     """
-    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut)
+    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, verified=verified)
     heading = clean(title) or f"Reasoning graph of user {clean(history.user)}"
     numbers = numbered(layout)
     chains = sorted({step.chain for step in numbers})
@@ -96,7 +99,8 @@ def _facts(layout: Layout, history: History, graph: ReasoningGraph, noun: str) -
     reasoned, imagined, waiting = len(known.reasoned()), known.imagined(layout.cut), len(known.waiting())
     refused = len(known.rejected()) - waiting
     chains = len({step.chain for step in known.reasoned()})
-    facts = [_count(len(history), noun), f"{_count(reasoned, 'verified step')} in {_count(chains, 'chain')}"]
+    step, unchecked = ("verified step", "") if layout.verified else ("step", ", not verified")
+    facts = [_count(len(history), noun), f"{_count(reasoned, step)} in {_count(chains, 'chain')}{unchecked}"]
     if layout.cut is not None:
         facts.append(f"{len(imagined)} imagined from cut {layout.cut}")
     if waiting:
@@ -113,9 +117,8 @@ def _card(rank: int, entry: Recommended, catalogue: Catalogue, numbers: Numbers)
     paces = tuple(_pace(step, catalogue) for step in why.steps)
     steps = " ".join(str(numbers[step]) for step in why.steps if step in numbers)
     chain = why.steps[-1].chain if why.found else -1
-    return _Card(
-        rank, title_of(catalogue, item), score, why.found, why.score, chain, steps, paces[:-OPEN_STEPS], paces[-OPEN_STEPS:]
-    )
+    early, late = paces[:-OPEN_STEPS], paces[-OPEN_STEPS:]
+    return _Card(rank, title_of(catalogue, item), score, why.found, why.verified, why.score, chain, steps, early, late)
 
 
 def _pace(step: Step, catalogue: Catalogue) -> _Pace:

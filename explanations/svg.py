@@ -28,6 +28,7 @@ def draw_svg(
     title: str = "",
     simulated: bool = False,
     cut: int | None = None,
+    verified: bool = False,
 ) -> str:
     """A user's picture with title and legend, in light and dark colours, details as tooltips.
 
@@ -35,9 +36,10 @@ def draw_svg(
         recommendations: best first; their ranks mark the rows on the right.
         simulated: says so in the picture: this user was made by a simulator.
         cut: draw what was imagined from this cut; by default the latest one.
+        verified: the steps were verified (`was_verified` tells): the legend calls them so.
     Raises: CallerError: the graph is another user's.
     """
-    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut)
+    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, verified=verified)
     heading = clean(title) or f"Reasoning graph of user {clean(history.user)}"
     return standalone(layout, heading, "This user is simulated." if simulated else "")
 
@@ -236,7 +238,7 @@ def _row(row: Row, layout: Layout, numbers: Numbers) -> Markup:
     pieces.append(badge(x + 14, row.y - 5, row.rank) if row.rank else circle(x + 14, row.y - 4, 4.5, "lg-free"))
     pieces.append(text(row.title, x + 28, row.y, "lg-title" if row.rank else "lg-title lg-light"))
     if not row.rays:
-        pieces.append(text("no verified chain", x + 28, row.y + 15, "lg-none"))
+        pieces.append(text("no verified chain" if layout.verified else "no chain", x + 28, row.y + 15, "lg-none"))
     steps = " ".join(str(numbers[ray.step]) for ray in row.rays)
     return tag("g", *pieces, class_="lg-row", data_steps=steps)
 

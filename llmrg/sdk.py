@@ -38,7 +38,7 @@ class Suggestion:
     title: str
     score: float
     why: Explanation
-    """`why.found` is False where no verified chain leads to the item."""
+    """`why.found` is False where no chain leads to the item; `why.verified` tells whether its steps were verified."""
 
 
 class Picture:
@@ -229,18 +229,26 @@ class Project(Builds):
         graph = self.store.graphs(self.dataset.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
         found = recommend_batch(recommender or self.recommender(), self.dataset.catalogue, [query], k)[0]
-        none = ReasoningGraph(history.user)
-        title = self.dataset.catalogue
-        return [Suggestion(r.rank, r.item, title[r.item].title, r.score, explain(graph or none, history, r.item)) for r in found]
+        graph = graph or ReasoningGraph(history.user)
+        verified, title = self._verified(graph), self.dataset.catalogue
+        whys = [explain(graph, history, r.item, verified=verified) for r in found]
+        return [Suggestion(r.rank, r.item, title[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
     def explain(self, user: str, item: str) -> Explanation:
-        """The chain of verified steps from the user's history to the item; `found` is False where there is none.
+        """The chain of steps from the user's history to the item; `found` is False where there is none.
 
         Raises: UnknownUserError, UnknownItemError, GraphNotFoundError.
         """
         from llmrg.explanations.explain import explain
 
-        return explain(self.graph(user), self.dataset.history(user), self.dataset.catalogue[item].id)
+        graph = self.graph(user)
+        return explain(graph, self.dataset.history(user), self.dataset.catalogue[item].id, verified=self._verified(graph))
+
+    def _verified(self, graph: ReasoningGraph) -> bool:
+        """Whether the run that made the graph verified its steps."""
+        from llmrg.explanations.verification import was_verified
+
+        return bool(graph.run) and was_verified(graph, self.store.runs(self.dataset.name))
 
     def show(self, user: str, *, recommender: Recommender | None = None, k: int = 5) -> Picture:
         """The user's picture; with recommendations where a recommender is trained or given."""
@@ -254,6 +262,5 @@ class Project(Builds):
         marked = [(s.item, s.score, s.why) for s in made]
         made_up = any("simulated" in note for note in self.dataset.report.notes)
         parts = (self.dataset.catalogue, history, graph, marked)
-        return Picture(
-            draw_page(*parts, simulated=made_up), draw_svg(*parts, simulated=made_up), notebook_html(*parts, simulated=made_up)
-        )
+        how: dict[str, Any] = {"simulated": made_up, "verified": self._verified(graph)}
+        return Picture(draw_page(*parts, **how), draw_svg(*parts, **how), notebook_html(*parts, **how))

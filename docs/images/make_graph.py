@@ -44,8 +44,10 @@ def main() -> None:
     steps += [_step(at, cause, reason, f"b{at}", score, -1) for cause, at, reason, score in REFUSED]
     steps += [_step(LENGTH, cause, reason, f"b{item}", score, chain) for chain, cause, item, reason, score in IMAGINED]
     graph = ReasoningGraph("reader-17", tuple(steps))
-    picks: list[Recommended] = [(item, 1.0, explain(graph, history, item)) for item in ("b13", "b12", "b15", "b16")]
-    svg = draw_svg(catalogue, history, graph, picks, title="Why these books: reader 17", simulated=True)
+    picks: list[Recommended] = [
+        (item, 1.0, explain(graph, history, item, verified=True)) for item in ("b13", "b12", "b15", "b16")
+    ]
+    svg = draw_svg(catalogue, history, graph, picks, title="Why these books: reader 17", simulated=True, verified=True)
     Path(__file__).with_name("graph.svg").write_text(svg, "utf-8")
 
 

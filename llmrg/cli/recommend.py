@@ -24,7 +24,7 @@ def recommend(
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
 ) -> None:
-    """The best unseen items, each with the chain of verified steps that leads to it.
+    """The best unseen items, each with the chain of steps that leads to it.
 
     \b
     Examples:
@@ -57,7 +57,7 @@ def explain(
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Why this item for this user: the chain of stored, verified steps, or the news that there is none.
+    """Why this item for this user: the chain of stored steps, or the news that there is none.
 
     \b
     Example: llmrg explain reader-001 dracula

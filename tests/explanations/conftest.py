@@ -109,7 +109,7 @@ def make_reader(length: int, chains: int, accepted: int, rejected: int, imagined
             add("imagined", n, tails[n], length, catalogue.ids[length + 12 + n], ok=False)
     graph = ReasoningGraph(history.user, in_order(steps.values()), "run-2031", 3)
     wanted = [*list(dict.fromkeys(s.item for s in graph.imagined(length)))[:4], catalogue.ids[length + 15]]
-    picks = tuple((item, 4.2 - 0.37 * n, explain(graph, history, item)) for n, item in enumerate(wanted))
+    picks = tuple((item, 4.2 - 0.37 * n, explain(graph, history, item, verified=True)) for n, item in enumerate(wanted))
     return Reader(catalogue, history, graph, picks)
 
 

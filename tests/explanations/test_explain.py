@@ -9,8 +9,10 @@ from itertools import pairwise
 import pytest
 
 from llmrg.core.errors import CallerError
-from llmrg.core.records import History, ReasoningGraph, Step
+from llmrg.core.records import History, ReasoningGraph, Run, Step
+from llmrg.core.themes import ProfileSource
 from llmrg.explanations.explain import explain
+from llmrg.explanations.verification import was_verified
 from llmrg.graph_store.sqlite_store import SqliteStore
 
 HISTORY = History("u", ("b0", "b1", "b2", "b3"))
@@ -73,7 +75,9 @@ def test_no_chain_is_said_so(catalogue) -> None:
         found = explain(graph(*steps), HISTORY, "b9")
         assert not found.found
         assert found.steps == ()
-        assert found.text(catalogue) == f"no verified chain leads to “{catalogue['b9'].title}”"
+        assert found.text(catalogue) == f"no chain leads to “{catalogue['b9'].title}”"
+        checked = explain(graph(*steps), HISTORY, "b9", verified=True)
+        assert checked.text(catalogue) == f"no verified chain leads to “{catalogue['b9'].title}”"
 
 
 def test_only_the_latest_cut_counts() -> None:
@@ -111,7 +115,7 @@ def test_graph_of_another_user_is_refused() -> None:
 
 def test_text_and_json(catalogue) -> None:
     steps = [reasoned(None, 0, 0.9), reasoned(0, 1, 0.8, origin="knowledge"), reasoned(1, 2, 0.8), reasoned(2, 3, 0.8)]
-    found = explain(graph(*steps, imagined(3, "b9", 0.7)), HISTORY, "b9")
+    found = explain(graph(*steps, imagined(3, "b9", 0.7)), HISTORY, "b9", verified=True)
     text = found.text(catalogue)
     assert "5 verified steps, the weakest with score 0.70" in text
     assert "(1 earlier)" in text
@@ -120,6 +124,48 @@ def test_text_and_json(catalogue) -> None:
     plain = json.loads(json.dumps(found.to_json()))
     assert [Step(**step) for step in plain["steps"]] == list(found.steps)
     assert plain["found"] is True
+    assert plain["verified"] is True
+
+
+def test_what_nobody_verified_is_not_called_verified(catalogue) -> None:
+    steps = (reasoned(None, 0, 1.0), reasoned(0, 3, 1.0, origin="knowledge"), imagined(3, "b9", 1.0))
+    found = explain(graph(*steps), HISTORY, "b9")
+    first, *rest = found.text(catalogue).splitlines()
+    assert first == f"“{catalogue['b9'].title}”: 3 steps, not verified"
+    assert rest[0].endswith("→ “The Left Hand of Darkness”")  # the score 1.00 stands for no check at all
+    assert rest[1].endswith("(knowledge base)")
+    assert rest[2].endswith("(imagined)")
+    assert "1.00" not in found.text(catalogue)
+    assert found.to_json()["verified"] is False
+    (one,) = explain(graph(steps[2]), HISTORY, "b9").text(catalogue).splitlines()[:1]
+    assert one.endswith(": 1 step, not verified")
+
+
+def run_of(verification: bool | None, verifier: str = "attributes") -> Run:
+    settings: dict[str, object] = {"verifier": verifier, "reasoner": "attributes"}
+    if verification is not None:
+        settings["config"] = {"verification": verification, "tau": 0.5}
+    return Run("r1", "done", settings, {}, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("run", "verified"),
+    [
+        (run_of(True), True),
+        (run_of(False), False),
+        (run_of(None), False),
+        (run_of(True, "profiles/film-reasons"), False),
+        (run_of(True, "profiles/checked"), True),
+        (replace(run_of(True), id="another"), False),
+    ],
+)
+def test_the_run_that_made_a_graph_tells_whether_it_was_verified(run: Run, verified: bool) -> None:
+    sources = [ProfileSource("film-reasons"), ProfileSource("checked", verified=True)]
+    made = replace(graph(imagined(0, "b9", 1.0)), run="r1")
+    assert was_verified(made, [run], sources) is verified
+    assert not was_verified(replace(made, run="direct list"), [run], sources)
+    assert not was_verified(made, [], sources)
+    assert not was_verified(replace(made, run=""), [replace(run, id="")], sources)
 
 
 def test_every_edge_shown_is_in_the_store(fifty, tmp_path) -> None:

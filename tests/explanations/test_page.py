@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -92,7 +94,9 @@ def test_nothing_is_loaded_from_outside(name: str, request: pytest.FixtureReques
 
 
 def test_page_tells_what_is_known(fifty) -> None:
-    page = draw_page(fifty.catalogue, fifty.history, fifty.graph, fifty.recommendations, title="Reader 17", simulated=True)
+    page = draw_page(
+        fifty.catalogue, fifty.history, fifty.graph, fifty.recommendations, title="Reader 17", simulated=True, verified=True
+    )
     found = Elements(page)
     known = fifty.graph.before(50)
     accepted = len(known.reasoned()) + len(known.imagined(50))
@@ -110,6 +114,24 @@ def test_page_tells_what_is_known(fifty) -> None:
     ):
         assert words in found.text
     assert found.text.count("No verified chain leads to this book") == 1
+
+
+def test_a_page_calls_verified_what_was_verified_and_nothing_else(fifty) -> None:
+    parts = (fifty.catalogue, fifty.history, fifty.graph)
+    loose = [(item, score, replace(why, verified=False)) for item, score, why in fifty.recommendations]
+    for draw in (draw_page, draw_svg, notebook_html):
+        checked = html.unescape(draw(*parts, fifty.recommendations, verified=True))
+        assert "verified step" in checked
+        assert "rejected by verification" in checked
+        assert "not verified" not in checked
+        unchecked = html.unescape(draw(*parts, loose))
+        said = re.findall(r"[^<>]*verif[^<>]*", unchecked, re.IGNORECASE)
+        assert said
+        assert all("not verified" in words for words in said), said
+    text = Elements(draw_page(*parts, loose)).text
+    assert f"{len(fifty.graph.reasoned())} steps in 8 chains, not verified" in text
+    assert text.count("No chain leads to this book") == 1
+    assert "weakest step" not in text
 
 
 def test_card_points_at_the_steps_of_its_chain(fifty) -> None:
