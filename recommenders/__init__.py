@@ -1,4 +1,4 @@
-"""Recommenders: simple controls, SASRec, and any of its kind with reasoning graphs. Names load when first used."""
+"""Recommenders: simple controls, sequential models, and any of them with reasoning graphs. Names load when first used."""
 
 from __future__ import annotations
 
@@ -6,54 +6,115 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmrg.recommenders.fusion import FusionConfig, GraphFusion
-    from llmrg.recommenders.graph_recommender import GraphRecommender
+    from llmrg.recommenders.base import BaseRecommender, Contribution
+    from llmrg.recommenders.ease import Ease, EaseConfig
+    from llmrg.recommenders.fusion.concat import ConcatConfig
+    from llmrg.recommenders.fusion.themes import ThemesConfig
+    from llmrg.recommenders.item_knn import ItemKnn, ItemKnnConfig
     from llmrg.recommenders.loading import load_recommender
+    from llmrg.recommenders.losses import LossConfig
+    from llmrg.recommenders.mix import Mix, MixConfig
+    from llmrg.recommenders.models.bert4rec import Bert4RecConfig
+    from llmrg.recommenders.models.bsarec import BsaRecConfig
+    from llmrg.recommenders.models.cl4srec import Cl4SRecConfig
+    from llmrg.recommenders.models.duorec import DuoRecConfig
+    from llmrg.recommenders.models.fdsa import FdsaConfig
+    from llmrg.recommenders.models.gru4rec import Gru4RecConfig
+    from llmrg.recommenders.models.sasrec import SasRecConfig
+    from llmrg.recommenders.objectives.cloze import ClozeConfig
+    from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
+    from llmrg.recommenders.objectives.next_item import NextItemConfig
     from llmrg.recommenders.popularity import Popularity
     from llmrg.recommenders.protocol import Query, Recommender
     from llmrg.recommenders.recommend import Recommendation, recommend_batch, recommend_items, recommend_user
-    from llmrg.recommenders.sasrec import SasRecConfig
-    from llmrg.recommenders.sasrec_recommender import SasRec
-    from llmrg.recommenders.skip_markov import SkipMarkov, SkipMarkovConfig
+    from llmrg.recommenders.registry import model_config
+    from llmrg.recommenders.sequential import SequentialRecommender
+    from llmrg.recommenders.sequential_rules import SequentialRules, SequentialRulesConfig
+    from llmrg.recommenders.text_cosine import TextCosine, TextCosineConfig
+    from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
     from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
 
 _WHERE = {
+    "BaseRecommender": "base",
+    "Bert4RecConfig": "models.bert4rec",
+    "BsaRecConfig": "models.bsarec",
+    "Cl4SRecConfig": "models.cl4srec",
+    "ClozeConfig": "objectives.cloze",
+    "ConcatConfig": "fusion.concat",
+    "ContrastiveConfig": "objectives.contrastive",
+    "Contribution": "base",
+    "DuoRecConfig": "models.duorec",
+    "Ease": "ease",
+    "EaseConfig": "ease",
     "Epoch": "training",
-    "FusionConfig": "fusion",
-    "GraphFusion": "fusion",
-    "GraphRecommender": "graph_recommender",
+    "FdsaConfig": "models.fdsa",
+    "Gru4RecConfig": "models.gru4rec",
+    "ItemKnn": "item_knn",
+    "ItemKnnConfig": "item_knn",
+    "LossConfig": "losses",
+    "Mix": "mix",
+    "MixConfig": "mix",
+    "NextItemConfig": "objectives.next_item",
     "Popularity": "popularity",
     "Query": "protocol",
     "Recommendation": "recommend",
     "Recommender": "protocol",
     "RunOptions": "training",
-    "SasRec": "sasrec_recommender",
-    "SasRecConfig": "sasrec",
-    "SkipMarkov": "skip_markov",
-    "SkipMarkovConfig": "skip_markov",
+    "SasRecConfig": "models.sasrec",
+    "SequentialRecommender": "sequential",
+    "SequentialRules": "sequential_rules",
+    "SequentialRulesConfig": "sequential_rules",
+    "TextCosine": "text_cosine",
+    "TextCosineConfig": "text_cosine",
+    "ThemeScores": "theme_scores",
+    "ThemeScoresConfig": "theme_scores",
+    "ThemesConfig": "fusion.themes",
     "TrainingConfig": "training",
     "load_recommender": "loading",
+    "model_config": "registry",
     "recommend_batch": "recommend",
     "recommend_items": "recommend",
     "recommend_user": "recommend",
 }
 
 __all__ = [
+    "BaseRecommender",
+    "Bert4RecConfig",
+    "BsaRecConfig",
+    "Cl4SRecConfig",
+    "ClozeConfig",
+    "ConcatConfig",
+    "ContrastiveConfig",
+    "Contribution",
+    "DuoRecConfig",
+    "Ease",
+    "EaseConfig",
     "Epoch",
-    "FusionConfig",
-    "GraphFusion",
-    "GraphRecommender",
+    "FdsaConfig",
+    "Gru4RecConfig",
+    "ItemKnn",
+    "ItemKnnConfig",
+    "LossConfig",
+    "Mix",
+    "MixConfig",
+    "NextItemConfig",
     "Popularity",
     "Query",
     "Recommendation",
     "Recommender",
     "RunOptions",
-    "SasRec",
     "SasRecConfig",
-    "SkipMarkov",
-    "SkipMarkovConfig",
+    "SequentialRecommender",
+    "SequentialRules",
+    "SequentialRulesConfig",
+    "TextCosine",
+    "TextCosineConfig",
+    "ThemeScores",
+    "ThemeScoresConfig",
+    "ThemesConfig",
     "TrainingConfig",
     "load_recommender",
+    "model_config",
     "recommend_batch",
     "recommend_items",
     "recommend_user",

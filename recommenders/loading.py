@@ -18,6 +18,8 @@ TYPES = {
     "text_cosine": "text_cosine:TextCosine",
     "themes": "theme_scores:ThemeScores",
     "mix": "mix:Mix",
+    "imagined": "imagined_scores:ImaginedScores",
+    "best_of": "best_of:BestOf",
     "sequential": "sequential:SequentialRecommender",
 }
 """Saved type -> module and class in this room; imported when needed, so that the simple ones load no torch."""

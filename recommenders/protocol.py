@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from llmrg.core.records import History, ReasoningGraph
+from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
 
 
@@ -32,7 +33,7 @@ class Recommender(Protocol):
 
     name: str
 
-    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None) -> None:
+    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None) -> None:
         """Learn from the training part of every history (`llmrg.data.splits.train_length`); validation items serve early
         stopping only; test items are never read."""
 

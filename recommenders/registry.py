@@ -7,6 +7,8 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, Field
 
 from llmrg.core.errors import ConfigError
+from llmrg.recommenders.fusion.concat import ConcatConfig
+from llmrg.recommenders.fusion.themes import ThemesConfig
 from llmrg.recommenders.losses import LossConfig
 from llmrg.recommenders.models.bert4rec import Bert4RecConfig
 from llmrg.recommenders.models.bsarec import BsaRecConfig
@@ -22,7 +24,7 @@ from llmrg.recommenders.objectives.next_item import NextItemConfig
 _Model = SasRecConfig | Gru4RecConfig | Bert4RecConfig | FdsaConfig | Cl4SRecConfig | DuoRecConfig | BsaRecConfig
 AnyModel = Annotated[_Model, Field(discriminator="kind")]
 AnyObjective = Annotated[NextItemConfig | ClozeConfig | ContrastiveConfig, Field(discriminator="kind")]
-AnyFusion = Any
+AnyFusion = Annotated[ThemesConfig | ConcatConfig, Field(discriminator="kind")]
 
 MODELS: dict[str, type[BaseModel]] = {kind.model_fields["kind"].default: kind for kind in get_args(_Model)}
 """Name -> settings of each base model."""

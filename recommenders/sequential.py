@@ -15,7 +15,7 @@ from llmrg.core.records import stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import BaseRecommender, FitData
+from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
 from llmrg.recommenders.fusion.fused import Fused, Told
 from llmrg.recommenders.losses import Bonus, LossConfig, item_loss
 from llmrg.recommenders.objectives.slots import Slots, padded
@@ -73,6 +73,7 @@ class SequentialRecommender(BaseRecommender):
         self.name = " + ".join([self.parts.model.kind, *(["attributes"] if attributes else []), *([fusion.kind] if fusion else [])])
         self.epochs: list[Epoch] = []
         """What the last fit went through, the epochs of a resumed checkpoint left out."""
+        self._best = 0.0
         self.visible: dict[str, tuple[float, float]] = {}
         """Layer of the graph -> share of training slots and of validation questions at which one of its steps is visible."""
         self._net: nn.ModuleDict | None = None
@@ -98,6 +99,8 @@ class SequentialRecommender(BaseRecommender):
                 self.options,
                 lambda: self._mark(data, rows, answers),
             )
+            with torch.no_grad():
+                self._best = self._ndcg([rows[u] for u in asked], answers[asked], asked) or 0.0
 
     def _build(self, items: int, attributes: csr_matrix | None, generator: torch.Generator | None = None) -> nn.ModuleDict:
         model = self.parts.model.build(items, attributes, generator, self.objective.extra_rows)
@@ -187,6 +190,27 @@ class SequentialRecommender(BaseRecommender):
                 found.append(self._last_scores(part, np.arange(len(part)), told))
         return np.concatenate(found)
 
+    def contributions(self, query: Query, item: str) -> list[Contribution]:
+        """The base model's part, and where graphs come in each reason's and each imagined step's; they sum to the score.
+
+        With the fusion `concat` the graph's part is what the score loses without any graph.
+        """
+        whole = super().contributions(query, item)
+        if self._told is None or not len(query.history):
+            return whole
+        row, column = self.items.rows(query.history.items), self.items.row(item) - 1
+        with torch.no_grad():
+            found = self._told.contributions(self._fitted()["fusion"], query, row, column, self._device)
+        if found is None:
+            bare = super().contributions(Query(query.history), item)[0].value
+            found = [Contribution("graph", "graph", whole[0].value - bare)]
+        return [Contribution("base", self.parts.model.kind, whole[0].value - sum(part.value for part in found)), *found]
+
+    @property
+    def validation_ndcg(self) -> float:
+        """NDCG@10 on validation items with the best weights; 0 where no history is long enough."""
+        return self._best
+
     @property
     def _length(self) -> int:
         return self.parts.model.max_length
@@ -207,7 +231,7 @@ class SequentialRecommender(BaseRecommender):
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:
         told = self._told.config() if self._told is not None else {}
-        return {"parts": self.parts.model_dump(mode="json"), "told": told, "visible": self.visible, "text": self.text.name}
+        return {"parts": self.parts.model_dump(mode="json"), "told": told, "visible": self.visible, "text": self.text.name, "best": self._best}
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         net = {f"net.{name}": value.detach().cpu().numpy() for name, value in self._fitted().state_dict().items()}
@@ -219,6 +243,7 @@ class SequentialRecommender(BaseRecommender):
         parts = Parts.model_validate(saved["parts"])
         text = options.pop("text", None)
         made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, text=text, **options)
+        made._best = saved.get("best", 0.0)
         made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
         if parts.fusion is not None:
             made._told = parts.fusion.revived(artifact, text)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.graph_table import GraphTable
@@ -48,6 +48,12 @@ class ItemProfiles:
         carriers = np.bincount(matrix.indices, minlength=matrix.shape[1])
         idf = np.log(max(matrix.shape[0], 1) / np.maximum(carriers, 1)).astype(np.float32)
         return cls(tuple(themes), matrix, np.maximum(idf, 0.0), own, tuple(unknown))
+
+    def unit(self, rows: csr_matrix) -> csr_matrix:
+        """(n, T) rows weighted by idf and brought to length 1; zero rows stay zero."""
+        weighted = csr_matrix(rows @ diags(self.idf), dtype=np.float32)
+        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        return csr_matrix(diags(np.where(lengths > 0, 1.0 / np.maximum(lengths, 1e-12), 0.0)) @ weighted, dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
-from scipy.sparse import csr_matrix, diags, vstack
+from scipy.sparse import csr_matrix, vstack
 
 from llmrg.core.records import Step
 from llmrg.core.themes import CATALOGUE, Themes
@@ -54,16 +54,16 @@ class ThemeScores(BaseRecommender):
         self._ready()
 
     def _ready(self) -> None:
-        self._keys = csr_matrix(self._unit(self._profiles.matrix).T)
+        self._keys = csr_matrix(self._profiles.unit(self._profiles.matrix).T)
 
     # -- scores ------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        asked = self._unit(self.asking(rows, queries))
+        asked = self._profiles.unit(self.asking(rows, queries))
         scores = np.asarray((asked @ self._keys).toarray(), dtype=np.float32)
         for number, query in enumerate(queries):
             own = self._own_items(query)
             if len(own):
-                scores[number, own] = (asked[number] @ self._unit(self._rows_for(query, own)).T).toarray()[0]
+                scores[number, own] = (asked[number] @ self._profiles.unit(self._rows_for(query, own)).T).toarray()[0]
         return scores
 
     def asking(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
@@ -112,12 +112,6 @@ class ThemeScores(BaseRecommender):
             return np.ones(len(ages), dtype=np.float32)
         return np.exp2(-ages / self.config.half_life).astype(np.float32)
 
-    def _unit(self, matrix: csr_matrix) -> csr_matrix:
-        """Rows weighted by idf and brought to length 1; zero rows stay zero."""
-        weighted = csr_matrix(matrix @ diags(self._profiles.idf), dtype=np.float32)
-        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
-        return csr_matrix(diags(np.where(lengths > 0, 1.0 / np.maximum(lengths, 1e-12), 0.0)) @ weighted, dtype=np.float32)
-
     # -- leave-own-out -------------------------------------------------------------------------------------------------
     def _own_items(self, query: Query) -> np.ndarray:
         own = self._profiles.own
@@ -136,8 +130,8 @@ class ThemeScores(BaseRecommender):
         row, column = self.items.rows(query.history.items), self.items.row(item) - 1
         if not len(row):
             return super().contributions(query, item)
-        asked = self._unit(self.asking([row], [query]))
-        key = self._unit(self._rows_for(query, np.array([column])))
+        asked = self._profiles.unit(self.asking([row], [query]))
+        key = self._profiles.unit(self._rows_for(query, np.array([column])))
         shared = csr_matrix(asked.multiply(key))
         positions = self._positions(row, query)
         return [

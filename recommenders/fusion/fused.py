@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from llmrg.recommenders.base import Contribution
 from llmrg.recommenders.losses import Bonus
 from llmrg.recommenders.protocol import Query
 
@@ -40,6 +41,11 @@ class Told(Protocol):
 
     def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> Told:
         """The same for queries."""
+
+    def contributions(
+        self, fusion: Any, query: Query, row: np.ndarray, column: int, device: torch.device
+    ) -> list[Contribution] | None:
+        """What the reasons of one query add to an item's score; None where they cannot be told apart."""
 
     def fingerprint(self) -> str:
         """Names what training sees of the graphs."""

@@ -1,0 +1,315 @@
+"""Reasons as a second space: what the visible reasons ask for against what each item stands for, learnt together with the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+from scipy.sparse import coo_matrix, csr_matrix, vstack
+from torch import Tensor, nn
+
+from llmrg.core.records import stable_key
+from llmrg.core.text_vectors import TextVectors
+from llmrg.core.themes import CATALOGUE, Themes
+from llmrg.recommenders.artifacts import Artifact
+from llmrg.recommenders.base import Contribution, FitData
+from llmrg.recommenders.fusion.fused import Fused
+from llmrg.recommenders.items import ItemRows
+from llmrg.recommenders.losses import Bonus
+from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.theme_events import Events, View, imagined_events, theme_events
+from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
+
+
+SPEED = 10.0
+"""Scalars start at 0 and are learnt in units of a tenth, so that they keep pace with the vectors."""
+
+
+class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
+    """Which reasons ask, whose profiles answer, and how they are weighed."""
+
+    kind: Literal["themes"] = "themes"
+    source: str = CATALOGUE
+    """Source of the item profiles."""
+    views: tuple[View, ...] = ("graph",)
+    """Which themes ask: `graph`, the reasons of accepted steps; `shared`, themes that two items of the history share; `bag`, all."""
+    use_imagined: bool = True
+    """Let imagined steps add to the score of their item."""
+    gates: bool = True
+    """Learn how much each theme counts, starting from its idf."""
+    size: PositiveInt = 64
+    """Width D_r of the second space."""
+    half_lives: tuple[PositiveFloat, ...] = (1.0, 4.0, 16.0)
+    """Positions after which a reason counts half; how much of each is learnt."""
+    last: PositiveInt = 50
+    """Most recent items that are looked at."""
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of the reasons dropped in training."""
+
+    def told(self, data: FitData, text: TextVectors) -> ThemesTold:
+        """What the graphs tell about the training parts."""
+        profiles = source_profiles(data, self.source)
+        users = list(data.parts)
+        graphs = [data.graphs.get(user) for user in users]
+        return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, list(data.parts.values()), graphs)
+
+    def build(self, size: int, sizes: Mapping[str, int]) -> ThemesFusion:
+        return ThemesFusion(self, sizes["themes"], sizes["items"])
+
+    def revived(self, artifact: Artifact, text: TextVectors | None) -> ThemesTold:
+        """What a saved recommender knew, without any user."""
+        saved = artifact.config["told"]
+        shape = (len(artifact.items), len(saved["themes"]))
+        matrix = csr_matrix(tuple(artifact.tensor(f"profile.{name}") for name in ("data", "indices", "indptr")), shape=shape)
+        own = None if saved["users"] is None else OwnSteps.revived(saved["users"], artifact, shape)
+        profiles = ItemProfiles.of(saved["themes"], matrix, own)
+        return ThemesTold.of(self, profiles, Themes(saved["texts"]), ItemRows(artifact.items), [], [], [])
+
+
+@dataclass(frozen=True)
+class ThemesBatch:
+    """Tensors of B users and L asked positions."""
+
+    profile: Tensor
+    """(N, T) sparse float32."""
+    idf: Tensor
+    """(T,) float32."""
+    theme: Tensor
+    """(B, V) int64."""
+    weight: Tensor
+    """(B, V) float32, 0 where there is no event."""
+    view: Tensor
+    """(B, V) int64."""
+    age: Tensor
+    """(B, L, V) float32 positions between the event and the question, minus 1 where it is not visible."""
+    imagined: Bonus
+    """Imagined steps visible at a slot, their weight as value."""
+    own: OwnChange | None
+    """None where no profile rests on users' steps."""
+
+
+@dataclass(frozen=True)
+class OwnChange:
+    """How the profiles of items change for a user without the user's own steps (leave-own-out)."""
+
+    user: Tensor
+    """(K,) int64 line of the batch."""
+    column: Tensor
+    """(K,) int64 item."""
+    change: Tensor
+    """(K, T) sparse float32."""
+
+
+@dataclass(frozen=True)
+class ThemesTold:
+    """Events of some users and the profiles that answer them."""
+
+    setting: ThemesConfig
+    profiles: ItemProfiles
+    themes: Themes
+    items: ItemRows
+    users: tuple[str, ...]
+    reasons: Events
+    imagined: Events
+    _changes: dict[str, tuple[np.ndarray, csr_matrix]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        setting: ThemesConfig,
+        profiles: ItemProfiles,
+        themes: Themes,
+        items: ItemRows,
+        users: Sequence[str],
+        rows: Sequence[np.ndarray],
+        graphs: Sequence[Any],
+    ) -> ThemesTold:
+        ids = items.ids
+        asked = theme_events(rows, users, graphs, setting.views, profiles, themes, lambda row: ids[row - 1], setting.last)
+        shown = graphs if setting.use_imagined else [None] * len(graphs)
+        known = imagined_events(rows, shown, lambda item: items.row(item) - 1 if item in items else None)
+        return cls(setting, profiles, themes, items, tuple(users), asked, known)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        return {"themes": len(self.profiles.themes), "items": len(self.items)}
+
+    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ThemesTold:
+        """See `Told.of_queries`."""
+        users = [query.history.user for query in queries]
+        graphs = [query.graph for query in queries]
+        return ThemesTold.of(self.setting, self.profiles, self.themes, self.items, users, rows, graphs)
+
+    def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
+        """See `Told.visible`."""
+        asked = max(int((positions > 0).sum()), 1)
+        layers = {"reasoned": self.reasons, "imagined": self.imagined}
+        return {name: float(events.visible(users, positions).sum()) / asked for name, events in layers.items()}
+
+    def fingerprint(self) -> str:
+        """See `Told.fingerprint`."""
+        arrays = [value.tobytes() for events in (self.reasons, self.imagined) for value in vars(events).values()]
+        return stable_key(*arrays, self.profiles.themes, self.profiles.matrix.data.tobytes(), self.profiles.matrix.indices.tobytes())
+
+    def at(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> ThemesBatch:
+        """See `Told.at`."""
+        number, real = self.reasons.padded(users)
+        if len(self.reasons.content):
+            theme, view = self.reasons.content[number], self.reasons.view[number]
+            weight = np.where(real, self.reasons.weight[number], 0.0).astype(np.float32)
+            start = np.where(real, self.reasons.start[number], np.iinfo(np.int64).max)
+            age = positions[:, :, None] - 1 - self.reasons.position[number][:, None, :]
+            age = np.where((start[:, None, :] <= positions[:, :, None]) & (positions[:, :, None] > 0), age, -1)
+        else:
+            theme = view = np.zeros(number.shape, np.int64)
+            weight, age = np.zeros(number.shape, np.float32), np.full((*positions.shape, number.shape[1]), -1)
+        parts = [torch.from_numpy(part).to(device) for part in (theme, weight, view, age.astype(np.float32))]
+        return ThemesBatch(self._profile(device), self._idf(device), *parts, self._bonus(users, positions, device), self._own(users, device))
+
+    def _bonus(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> Bonus:
+        number, real = self.imagined.padded(users)
+        if not len(self.imagined.content):
+            none = torch.zeros(0, dtype=torch.int64, device=device)
+            return Bonus(none, none, torch.zeros(0, device=device))
+        at = positions[:, :, None]
+        start, end = np.where(real, self.imagined.start[number], np.iinfo(np.int64).max), self.imagined.end[number]
+        b, line, v = np.nonzero((start[:, None, :] <= at) & (at < end[:, None, :]) & (at > 0))
+        which = number[b, v]
+        age = positions[b, line] - 1 - self.imagined.position[which]
+        value = self.imagined.weight[which] * np.exp2(-age / 4.0)
+        row, column = b * positions.shape[1] + line, self.imagined.content[which]
+        whole = [torch.from_numpy(part.astype(np.int64)).to(device) for part in (row, column)]
+        return Bonus(*whole, torch.from_numpy(value.astype(np.float32)).to(device))
+
+    def _own(self, users: np.ndarray, device: torch.device) -> OwnChange | None:
+        if self.profiles.own is None:
+            return None
+        found = [self._change(self.users[user]) for user in users]
+        lines = np.repeat(np.arange(len(users)), [len(items) for items, _ in found])
+        columns = np.concatenate([items for items, _ in found])
+        change = vstack([change for _, change in found], format="coo")
+        whole = (torch.from_numpy(part.astype(np.int64)).to(device) for part in (lines, columns))
+        return OwnChange(*whole, _sparse(change, device))
+
+    def _change(self, user: str) -> tuple[np.ndarray, csr_matrix]:
+        """Own items' columns, and their unit profiles without the user's own steps minus those with them."""
+        if user not in self._changes:
+            assert self.profiles.own is not None
+            items = np.unique(self.profiles.own.of_user(user)[0])
+            less, whole = self.profiles.own.rows_without(user, items), self.profiles.matrix[items]
+            self._changes[user] = items, csr_matrix(self.profiles.unit(less) - self.profiles.unit(whole))
+        return self._changes[user]
+
+    @cached_property
+    def _keys(self) -> csr_matrix:
+        return self.profiles.unit(self.profiles.matrix)
+
+    def _profile(self, device: torch.device) -> Tensor:
+        return _sparse(self._keys.tocoo(), device)
+
+    def _idf(self, device: torch.device) -> Tensor:
+        return torch.from_numpy(self.profiles.idf).to(device)
+
+    def contributions(
+        self, fusion: ThemesFusion, query: Query, row: np.ndarray, column: int, device: torch.device
+    ) -> list[Contribution]:
+        """See `Told.contributions`: one part a theme and one an imagined step, those of 0 left out."""
+        told = self.of_queries([query], [row])
+        batch = told.at(np.zeros(1, np.int64), np.array([[len(row)]]), device)
+        reasons, imagined = (part.cpu().numpy() for part in fusion.parts(batch, column))
+        sums: dict[int, tuple[float, set[int]]] = {}
+        for theme, position, value in zip(told.reasons.content, told.reasons.position, reasons, strict=False):
+            if value:
+                before, positions = sums.get(int(theme), (0.0, set()))
+                sums[int(theme)] = before + float(value), positions | {int(position)}
+        names, source = self.profiles.themes, self.setting.source
+        found = [Contribution("theme", names[t], value, tuple(sorted(at)), source) for t, (value, at) in sums.items()]
+        return found + [Contribution("imagined", "imagined", float(value)) for value in imagined if value]
+
+    def config(self) -> Mapping[str, Any]:
+        """See `Told.config`."""
+        own = self.profiles.own
+        users = list(own.users) if own is not None else None
+        return {"themes": list(self.profiles.themes), "texts": dict(self.themes.of_text), "users": users}
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """See `Told.tensors`."""
+        kept, own = self.profiles.matrix, self.profiles.own
+        found = {"profile.data": kept.data, "profile.indices": kept.indices, "profile.indptr": kept.indptr}
+        return found if own is None else {**found, **own.tensors()}
+
+
+class ThemesFusion(nn.Module):
+    """score(i) = h . e_i + s * sum_v a_v t(v) . c_i + sum over visible imagined steps (learned weight) [i = item of the step].
+
+    a_v = gate(theme of v) * weight_v * sum_k m_k 2 ** (-age_v / half_life_k), over the root of 1 + sum a_v ** 2; c_i is the mean of
+    the theme vectors t of i's profile, by idf and score, of length about 1. s and the weight of imagined steps start at 0: untrained
+    is the base alone. There is no softmax over reasons, so each one's part of the score is a summand.
+    """
+
+    def __init__(self, config: ThemesConfig, themes: int, items: int) -> None:
+        super().__init__()
+        self.config = config
+        self.theme = nn.Parameter(torch.randn(themes, config.size) / config.size**0.5)
+        self.gate = nn.Parameter(torch.zeros(themes), requires_grad=config.gates)
+        self.mixture = nn.Parameter(torch.zeros(len(config.views), len(config.half_lives)))
+        self.scale = nn.Parameter(torch.zeros(()))
+        self.imagined = nn.Parameter(torch.zeros(()))
+
+    def forward(self, base: Tensor, table: Tensor, told: ThemesBatch) -> Fused:
+        """(B, L, D) states and (N, D) item vectors -> (B, L, D + D_r) and (N, D + D_r)."""
+        weights = self.weights(told)
+        asked = SPEED * self.scale * (weights @ self.theme[told.theme])
+        keys = torch.sparse.mm(told.profile, self.theme)
+        bonus = [Bonus(told.imagined.row, told.imagined.column, SPEED * self.imagined * told.imagined.value)]
+        if told.own is not None:
+            bonus.append(self._own_bonus(asked, told.own))
+        row, column, value = (torch.cat(parts) for parts in zip(*bonus, strict=True))
+        states = torch.cat([base, asked], dim=2)
+        return Fused(states, torch.cat([table, keys], dim=1), Bonus(row, column, value) if len(row) else None)
+
+    def _own_bonus(self, asked: Tensor, own: OwnChange) -> Bonus:
+        """What the scores of a user's own items lose without the user's own steps."""
+        length = asked.shape[1]
+        change = torch.sparse.mm(own.change, self.theme)
+        value = torch.einsum("kld,kd->kl", asked[own.user], change)
+        row = own.user[:, None] * length + torch.arange(length, device=asked.device)[None, :]
+        return Bonus(row.flatten(), own.column[:, None].expand(-1, length).flatten(), value.flatten())
+
+    def parts(self, told: ThemesBatch, column: int) -> tuple[Tensor, Tensor]:
+        """What one question's score of an item gets from each reason, and from each imagined step that is visible.
+
+        Args: told: of one user and one asked position. Returns: (V,) and (K,) float32.
+        """
+        key = torch.sparse.mm(told.profile, self.theme)[column]
+        if told.own is not None:
+            mine = told.own.column == column
+            key = key + torch.sparse.mm(told.own.change, self.theme)[mine].sum(dim=0)
+        reasons = SPEED * self.scale * self.weights(told)[0, 0] * (self.theme[told.theme[0]] @ key)
+        here = told.imagined.column == column
+        return reasons, SPEED * self.imagined * told.imagined.value * here
+
+    def weights(self, told: ThemesBatch) -> Tensor:
+        """(B, L, V) a_v: how much each reason asks at each slot."""
+        visible = told.age >= 0
+        shares = F.softplus(self.mixture)[told.view]
+        decay = sum(
+            shares[:, None, :, k] * torch.exp2(-told.age / half_life) for k, half_life in enumerate(self.config.half_lives)
+        )
+        gates = F.softplus(self.gate)[told.theme] * told.idf[told.theme] * told.weight
+        found = torch.where(visible, decay * gates[:, None, :], 0.0)
+        if self.training and self.config.dropout:
+            found = F.dropout(found, self.config.dropout)
+        return found / (1.0 + found.square().sum(dim=2, keepdim=True)).sqrt()
+
+
+def _sparse(matrix: coo_matrix, device: torch.device) -> Tensor:
+    at = torch.from_numpy(np.stack([matrix.row, matrix.col]).astype(np.int64))
+    values = torch.from_numpy(np.asarray(matrix.data, dtype=np.float32))
+    return torch.sparse_coo_tensor(at, values, matrix.shape, device=device, check_invariants=True).coalesce()
