@@ -210,7 +210,10 @@ class Knowledge:
 
     @property
     def key(self) -> str:
-        """Hash of what the entry says and of whose it is: entries of different minds never merge."""
+        """Hash of what the entry says and of whose it is: entries of different minds never merge.
+
+        Without a mind it is the hash of what the entry says, as it was before entries had one.
+        """
         return stable_key("knowledge", self.from_item, self.reason, self.to_item, *([self.mind] if self.mind else []))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from llmrg.core.errors import CallerError, StoreError
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace
+from llmrg.core.themes import Profile
 
 _SHOWN = 80
 """Characters of an off value that an error repeats."""
@@ -194,6 +195,33 @@ def check_uses(uses: Mapping[str, int]) -> None:
             raise CallerError(f"uses of knowledge {key!r} must be 0 or more, not {count!r}")
 
 
+def check_theme_texts(of_text: Mapping[str, str]) -> None:
+    """Texts that say something, themes that have a name."""
+    for text, theme in of_text.items():
+        _check_words(text, "the text of a reason")
+        _check_words(theme, f"the theme of the reason {_short(text)}")
+
+
+def check_profile(profile: Profile) -> None:
+    """A source with a name; appeals with storable ids and numbers, at most one for each item and theme."""
+    source = profile.source
+    check_id(source.name, "profile source")
+    for value, name in ((source.made, "made"), (source.note, "note")):
+        check_text(value, f"{name} of the profile source {_short(source.name)}")
+    seen = set()
+    for appeal in profile.appeals:
+        where = f"an appeal of item {_short(appeal.item)} in the profile of {_short(source.name)}"
+        check_id(appeal.item, f"item of {where}")
+        _check_words(appeal.theme, f"theme of {where}")
+        if not 0.0 < appeal.score <= 1.0:
+            raise CallerError(f"score of {where} must be in (0, 1], not {appeal.score!r}")
+        if not 0 <= appeal.uses <= _LARGEST:
+            raise CallerError(f"uses of {where} must be 0 or more, not {appeal.uses!r}")
+        if (appeal.item, appeal.theme) in seen:
+            raise CallerError(f"there is more than one appeal of {_short(appeal.theme)}: {where}; join them (`strongest`)")
+        seen.add((appeal.item, appeal.theme))
+
+
 def check_run(run: Run) -> None:
     """Id, status, times, and settings and costs that JSON can hold."""
     check_id(run.id, "run id")
@@ -230,6 +258,13 @@ def _check_attributes(attributes: Attributes, whose: str) -> None:
             raise CallerError(f"an attribute of {whose} is not a (name, value) pair: {_short(pair)}")
         for text in pair:
             check_text(text, f"attribute of {whose}")
+
+
+def _check_words(value: object, what: str) -> None:
+    """A text that is not empty, nor all spaces."""
+    check_id(value, what)
+    if not str(value).strip():
+        raise CallerError(f"{what} is {value!r}, which says nothing; leave it out")
 
 
 def _check_unit(value: Any, what: str) -> None:

@@ -42,7 +42,8 @@ def counts(tx: ManagedTransaction, namespace: str) -> StoreCounts:
     space = neo4j_rows.space_of(namespace)
     found = tx.run(cypher.COUNTS, space=space).single(strict=True).data()
     graphs = tx.run(cypher.COUNT_GRAPHS, space=space).single(strict=True).data()
-    return StoreCounts(**found, **graphs)
+    appeals = tx.run(cypher.COUNT_APPEALS, space=space).single(strict=True).data()
+    return StoreCounts(**found, **graphs, **appeals)
 
 
 def put_items(tx: ManagedTransaction, namespace: str, items: Sequence[Item]) -> None:

@@ -1,4 +1,4 @@
-"""Every Cypher text of the Neo4j store, but those of the knowledge base (`neo4j_cypher_knowledge`).
+"""Every Cypher text of the Neo4j store, but those of the knowledge base (`neo4j_cypher_knowledge`) and of themes.
 
 They name only labels and relation kinds of `neo4j_labels`. They are literals: no value is ever written into one, values travel
 as parameters only, and the type checker refuses any text that is not a literal (`LiteralString`). They run unchanged on 5.26 LTS
@@ -239,6 +239,17 @@ MATCH (k:Knowledge) WHERE k.key > $after AND k.mind IS NULL
 RETURN k.key AS key ORDER BY k.key LIMIT $limit
 """
 
+REASONS: Final = """
+MATCH (s:Reason) WHERE s.key > $after
+RETURN s.key AS key, s.namespace AS namespace, s.reason AS reason ORDER BY s.key LIMIT $limit
+"""
+
+SET_WORDINGS: Final = """
+UNWIND $rows AS row
+MATCH (s:Reason {key: row.key})
+SET s += row
+"""
+
 SET_MIND: Final = """
 UNWIND $rows AS row
 MATCH (k:Knowledge {key: row.key})
@@ -249,7 +260,13 @@ SET k.mind = $mind
 COUNTS: Final = """
 RETURN COUNT { MATCH (i:Item {space: $space}) } AS items,
        COUNT { MATCH (k:Knowledge {space: $space}) } AS knowledge,
-       COUNT { MATCH (r:Run {space: $space}) } AS runs
+       COUNT { MATCH (r:Run {space: $space}) } AS runs,
+       COUNT { MATCH (t:Theme {space: $space}) } AS themes
+"""
+
+COUNT_APPEALS: Final = """
+MATCH (p:ProfileSource {space: $space})
+RETURN sum(p.appeals) AS appeals
 """
 
 COUNT_GRAPHS: Final = """
@@ -281,7 +298,7 @@ SET s.version = $version
 
 FOREIGN_LABEL: Final = """
 MATCH (n) WHERE n:User OR n:Item OR n:Attribute OR n:Reason OR n:RejectedReason OR n:Knowledge OR n:Run OR n:UserStatus OR n:Draft
-  OR n:PackedGraph
+  OR n:PackedGraph OR n:Theme OR n:ThemeText OR n:ProfileSource
 RETURN labels(n)[0] AS label LIMIT 1
 """
 

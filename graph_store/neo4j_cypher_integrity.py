@@ -112,3 +112,74 @@ UNWIND $rows AS row
 MATCH (k:Knowledge {key: row.key})
 DETACH DELETE k
 """
+
+# -- themes and profiles ----------------------------------------------------------------------------------------------------
+PACKED_PROFILES: Final = """
+MATCH (p:ProfileSource)
+RETURN p.key AS key, p.namespace AS namespace, p.id AS name, p.data AS data
+"""
+
+PACKED_PROFILE: Final = """
+MATCH (p:ProfileSource {key: $key})
+RETURN p.data AS data
+"""
+
+SET_PACKED_PROFILE: Final = """
+MATCH (p:ProfileSource {key: $key})
+SET p.data = $data, p.appeals = $appeals
+"""
+
+LACKING_ITEM: Final = """
+UNWIND $rows AS row
+OPTIONAL MATCH (i:Item {key: row.item_key})
+WITH row, i WHERE i IS NULL
+RETURN row
+"""
+
+APPEALS: Final = """
+MATCH (i:Item)-[a:APPEALS_FOR]->(t:Theme)
+RETURN elementId(a) AS key, t.name AS example, a.source_key AS source_key, i.key AS item, t.key AS theme
+"""
+
+DELETE_APPEALS: Final = """
+UNWIND $rows AS row
+MATCH ()-[a:APPEALS_FOR]->() WHERE elementId(a) = row.key
+DELETE a
+"""
+
+THEMES_WITHOUT_A_NAME: Final = """
+MATCH (t:Theme) WHERE trim(coalesce(t.id, $blank)) = $blank
+RETURN elementId(t) AS key, coalesce(t.key, elementId(t)) AS example
+"""
+
+DELETE_THEMES: Final = """
+UNWIND $rows AS row
+MATCH (t:Theme) WHERE elementId(t) = row.key
+DETACH DELETE t
+"""
+
+TEXTS_WITHOUT_THEIR_THEME: Final = """
+MATCH (x:ThemeText) WHERE NOT EXISTS { MATCH (:Theme {key: x.theme_key}) }
+RETURN x.key AS key, x.name AS example, x.namespace AS namespace, x.theme AS theme
+"""
+
+UNUSED_THEMES: Final = """
+MATCH (t:Theme)
+WHERE NOT EXISTS { MATCH (:Item)-[:APPEALS_FOR]->(t) } AND NOT EXISTS { MATCH (:ThemeText {theme_key: t.key}) }
+RETURN t.key AS key, t.name AS example, t.namespace AS namespace
+"""
+
+REASONS_WITHOUT_THEIR_THEME: Final = """
+MATCH (s:Reason)
+OPTIONAL MATCH (x:ThemeText {key: s.text_key})
+WITH s, coalesce(x.theme_key, s.wording_key) AS wanted
+MATCH (t:Theme {key: wanted})
+WHERE NOT EXISTS { MATCH (s)-[:OF]->(t) }
+RETURN s.key AS key, s.name AS example
+"""
+
+FORGET_THEMES: Final = """
+UNWIND $rows AS row
+MATCH (:Reason {key: row.key})-[of:OF]->(:Theme)
+DELETE of
+"""

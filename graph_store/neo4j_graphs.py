@@ -17,6 +17,7 @@ from llmrg.core.errors import DraftConflictError, UnknownItemError, VersionConfl
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store import neo4j_cypher_themes as cypher_themes
 from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.checks import items_of
 from llmrg.graph_store.neo4j_catalogue import check_items, unknown_user, write_rows
@@ -131,6 +132,9 @@ def _create_steps(tx: ManagedTransaction, namespace: str, user: str, graph: Reas
     write_rows(tx, cypher.LINK_ATTRIBUTE_TO_REASON, _links(by_attribute, namespace, Label.ATTRIBUTE, "cause"))
     write_rows(tx, cypher.LINK_REJECTED_TO_ITEM, _links(rejected, namespace, Label.ITEM, "item"))
     write_rows(tx, cypher.LINK_REASON_TO_KNOWLEDGE, _knowledge_links(reused, namespace))
+    write_rows(
+        tx, cypher_themes.LINK_REASONS, ({"key": row["key"]} for row in sorted(accepted, key=lambda row: row["wording_key"]))
+    )
     write_rows(
         tx, cypher.LINK_RUN_TO_REASON, ({"step": row["key"]} for row in accepted), run=node_key(Label.RUN, namespace, graph.run)
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 from llmrg.graph_store import neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows
 from llmrg.graph_store import neo4j_cypher_integrity as cypher
+from llmrg.graph_store import neo4j_integrity_themes as themes
 from llmrg.graph_store.neo4j_catalogue import write_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import bound
@@ -171,6 +172,23 @@ CHECKS: Final = (
         "link it again; delete it where an item is missing",
         _link_or_delete,
     ),
+    _Check(
+        "appeals of missing items",
+        themes.of_missing_items,
+        "drop them; put the catalogue and the profile again to have them back",
+        themes.drop_items,
+    ),
+    _Check("appeals without their relation", themes.without_relation, "make it again", themes.link_appeals),
+    _Check("appeals that no profile has", themes.relations_of_nobody, "delete them", _run(cypher.DELETE_APPEALS)),
+    _Check("themes without a name", _rows(cypher.THEMES_WITHOUT_A_NAME, blank=""), "delete them", _run(cypher.DELETE_THEMES)),
+    _Check(
+        "themes that a text names and that are missing",
+        _rows(cypher.TEXTS_WITHOUT_THEIR_THEME),
+        "make them again",
+        themes.put_themes,
+    ),
+    _Check("themes without any use", _rows(cypher.UNUSED_THEMES), "delete them", themes.delete_unused),
+    _Check("reasons without their theme", _rows(cypher.REASONS_WITHOUT_THEIR_THEME), "relate them to it", themes.link_reasons),
     _Check(
         "knowledge without provenance",
         _rows(cypher.KNOWLEDGE_WITHOUT_SOURCE, nobody=""),

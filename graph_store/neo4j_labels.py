@@ -19,6 +19,9 @@ class Label(StrEnum):
     DRAFT = "Draft"
     PACKED_GRAPH = "PackedGraph"
     VECTOR_SPACE = "VectorSpace"
+    THEME = "Theme"
+    THEME_TEXT = "ThemeText"
+    PROFILE_SOURCE = "ProfileSource"
     SCHEMA = "LlmrgSchema"
 
 
@@ -33,3 +36,5 @@ class Relation(StrEnum):
     MADE = "MADE"
     REUSES = "REUSES"
     KNOWN_FOR = "KNOWN_FOR"
+    OF = "OF"
+    APPEALS_FOR = "APPEALS_FOR"

@@ -9,7 +9,7 @@ found by the index on `target`, and compared exactly. Their dimension is kept in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, LiteralString
 
@@ -59,16 +59,27 @@ def pack_users(tx: ManagedTransaction, users: Sequence[Sequence[str]]) -> None:
         tx.run(cypher.PUT_PACKED_GRAPH, row=neo4j_rows.packed_row(namespace, graph)).consume()
 
 
-def _name_no_mind(link: Neo4jLink) -> None:
-    """Knowledge of before is nobody's."""
-    page = _of_nobody(link, "")
-    while page:
+def _fill_version_3(link: Neo4jLink) -> None:
+    """Knowledge of before is nobody's; reasons get the keys that their themes will be found by."""
+    for page in _pages(link, cypher.KNOWLEDGE_OF_NOBODY):
         link.write(bound(_set_mind, page))
-        page = _of_nobody(link, page[-1]["key"])
+    for page in _pages(link, cypher.REASONS):
+        link.write(bound(_set_wordings, page))
 
 
-def _of_nobody(link: Neo4jLink, key: str) -> list[neo4j_rows.Row]:
-    return link.read(lambda tx: tx.run(cypher.KNOWLEDGE_OF_NOBODY, after=key, limit=neo4j_rows.BATCH).data())
+def _pages(link: Neo4jLink, statement: LiteralString) -> Iterator[list[neo4j_rows.Row]]:
+    page: list[neo4j_rows.Row] = [{"key": ""}]
+    while page := _page(link, statement, page[-1]["key"]):
+        yield page
+
+
+def _page(link: Neo4jLink, statement: LiteralString, after: str) -> list[neo4j_rows.Row]:
+    return link.read(lambda tx: tx.run(statement, after=after, limit=neo4j_rows.BATCH).data())
+
+
+def _set_wordings(tx: ManagedTransaction, rows: Sequence[neo4j_rows.Row]) -> None:
+    keys = [{"key": row["key"]} | neo4j_rows.wording_keys(row["namespace"], row["reason"]) for row in rows]
+    tx.run(cypher.SET_WORDINGS, rows=keys).consume()
 
 
 def _set_mind(tx: ManagedTransaction, rows: Sequence[neo4j_rows.Row]) -> None:
@@ -112,9 +123,20 @@ MIGRATIONS: Final = (
     ),
     Migration(
         3,
-        "whose knowledge it is (that of before is nobody's), and which calls a draft was made of",
-        (),
-        _name_no_mind,
+        "themes and profiles of items, whose knowledge it is (that of before is nobody's), which calls a draft was made of",
+        (
+            "CREATE CONSTRAINT llmrg_theme_key IF NOT EXISTS FOR (n:Theme) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_theme_text_key IF NOT EXISTS FOR (n:ThemeText) REQUIRE n.key IS UNIQUE",
+            "CREATE CONSTRAINT llmrg_profile_source_key IF NOT EXISTS FOR (n:ProfileSource) REQUIRE n.key IS UNIQUE",
+            "CREATE INDEX llmrg_theme_space IF NOT EXISTS FOR (n:Theme) ON (n.space)",
+            "CREATE INDEX llmrg_theme_name IF NOT EXISTS FOR (n:Theme) ON (n.name)",
+            "CREATE INDEX llmrg_theme_text_space IF NOT EXISTS FOR (n:ThemeText) ON (n.space)",
+            "CREATE INDEX llmrg_theme_text_theme IF NOT EXISTS FOR (n:ThemeText) ON (n.theme_key)",
+            "CREATE INDEX llmrg_profile_source_space IF NOT EXISTS FOR (n:ProfileSource) ON (n.space)",
+            "CREATE INDEX llmrg_reason_wording IF NOT EXISTS FOR (n:Reason) ON (n.wording_key)",
+            "CREATE INDEX llmrg_appeal_source IF NOT EXISTS FOR ()-[r:APPEALS_FOR]-() ON (r.source_key)",
+        ),
+        _fill_version_3,
     ),
 )
 

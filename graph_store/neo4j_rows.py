@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import numpy as np
 
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
+from llmrg.core.themes import Profile, strongest, theme_name
+from llmrg.graph_store import packed_profile
 from llmrg.graph_store.checks import to_json
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.packed_graph import pack
@@ -145,8 +147,17 @@ def step_rows(namespace: str, graph: ReasoningGraph) -> list[Row]:
         label = Label.REASON if step.accepted else Label.REJECTED_REASON
         node = _node(label, namespace, step.reason, step.key, seen[step.key])
         seen[step.key] += 1
-        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run})
+        of = wording_keys(namespace, step.reason) if step.accepted else {}
+        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run} | of)
     return rows
+
+
+def wording_keys(namespace: str, reason: str) -> Row:
+    """What a reason's theme is found by: its text, and the theme that it is by itself."""
+    return {
+        "text_key": node_key(Label.THEME_TEXT, namespace, reason),
+        "wording_key": node_key(Label.THEME, namespace, theme_name(reason)),
+    }
 
 
 def step_values(step: Step) -> Row:
@@ -223,6 +234,55 @@ def vector_of(vector: Sequence[float] | np.ndarray) -> list[float]:
 
 def vector_space_row(namespace: str, space: VectorSpace) -> Row:
     return _node(Label.VECTOR_SPACE, namespace, namespace) | {"encoder": space.encoder, "dimension": int(space.dimension)}
+
+
+# -- themes and profiles --------------------------------------------------------------------------------------------------
+def theme_row(namespace: str, theme: str) -> Row:
+    return _node(Label.THEME, namespace, theme, theme) | {"id": theme}
+
+
+def theme_text_row(namespace: str, text: str, theme: str) -> Row:
+    keys = {"theme_key": node_key(Label.THEME, namespace, theme), "wording_key": wording_keys(namespace, text)["wording_key"]}
+    return _node(Label.THEME_TEXT, namespace, text, text) | {"text": text, "theme": theme} | keys
+
+
+def profile_row(namespace: str, profile: Profile, generation: str) -> Row:
+    """Args: generation: another one each time that the profile is put."""
+    source, appeals = profile.source, strongest(profile.appeals)
+    return _node(Label.PROFILE_SOURCE, namespace, source.name, source.name) | {
+        "id": source.name,
+        "made": source.made,
+        "verified": bool(source.verified),
+        "note": source.note,
+        "appeals": len(appeals),
+        "data": packed_profile.pack(appeals),
+        "generation": generation,
+    }
+
+
+def appeal_rows(namespace: str, profile: Profile) -> list[Row]:
+    """The profile's relations, in the order in which they are made."""
+    name = profile.source.name
+    source_key, items, themes = node_key(Label.PROFILE_SOURCE, namespace, name), dict[str, str](), dict[str, str]()
+    for appeal in profile.appeals:
+        if appeal.item not in items:
+            items[appeal.item] = node_key(Label.ITEM, namespace, appeal.item)
+        if appeal.theme not in themes:
+            themes[appeal.theme] = node_key(Label.THEME, namespace, appeal.theme)
+    rows = [
+        {
+            "item": items[appeal.item],
+            "theme": themes[appeal.theme],
+            "source_key": source_key,
+            "source": name,
+            "score": float(appeal.score),
+            "uses": int(appeal.uses),
+            "namespace": namespace,
+            "name": appeal.theme,
+        }
+        for appeal in profile.appeals
+    ]
+    return sorted(rows, key=lambda row: (str(row["theme"]), str(row["item"])))
 
 
 # -- runs -----------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,17 @@ import numpy as np
 from llmrg.core.errors import GraphNotFoundError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
-from llmrg.graph_store import checks, neo4j_catalogue, neo4j_graphs, neo4j_integrity, neo4j_knowledge, neo4j_rows, neo4j_schema
+from llmrg.core.themes import Profile, Themes
+from llmrg.graph_store import (
+    checks,
+    neo4j_catalogue,
+    neo4j_graphs,
+    neo4j_integrity,
+    neo4j_knowledge,
+    neo4j_rows,
+    neo4j_schema,
+    neo4j_themes,
+)
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import Neo4jLink
@@ -25,7 +35,7 @@ class Neo4jStore:
 
     A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most. Only a
     call that puts more than 20,000 rows takes several: it is checked as a whole first; repeat it after a crash in between. So
-    does one that prunes more than 5,000 entries.
+    does one that prunes more than 5,000 entries. A profile is replaced in one; its relations, which are for people, follow.
 
     Args:
         url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
@@ -208,6 +218,26 @@ class Neo4jStore:
         while pruned := self._link.write(lambda tx: neo4j_knowledge.prune(tx, namespace, max_uses, max_score)):
             found += pruned
         return found
+
+    # -- themes and profiles of items ----------------------------------------------------------------------------------
+    def put_theme_texts(self, namespace: str, of_text: Mapping[str, str]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_theme_texts(of_text)
+        neo4j_themes.put_texts(self._link, namespace, of_text)
+
+    def put_profile(self, namespace: str, profile: Profile) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_profile(profile)
+        neo4j_themes.put_profile(self._link, namespace, profile)
+
+    def delete_profile(self, namespace: str, source: str) -> bool:
+        checks.check_id(namespace, "namespace")
+        checks.check_id(source, "profile source")
+        return neo4j_themes.delete_profile(self._link, namespace, source)
+
+    def themes(self, namespace: str) -> Themes:
+        checks.check_id(namespace, "namespace")
+        return self._link.read(lambda tx: neo4j_themes.read(tx, namespace))
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def put_run(self, namespace: str, run: Run) -> None:

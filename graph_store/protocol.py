@@ -14,6 +14,7 @@ import numpy as np
 
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
+from llmrg.core.themes import Profile, Themes
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class StoreCounts:
     """Accepted imagined steps."""
     knowledge: int
     runs: int
+    themes: int = 0
+    """Themes that a reason's text belongs to, or that an item stands for."""
+    appeals: int = 0
+    """Of all profiles together."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Problem:
 
 
 class GraphStore(Protocol):
-    """Items, users, graphs, drafts, knowledge and runs of any number of namespaces.
+    """Items, users, graphs, drafts, knowledge, themes and runs of any number of namespaces.
 
     Every method may raise StoreUnreachableError, StoreFullError or another StoreError; nothing is then half written.
     Ids and namespaces are any text but the empty one; what cannot be stored raises CallerError before anything is written
@@ -212,6 +217,22 @@ class GraphStore(Protocol):
 
         Returns how many there were. A dry run deletes none.
         """
+
+    # -- themes and profiles of items ----------------------------------------------------------------------------------
+    def put_theme_texts(self, namespace: str, of_text: Mapping[str, str]) -> None:
+        """Insert or replace: reason text -> theme."""
+
+    def put_profile(self, namespace: str, profile: Profile) -> None:
+        """Replace all appeals of the profile's source, atomically.
+
+        Raises: UnknownItemError: an item is not in the catalogue.
+        """
+
+    def delete_profile(self, namespace: str, source: str) -> bool:
+        """True if there was one."""
+
+    def themes(self, namespace: str) -> Themes:
+        """Theme of each text, and all profiles: sources by name, appeals by item and theme, both ascending."""
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def put_run(self, namespace: str, run: Run) -> None:

@@ -21,6 +21,10 @@ _SIZES: Final = """(SELECT count(*) FILTER (WHERE accepted AND kind = 'reasoned'
     (SELECT count(*) FILTER (WHERE NOT accepted) FROM steps WHERE graph = graphs.id),
     (SELECT count(*) FILTER (WHERE accepted AND kind = 'imagined') FROM steps WHERE graph = graphs.id)"""
 
+_NO_ITEM: Final = """NOT EXISTS (SELECT 1 FROM profile_sources AS p JOIN items ON items.namespace = p.namespace
+    WHERE p.id = appeals.source AND items.id = appeals.item)"""
+_NO_NAME: Final = "trim(theme, ' ' || char(9, 10, 11, 12, 13)) = ''"
+
 
 @dataclass(frozen=True)
 class _Check:
@@ -108,6 +112,24 @@ CHECKS: Final = (
             SELECT 1 FROM items WHERE items.namespace = knowledge.namespace AND items.id = knowledge.to_item)""",
         ),
         "delete it",
+    ),
+    _Check(
+        "appeals whose profile is missing",
+        "SELECT item FROM appeals WHERE source NOT IN (SELECT id FROM profile_sources)",
+        ("DELETE FROM appeals WHERE source NOT IN (SELECT id FROM profile_sources)",),
+        "delete them",
+    ),
+    _Check(
+        "appeals of missing items",
+        f"SELECT item FROM appeals WHERE {_NO_ITEM}",
+        (f"DELETE FROM appeals WHERE {_NO_ITEM}",),
+        "delete them; put the catalogue and the profile again to have them back",
+    ),
+    _Check(
+        "themes without a name",
+        f"SELECT item FROM appeals WHERE {_NO_NAME} UNION ALL SELECT text FROM theme_texts WHERE {_NO_NAME}",
+        (f"DELETE FROM appeals WHERE {_NO_NAME}", f"DELETE FROM theme_texts WHERE {_NO_NAME}"),
+        "delete the appeals and the wordings that name them",
     ),
     _Check(
         "knowledge without provenance",

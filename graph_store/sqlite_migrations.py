@@ -100,10 +100,20 @@ MIGRATIONS: Final = (
     ),
     Migration(
         3,
-        "whose knowledge it is (that of before is nobody's), and which calls a draft was made of",
+        "themes and profiles of items, whose knowledge it is (that of before is nobody's), which calls a draft was made of",
         (
             "ALTER TABLE knowledge ADD COLUMN mind TEXT NOT NULL DEFAULT ''",
             "ALTER TABLE drafts ADD COLUMN blocks TEXT NOT NULL DEFAULT ''",
+            """CREATE TABLE theme_texts (
+                namespace TEXT NOT NULL, text TEXT NOT NULL, theme TEXT NOT NULL,
+                PRIMARY KEY (namespace, text)) WITHOUT ROWID""",
+            """CREATE TABLE profile_sources (
+                id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, made TEXT NOT NULL,
+                verified INTEGER NOT NULL, note TEXT NOT NULL,
+                UNIQUE (namespace, name))""",
+            """CREATE TABLE appeals (
+                source INTEGER NOT NULL, item TEXT NOT NULL, theme TEXT NOT NULL, score REAL NOT NULL, uses INTEGER NOT NULL,
+                PRIMARY KEY (source, item, theme)) WITHOUT ROWID""",
         ),
     ),
 )

@@ -54,6 +54,18 @@ VECTOR_SPACE = "SELECT encoder, size FROM vector_sizes WHERE namespace = ?"
 PUT_VECTOR_SPACE = "INSERT OR REPLACE INTO vector_sizes (namespace, encoder, size) VALUES (?, ?, ?)"
 ANY_VECTOR = "SELECT 1 FROM knowledge WHERE namespace = ? AND vector IS NOT NULL LIMIT 1"
 
+PUT_THEME_TEXT = "INSERT OR REPLACE INTO theme_texts (namespace, text, theme) VALUES (?, ?, ?)"
+THEME_TEXTS = "SELECT text, theme FROM theme_texts WHERE namespace = ? ORDER BY text"
+PUT_PROFILE_SOURCE = """INSERT INTO profile_sources (namespace, name, made, verified, note) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (namespace, name) DO UPDATE SET made = excluded.made, verified = excluded.verified, note = excluded.note"""
+PROFILE_SOURCE = "SELECT id FROM profile_sources WHERE namespace = ? AND name = ?"
+PROFILE_SOURCES = "SELECT id, name, made, verified, note FROM profile_sources WHERE namespace = ? ORDER BY name"
+DELETE_PROFILE_SOURCE = "DELETE FROM profile_sources WHERE id = ?"
+PUT_APPEAL = "INSERT INTO appeals (source, item, theme, score, uses) VALUES (?, ?, ?, ?, ?)"
+APPEALS = """SELECT source, item, theme, score, uses FROM appeals
+    WHERE source IN (SELECT id FROM profile_sources WHERE namespace = ?) ORDER BY source, item, theme"""
+DELETE_APPEALS = "DELETE FROM appeals WHERE source = ?"
+
 PUT_RUN = """INSERT INTO runs (namespace, id, status, settings, costs, started_at, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, id) DO UPDATE SET status = excluded.status, settings = excluded.settings, costs = excluded.costs,
         started_at = excluded.started_at, ended_at = excluded.ended_at"""
@@ -71,4 +83,7 @@ COUNTS = """SELECT
     (SELECT coalesce(sum(rejected), 0) FROM graphs WHERE namespace = :namespace),
     (SELECT coalesce(sum(imagined), 0) FROM graphs WHERE namespace = :namespace),
     (SELECT count(*) FROM knowledge WHERE namespace = :namespace),
-    (SELECT count(*) FROM runs WHERE namespace = :namespace)"""
+    (SELECT count(*) FROM runs WHERE namespace = :namespace),
+    (SELECT count(*) FROM (SELECT theme FROM theme_texts WHERE namespace = :namespace UNION
+        SELECT theme FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))),
+    (SELECT count(*) FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))"""

@@ -12,6 +12,7 @@ import numpy as np
 from llmrg.core.errors import DraftConflictError, GraphNotFoundError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
+from llmrg.core.themes import Profile, Themes
 from llmrg.graph_store import (
     checks,
     sqlite_integrity,
@@ -19,6 +20,7 @@ from llmrg.graph_store import (
     sqlite_known,
     sqlite_migrations,
     sqlite_rows,
+    sqlite_themes,
     sqlite_vectors,
 )
 from llmrg.graph_store import sqlite_statements as sql
@@ -263,6 +265,30 @@ class SqliteStore:
                 return int(db.execute(sql.PRUNABLE, which).fetchone()[0])
         with self._connections.writing() as db:
             return db.execute(sql.PRUNE, which).rowcount
+
+    # -- themes and profiles of items ----------------------------------------------------------------------------------
+    def put_theme_texts(self, namespace: str, of_text: Mapping[str, str]) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_theme_texts(of_text)
+        with self._connections.writing() as db:
+            db.executemany(sql.PUT_THEME_TEXT, [(namespace, text, theme) for text, theme in of_text.items()])
+
+    def put_profile(self, namespace: str, profile: Profile) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_profile(profile)
+        with self._connections.writing() as db:
+            sqlite_themes.put_profile(db, namespace, profile)
+
+    def delete_profile(self, namespace: str, source: str) -> bool:
+        checks.check_id(namespace, "namespace")
+        checks.check_id(source, "profile source")
+        with self._connections.writing() as db:
+            return sqlite_themes.delete_profile(db, namespace, source)
+
+    def themes(self, namespace: str) -> Themes:
+        checks.check_id(namespace, "namespace")
+        with self._connections.reading() as db:
+            return sqlite_themes.read(db, namespace)
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def put_run(self, namespace: str, run: Run) -> None:

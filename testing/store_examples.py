@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, in_order
+from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store.protocol import GraphStore
 
 NAMESPACE = "shop"
@@ -90,6 +91,13 @@ def make_knowledge(from_item: int = 0, to_item: int = 1, reason: str = "same aut
     return Knowledge(ITEMS[from_item], reason, ITEMS[to_item], **at | changes)
 
 
+def make_profile(source: str, size: int, theme: str = "theme") -> Profile:
+    """An appeal of one theme each to the first `size` items; at most nine, so that they stand in order."""
+    made = "2026-03-01" if source else ""
+    appeals = [Appeal(ITEMS[n], f"{theme} {n}", (n + 1) / 10, n) for n in range(size)]
+    return Profile(ProfileSource(source, made, size % 2 == 0, "for tests"), tuple(appeals))
+
+
 def make_run(run: str = "run 1", started_at: float = 1.7e9, **changes: Any) -> Run:
     at: dict[str, Any] = {
         "status": "running",
@@ -100,16 +108,24 @@ def make_run(run: str = "run 1", started_at: float = 1.7e9, **changes: Any) -> R
 
 
 def fill_everything(store: GraphStore, namespace: str = NAMESPACE, users: tuple[str, ...] = ("ann", "bob")) -> None:
-    """One of each: the first user has no graph; knowledge with vectors, counted; two runs, a failed user."""
+    """One of each: the first user has no graph; two profiles; knowledge with vectors, counted; two runs, a failed user."""
     fill(store, namespace, users)
     for user in users[1:]:
         store.replace_graph(namespace, make_graph(user))
+    put_themes(store, namespace)
     store.claim_vector_space(namespace, VectorSpace("letters", 2))
     store.put_knowledge(namespace, [make_knowledge(0, n, uses=n, vector=(1.0, n / 8)) for n in range(1, 6)])
     for run in ("run 1", "run 2"):
         store.put_run(namespace, make_run(run))
         store.set_user_status(namespace, run, users[1], "done")
     store.set_user_status(namespace, "run 1", users[0], "failed", "no reply")
+
+
+def put_themes(store: GraphStore, namespace: str = NAMESPACE) -> None:
+    """Two wordings, two profiles; four themes in all."""
+    store.put_theme_texts(namespace, {"first: root": "a root", "first: item": "theme 1"})
+    store.put_profile(namespace, make_profile("recorded", 3))
+    store.put_profile(namespace, make_profile("steps", 2))
 
 
 # -- for property tests ---------------------------------------------------------------------------------------------------
@@ -148,6 +164,16 @@ def any_graph(draw: st.DrawFn, user: str, runs: tuple[str, ...] = ("run 1", "run
     """Up to six steps that differ in what they say, in order."""
     steps = draw(st.lists(any_step(user), max_size=6, unique_by=lambda step: step.key))
     return ReasoningGraph(user, in_order(steps), draw(st.sampled_from(runs)))
+
+
+@st.composite
+def any_profile(draw: st.DrawFn) -> Profile:
+    """Few sources, items and themes, so that they meet again."""
+    named = st.tuples(st.sampled_from(ITEMS[:4]), st.sampled_from(("a", "b", "it's", "first: item")))
+    score = st.floats(0.0, 1.0, exclude_min=True)
+    appeals = [Appeal(*draw(named), draw(score), draw(st.integers(0, 3))) for _ in range(draw(st.integers(0, 5)))]
+    source = ProfileSource(draw(st.sampled_from(("one", "two"))), draw(texts), draw(st.booleans()), draw(texts))
+    return Profile(source, tuple({(a.item, a.theme): a for a in appeals}.values()))
 
 
 @st.composite

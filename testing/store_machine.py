@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from llmrg.core.errors import DraftConflictError, GraphNotFoundError, VersionConflictError
 from llmrg.core.records import History, Knowledge, ReasoningGraph, Step, in_order
+from llmrg.core.themes import Profile, Themes, strongest
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import (
     ITEMS,
@@ -24,6 +25,7 @@ from llmrg.testing.store_examples import (
     OTHER,
     any_graph,
     any_knowledge,
+    any_profile,
     any_step,
     fill,
     make_history,
@@ -31,6 +33,8 @@ from llmrg.testing.store_examples import (
 
 USERS = ("ann", "bob", 'it\'s "me"\n')
 RUNS = ("run 1", "run 2")
+TEXTS = ("a", "first", "  a ", "it's")
+"""Of reasons: a theme's own name among them, and a text that differs from it in spaces alone."""
 _namespaces = st.sampled_from((NAMESPACE, OTHER))
 _users = st.sampled_from(USERS)
 _runs = st.sampled_from(RUNS)
@@ -46,6 +50,8 @@ class _Model:
         self.blocks: dict[tuple[str, str], set[tuple[object, ...]]] = {}
         """The calls that each draft was made of."""
         self.knowledge: dict[str, Knowledge] = {}
+        self.theme_texts: dict[str, str] = {}
+        self.profiles: dict[str, Profile] = {}
 
     def put_knowledge(self, entry: Knowledge) -> None:
         known = self.knowledge.get(entry.key, entry)
@@ -143,6 +149,21 @@ class _StoreMachine(RuleBasedStateMachine):
         for key in [] if dry_run else weak:
             del known[key]
 
+    @rule(namespace=_namespaces, of_text=st.dictionaries(st.sampled_from(TEXTS), st.sampled_from(("a", "b", "c")), max_size=3))
+    def put_theme_texts(self, namespace: str, of_text: dict[str, str]) -> None:
+        self.store.put_theme_texts(namespace, of_text)
+        self.models[namespace].theme_texts |= of_text
+
+    @rule(namespace=_namespaces, profile=any_profile())
+    def put_profile(self, namespace: str, profile: Profile) -> None:
+        self.store.put_profile(namespace, profile)
+        self.models[namespace].profiles[profile.source.name] = replace(profile, appeals=strongest(profile.appeals))
+
+    @rule(namespace=_namespaces, source=st.sampled_from(("one", "two")))
+    def delete_profile(self, namespace: str, source: str) -> None:
+        there = self.models[namespace].profiles.pop(source, None) is not None
+        assert self.store.delete_profile(namespace, source) == there
+
     @rule(namespace=_namespaces)
     def compare(self, namespace: str) -> None:
         store, model = self.store, self.models[namespace]
@@ -156,7 +177,12 @@ class _StoreMachine(RuleBasedStateMachine):
         assert store.knowledge(namespace) == [model.knowledge[key] for key in sorted(model.knowledge)]
         best = sorted(model.knowledge.values(), key=lambda entry: (-entry.uses, -entry.score, entry.key))
         assert store.top_knowledge(namespace, 5) == best[:5]
+        profiles = tuple(model.profiles[name] for name in sorted(model.profiles))
+        assert store.themes(namespace) == Themes(model.theme_texts, profiles)
         graphs, counts = model.graphs.values(), store.counts(namespace)
+        appeals = [appeal for profile in profiles for appeal in profile.appeals]
+        named = {*model.theme_texts.values(), *(appeal.theme for appeal in appeals)}
+        assert (counts.themes, counts.appeals) == (len(named), len(appeals))
         assert counts.graphs == len(graphs)
         assert counts.accepted == sum(len(graph.reasoned()) for graph in graphs)
         assert counts.imagined == sum(len(graph.imagined()) for graph in graphs)

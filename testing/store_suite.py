@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import pytest
 
-_PARTS = ("catalogue", "concurrency", "crashes", "graphs", "input", "knowledge", "runs")
+_PARTS = ("catalogue", "concurrency", "crashes", "graphs", "input", "knowledge", "runs", "themes")
 pytest.register_assert_rewrite(*(f"llmrg.testing.store_suite_{part}" for part in _PARTS))  # failures then show values
 
 from llmrg.testing.store_suite_catalogue import CatalogueContract  # noqa: E402
@@ -27,6 +27,7 @@ from llmrg.testing.store_suite_graphs import DraftContract, GraphContract  # noq
 from llmrg.testing.store_suite_input import InputContract  # noqa: E402
 from llmrg.testing.store_suite_knowledge import KnowledgeContract  # noqa: E402
 from llmrg.testing.store_suite_runs import NamespaceContract, RunContract, UpkeepContract  # noqa: E402
+from llmrg.testing.store_suite_themes import ThemeContract  # noqa: E402
 
 
 class GraphStoreContract(
@@ -34,6 +35,7 @@ class GraphStoreContract(
     GraphContract,
     DraftContract,
     KnowledgeContract,
+    ThemeContract,
     RunContract,
     NamespaceContract,
     UpkeepContract,

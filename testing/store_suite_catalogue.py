@@ -6,6 +6,7 @@ import pytest
 
 from llmrg.core.errors import StoreError, UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Item
+from llmrg.core.themes import Themes
 from llmrg.graph_store.protocol import GraphStore, StoreAbilities, StoreCounts
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, fill, make_graph, make_history, make_item
 
@@ -18,6 +19,8 @@ class CatalogueContract:
         assert store.histories(NAMESPACE, ["ann"]) == {}
         assert store.graphs(NAMESPACE, ["ann"]) == {}
         assert store.knowledge(NAMESPACE) == store.top_knowledge(NAMESPACE) == store.knowledge_for(NAMESPACE, []) == []
+        assert store.themes(NAMESPACE) == Themes()
+        assert store.delete_profile(NAMESPACE, "catalogue") is False
         assert store.runs(NAMESPACE) == []
         assert store.user_statuses(NAMESPACE, "run 1") == {}
 

@@ -13,6 +13,7 @@ import pytest
 
 from llmrg.core.errors import CallerError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Step, in_order
+from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes
 from llmrg.graph_store.protocol import GraphStore, StoreCounts
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, ODD_IDS, fill, make_graph, make_knowledge, make_run, make_step
 
@@ -32,6 +33,9 @@ def put_everywhere(store: GraphStore, odd: str) -> None:
     assert store.replace_graph(odd, graph) == 1
     store.put_knowledge(odd, [entry])
     store.count_uses(odd, {entry.key: 1})
+    store.put_theme_texts(odd, {odd: odd} if odd.strip() else {})
+    profile = Profile(ProfileSource(odd, odd, True, odd), (Appeal(odd, odd, 0.5, 3),) if odd.strip() else ())
+    store.put_profile(odd, profile)
     store.put_run(odd, make_run(odd, settings={odd: odd}, costs={odd: 1.0}))
     store.set_user_status(odd, odd, odd, "failed", odd)
 
@@ -46,7 +50,8 @@ def put_everywhere(store: GraphStore, odd: str) -> None:
     assert store.nearest_knowledge(odd, odd, np.array([1.0, 0.5]), mind=odd)[0][0] == replace(entry, uses=2)
     assert store.run(odd, odd).settings == {odd: odd}
     assert store.user_statuses(odd, odd) == {odd: ("failed", odd)}
-    assert store.counts(odd) == StoreCounts(2, 1, 1, 1, 1, 0, 1, 1)
+    assert store.themes(odd) == Themes({odd: odd} if odd.strip() else {}, (profile,))
+    assert store.counts(odd) == StoreCounts(2, 1, 1, 1, 1, 0, 1, 1, *((1, 1) if odd.strip() else (0, 0)))
     assert store.delete_graph(odd, odd)
 
 

@@ -38,7 +38,7 @@ def main() -> None:
             picture = Path(__file__).with_name("browser_favourites.png")
             browser.page.screenshot(path=picture)
             for query in saved_queries():
-                photograph(browser, query.title, picture.with_name(f"browser_{query.name[2:]}.png"))
+                photograph(browser, query.title, picture.with_name(f"browser_{query.name[3:]}.png"))
 
 
 def build(server: LocalNeo4j, home: Path) -> None:

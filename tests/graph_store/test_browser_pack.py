@@ -33,7 +33,7 @@ def test_a_query_is_bounded_named_and_in_the_words_of_the_graph(query: SavedQuer
     assert words <= {*Label, *Relation}
     told = comments[-1].removeprefix("// Parameters: ").replace(" (its title)", "").split(", ")
     assert set(told) == set(re.findall(r"\$(\w+)", cypher))
-    assert f"**{query.title[2:]}**" in GUIDE.read_text(encoding="utf-8")
+    assert f"**{query.title[3:]}**" in GUIDE.read_text(encoding="utf-8")
 
 
 def test_the_two_files_to_drop_hold_the_pack(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_the_two_files_to_drop_hold_the_pack(tmp_path: Path) -> None:
     with zipfile.ZipFile(queries) as packed:
         held = {name: packed.read(name).decode() for name in packed.namelist()}
     assert held == {f"LLMRG/{query.name}.cypher": query.text for query in saved_queries()}
-    assert len(held) == 8
+    assert len(held) == 10
     assert style_file.read_text(encoding="utf-8") == style()
 
 

@@ -8,9 +8,20 @@ from typing import LiteralString
 import neo4j
 import pytest
 
+from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.testing.neo4j_fixture import Neo4jServer
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_item, make_knowledge, make_run
+from llmrg.testing.store_examples import (
+    ITEMS,
+    NAMESPACE,
+    OTHER,
+    fill,
+    make_graph,
+    make_item,
+    make_knowledge,
+    make_profile,
+    make_run,
+)
 
 pytestmark = pytest.mark.neo4j
 
@@ -25,6 +36,13 @@ FAULTS: dict[str, LiteralString] = {
     "statuses of a run that is missing": "MATCH (r:Run {namespace: 'shop'}) DETACH DELETE r",
     "drafts whose user is missing": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
     "knowledge without its items": "MATCH (k:Knowledge {namespace: 'shop'})-[r]-() DELETE r",
+    "appeals of missing items": f"MATCH (i:Item {{namespace: 'shop', id: '{ITEMS[9]}'}}) DETACH DELETE i",  # type: ignore[dict-item]
+    "appeals without their relation": "MATCH ()-[a:APPEALS_FOR]->(t:Theme {namespace: 'shop'}) WITH a LIMIT 2 DELETE a",
+    "appeals that no profile has": "MATCH (p:ProfileSource {namespace: 'shop'}) DELETE p",
+    "themes without a name": "CREATE (:Theme {namespace: 'shop'}) CREATE (:Theme {key: 'x', namespace: 'shop', id: ' '})",
+    "themes that a text names and that are missing": "MATCH (t:Theme {namespace: 'shop', id: 'a root'}) DETACH DELETE t",
+    "themes without any use": "MATCH (x:ThemeText {namespace: 'shop'}) DELETE x",
+    "reasons without their theme": "MATCH (:Reason {namespace: 'shop'})-[of:OF]->() DELETE of",
     "knowledge without provenance": "MATCH (k:Knowledge {namespace: 'shop'}) SET k.source_user = ''",
     "indexes or constraints missing or failed": "DROP INDEX llmrg_knowledge_pair",
 }
@@ -42,6 +60,9 @@ def store(neo4j_server: Neo4jServer, driver: neo4j.Driver) -> Iterator[Neo4jStor
     with Neo4jStore(neo4j_server.url, neo4j_server.auth) as opened:
         for namespace in (NAMESPACE, OTHER):
             fill(opened, namespace)
+            opened.put_theme_texts(namespace, {"first: root": "a root"})
+            opened.put_profile(namespace, make_profile("one", 3))
+            opened.put_profile(namespace, Profile(ProfileSource("other"), (Appeal(ITEMS[9], "first: item"),)))
             opened.put_run(namespace, make_run())
             opened.put_knowledge(namespace, [make_knowledge(10, 11, source_user="ann")])
             for user in ("ann", "bob"):
@@ -60,6 +81,12 @@ def nodes_of_steps(driver: neo4j.Driver) -> set[tuple[str, ...]]:
     return {tuple(row.values()) for row in rows}
 
 
+def relations_of_themes(driver: neo4j.Driver) -> set[tuple[str, ...]]:
+    """What Neo4j Browser shows around the themes of both namespaces."""
+    rows, _, _ = driver.execute_query("MATCH (n)-[r:OF|APPEALS_FOR]->(t:Theme) RETURN n.key AS n, t.key AS t, r.score AS score")
+    return {tuple(row.values()) for row in rows}
+
+
 def test_a_whole_store_has_no_problems_and_repair_changes_nothing(store: Neo4jStore, driver: neo4j.Driver) -> None:
     before = {space: (store.graphs(space, ["ann", "bob"]), store.counts(space)) for space in (NAMESPACE, OTHER)}
     nodes = nodes_of_steps(driver)
@@ -71,7 +98,8 @@ def test_a_whole_store_has_no_problems_and_repair_changes_nothing(store: Neo4jSt
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_each_fault_is_found_and_mended(store: Neo4jStore, driver: neo4j.Driver, what: str) -> None:
-    other = store.graphs(OTHER, ["ann", "bob"])
+    other, themes = store.graphs(OTHER, ["ann", "bob"]), store.themes(OTHER)
+    relations = relations_of_themes(driver)
     driver.execute_query(FAULTS[what])
     found = {problem.what: problem for problem in store.problems()}
     assert what in found
@@ -82,6 +110,9 @@ def test_each_fault_is_found_and_mended(store: Neo4jStore, driver: neo4j.Driver,
     store.repair()
     assert {problem.what for problem in store.problems()} <= {"knowledge without provenance"}
     assert store.graphs(OTHER, ["ann", "bob"]) == other
+    assert store.themes(OTHER) == themes
+    if "relation" in what or what.startswith("reasons"):
+        assert relations_of_themes(driver) == relations
 
 
 @pytest.mark.parametrize("what", ["graphs without their packed copy", "graphs whose nodes are not all there"])

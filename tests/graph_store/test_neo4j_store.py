@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import neo4j
@@ -16,21 +17,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError, StoreVersionError, UnknownItemError
+from llmrg.core.errors import (
+    DraftConflictError,
+    NotAStoreError,
+    StoreError,
+    StoreUnreachableError,
+    StoreVersionError,
+    UnknownItemError,
+)
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step
-from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_migrations, neo4j_rows, open_store
+from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes
+from llmrg.graph_store import neo4j_cypher, neo4j_cypher_knowledge, neo4j_cypher_themes, neo4j_migrations, neo4j_rows, open_store
 from llmrg.graph_store.browser_pack import SavedQuery, saved_queries
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.protocol import GraphStore, StoreCounts
 from llmrg.testing.neo4j_fixture import Neo4jServer
 from llmrg.testing.neo4j_ports import free_port
+from llmrg.testing.store_examples import ITEMS, make_graph
 from llmrg.testing.store_machine import make_store_machine
 from llmrg.testing.store_suite import GraphStoreContract
 from llmrg.testing.store_suite_crashes import Reopen
 
 pytestmark = pytest.mark.neo4j
 
-TEXTS = vars(neo4j_cypher) | vars(neo4j_cypher_knowledge)
+TEXTS = vars(neo4j_cypher) | vars(neo4j_cypher_knowledge) | vars(neo4j_cypher_themes)
 SECRET = "hush-hush-7731"
 
 
@@ -97,7 +107,10 @@ def fill(store: GraphStore, namespace: str = "books") -> None:
         Step("ann", 2, "reasoned", "item", "i1", 0, "a love story", "i3", 0.1, -1, 3, False, "another item fits better"),
         Step("ann", 3, "imagined", "item", "i3", 2, "first contact", "i4", 0.8, 0, 3, grounding=0.9),
     )
+    store.put_theme_texts(namespace, {"doubts about what is real": "what is real", "first contact": "contact"})
     store.replace_graph(namespace, ReasoningGraph("ann", steps, "run-1"))
+    appeals = (Appeal("i2", "what is real", 0.9, 3), Appeal("i4", "contact", 0.8), Appeal("i3", "strange zones", 0.7))
+    store.put_profile(namespace, Profile(ProfileSource("recorded", "2026-03-01"), appeals))
 
 
 def shapes(driver: neo4j.Driver) -> set[tuple[str, str, str]]:
@@ -120,6 +133,8 @@ def test_the_graph_has_the_documented_shape(store: Neo4jStore, driver: neo4j.Dri
         ("Item", "KNOWN_FOR", "Knowledge"),
         ("Knowledge", "LEADS_TO", "Item"),
         ("Run", "MADE", "Reason"),
+        ("Reason", "OF", "Theme"),
+        ("Item", "APPEALS_FOR", "Theme"),
     }
     rows, _, _ = driver.execute_query(
         "MATCH (n) WHERE NOT n:LlmrgSchema RETURN n.key AS key, n.namespace AS space, n.name AS name"
@@ -138,6 +153,56 @@ def test_a_replaced_graph_leaves_no_node_of_the_old_one(store: Neo4jStore, drive
     assert rows[0]["steps"] == 0
 
 
+def themes_of_reasons(driver: neo4j.Driver) -> dict[str, str]:
+    """Reason -> its theme, as the relations have it."""
+    rows = driver.execute_query("MATCH (s:Reason)-[:OF]->(t:Theme) RETURN s.reason AS reason, t.id AS theme").records
+    found = {row["reason"]: row["theme"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_reasons_follow_their_themes(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    """Whatever is written first: the graph, the wording or the profile."""
+    fill(store)
+    themes = {"doubts about what is real": "what is real", "first contact": "contact", "strange zones": "strange zones"}
+    assert themes_of_reasons(driver) == themes
+    store.put_theme_texts("books", {"starts here": "classics", "a classic of the genre": "classics", "first contact": "aliens"})
+    themes |= {"starts here": "classics", "a classic of the genre": "classics", "first contact": "aliens"}
+    assert themes_of_reasons(driver) == themes
+    store.replace_graph("books", replace(store.graph("books", "ann"), run="run-2"))
+    assert themes_of_reasons(driver) == themes
+    assert store.delete_profile("books", "recorded")
+    assert themes_of_reasons(driver) == {reason: theme for reason, theme in themes.items() if reason != "strange zones"}
+    assert store.counts("books").themes == 3
+    store.put_theme_texts("books", {"unread": "strange zones"})
+    assert themes_of_reasons(driver) == themes, "a theme that a reason is by itself"
+    store.delete_graph("books", "ann")
+    assert themes_of_reasons(driver) == {}
+    assert store.problems() == []
+
+
+def test_a_replaced_profile_leaves_no_relation_of_the_old_one(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    store.put_profile("books", Profile(ProfileSource("recorded"), (Appeal("i1", "a new one", 0.25, 2),)))
+    rows = driver.execute_query(
+        "MATCH (i)-[a:APPEALS_FOR]->(t) RETURN i.id AS item, t.name AS theme, properties(a) AS told"
+    ).records
+    (row,) = rows
+    assert (row["item"], row["theme"]) == ("i1", "a new one")
+    assert {name: row["told"][name] for name in ("source", "score", "uses")} == {"source": "recorded", "score": 0.25, "uses": 2}
+    assert {row["id"] for row in driver.execute_query("MATCH (t:Theme) RETURN t.id AS id").records} == {
+        "a new one", "what is real", "contact"
+    }  # fmt: skip
+
+
+def test_knowledge_of_any_mind_is_reused(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    store.put_knowledge("books", [Knowledge("i2", "strange zones", "i3", 0.8, source_user="bob", mind=mind) for mind in "ab"])
+    store.replace_graph("books", store.graph("books", "ann"))
+    rows = driver.execute_query("MATCH (:Reason)-[:REUSES]->(k:Knowledge) RETURN k.mind AS mind").records
+    assert sorted(row["mind"] for row in rows) == ["", "a", "b"]
+
+
 def test_leads_to_walks_accepted_steps_only(store: Neo4jStore, driver: neo4j.Driver) -> None:
     fill(store)
     rows, _, _ = driver.execute_query("MATCH (:Item {id: 'i1'})-[:LEADS_TO*1..8]->(s:Reason) RETURN s.reason AS reason")
@@ -148,7 +213,7 @@ def test_leads_to_walks_accepted_steps_only(store: Neo4jStore, driver: neo4j.Dri
 def test_saved_queries_find_something(store: Neo4jStore, driver: neo4j.Driver, query: SavedQuery) -> None:
     fill(store)
     item = "Roadside Picnic" if "KNOWN_FOR" in query.text else "Blindsight"
-    named = {"namespace": "books", "user": "ann", "other": "bob", "item": item}
+    named = {"namespace": "books", "user": "ann", "other": "bob", "item": item, "theme": "strange zones"}
     rows, summary, _ = driver.execute_query(query.text, named)  # type: ignore[arg-type]
     assert rows
     assert not deprecations(summary)
@@ -199,6 +264,13 @@ def test_a_load_of_many_rows_is_split_and_checked_first(
     assert store.counts("books").knowledge == 0
     store.put_knowledge("books", knowledge)
     assert store.counts("books") == StoreCounts(12, 4, 0, 0, 0, 0, 7, 0)
+    appeals = tuple(Appeal(f"i{n}", f"theme {n % 4}") for n in range(12))
+    store.put_profile("books", Profile(ProfileSource("x"), tuple(sorted(appeals, key=lambda appeal: appeal.item))))
+    store.put_theme_texts("books", {f"text {n}": f"theme {n % 7}" for n in range(11)})
+    assert store.counts("books").themes == 7
+    assert len(store.themes("books").of_text) == 11
+    assert store.problems() == []
+    assert store.delete_profile("books", "x")
     assert store.histories("books", store.users("books")) == {history.user: history for history in histories}
 
 
@@ -247,6 +319,38 @@ def test_an_older_store_is_refused_and_brought_forward_on_demand(store: Neo4jSto
     store.open()
     assert {space: store.graph(space, "ann") for space in ("books", "films")} == before
     assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'llmrg_packed_graph_key'").records
+
+
+def test_a_store_of_version_2_gets_themes(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    steps = make_graph("ann").steps
+    store.put_items("books", [Item(item, item) for item in ITEMS])
+    store.append_draft("books", "run-9", "ann", steps, 8, 0)
+    before, knowledge = store.graph("books", "ann"), store.knowledge("books")
+    store.close()
+    driver.execute_query("MATCH (n:Theme|ThemeText|ProfileSource) DETACH DELETE n")
+    driver.execute_query("MATCH (s:Reason) REMOVE s.text_key, s.wording_key")
+    driver.execute_query("MATCH (k:Knowledge) REMOVE k.mind")
+    driver.execute_query("MATCH (d:Draft) REMOVE d.blocks")
+    for statement in neo4j_migrations.MIGRATIONS[2].statements:
+        kind, name = statement.split()[1:3]
+        driver.execute_query(f"DROP {kind} {name}")  # type: ignore[arg-type]
+    driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = 2")
+    told = store.migrate(dry_run=True)
+    assert [line.partition(", ")[0] for line in told] == ["version 3: themes and profiles of items"]
+    assert store.migrate() == told
+    store.open()
+    assert (store.graph("books", "ann"), store.knowledge("books")) == (before, knowledge)
+    assert store.knowledge_for("books", [("i2", "i3")]) == knowledge
+    assert store.draft("books", "run-9", "ann") == (steps, 8)
+    with pytest.raises(DraftConflictError):
+        store.append_draft("books", "run-9", "ann", (), 6, 4)
+    store.append_draft("books", "run-9", "ann", (), 9, 8)
+    assert store.themes("books") == Themes()
+    store.put_theme_texts("books", {"first contact": "contact"})
+    store.put_profile("books", Profile(ProfileSource("x"), (Appeal("i1", "strange zones"),)))
+    assert themes_of_reasons(driver) == {"first contact": "contact", "strange zones": "strange zones"}
+    assert store.problems() == []
 
 
 def test_a_newer_schema_is_refused(store: Neo4jStore, driver: neo4j.Driver) -> None:

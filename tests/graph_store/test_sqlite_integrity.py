@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_knowledge, make_run
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_knowledge, make_profile, make_run
 
 STEP_ITEM = make_graph("ann").steps[0].item
 FAULTS = {
@@ -23,6 +24,9 @@ FAULTS = {
     "draft steps without a draft": "INSERT INTO draft_steps (draft, step) VALUES (99, '[]')",
     "histories that name a missing item": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[7]}'",
     "knowledge whose items are missing": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[11]}'",
+    "appeals whose profile is missing": "DELETE FROM profile_sources WHERE namespace = 'shop'",
+    "appeals of missing items": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[0]}'",
+    "themes without a name": "UPDATE theme_texts SET theme = char(10) || ' ' WHERE namespace = 'shop'",
     "knowledge without provenance": "UPDATE knowledge SET source_user = ''",
     "missing indexes or triggers": "DROP INDEX knowledge_by_use; DROP TRIGGER vector_gone",
 }
@@ -34,6 +38,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with SqliteStore(tmp_path / "graphs.db") as opened:
         for namespace in (NAMESPACE, OTHER):
             fill(opened, namespace)
+            opened.put_theme_texts(namespace, {"first: root": "a root"})
+            opened.put_profile(namespace, make_profile("one", 3))
             opened.put_run(namespace, make_run())
             for user in ("ann", "bob"):
                 opened.append_draft(namespace, "run 2", user, make_graph(user).steps, 8, 0)
@@ -76,6 +82,14 @@ def test_a_graph_that_lost_an_item_is_built_anew(store: SqliteStore) -> None:
     store.repair()
     assert store.graphs(NAMESPACE, ["ann", "bob"]) == {}
     assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("pending", ""), "bob": ("pending", "")}
+
+
+def test_a_profile_keeps_what_is_whole(store: SqliteStore) -> None:
+    tamper(store, FAULTS["appeals of missing items"])
+    store.repair()
+    whole = make_profile("one", 3)
+    assert store.themes(NAMESPACE).profiles == (replace(whole, appeals=whole.appeals[1:]),)
+    assert store.themes(OTHER).profiles == (whole,)
 
 
 def test_damaged_pages_are_found(store: SqliteStore) -> None:

@@ -12,10 +12,11 @@ import pytest
 
 from llmrg.core.errors import DraftConflictError, StoreError, StoreVersionError
 from llmrg.core.records import VectorSpace
+from llmrg.core.themes import Themes
 from llmrg.graph_store import sqlite_migrations
 from llmrg.graph_store.compare import differences
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, SEVEN_USERS, fill_everything, make_graph, make_knowledge
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, SEVEN_USERS, fill_everything, make_graph, make_knowledge, put_themes
 
 
 @pytest.fixture
@@ -26,6 +27,8 @@ def second(tmp_path: Path) -> Path:
         fill_everything(store, users=SEVEN_USERS)
         store.append_draft(NAMESPACE, "run 3", SEVEN_USERS[0], make_graph(SEVEN_USERS[0]).steps, 8, 0)
     with closing(sqlite3.connect(path)) as db:
+        for table in ("theme_texts", "profile_sources", "appeals"):
+            db.execute(f"DROP TABLE {table}")
         db.execute("ALTER TABLE knowledge DROP COLUMN mind")
         db.execute("ALTER TABLE drafts DROP COLUMN blocks")
         db.execute("PRAGMA user_version = 2")
@@ -71,6 +74,8 @@ def test_a_migrated_file_is_as_a_new_one_and_holds_what_it_held(old: Path, tmp_p
         fill_everything(new, users=SEVEN_USERS)
         assert store.health().schema_version == new.health().schema_version == sqlite_migrations.CURRENT_VERSION
         store.claim_vector_space(NAMESPACE, VectorSpace("letters", 2))  # nobody had said it
+        assert store.themes(NAMESPACE) == Themes()
+        put_themes(store)
         assert list(differences(new, store, NAMESPACE)) == []
         assert store.counts(NAMESPACE).graphs == 6
         assert store.problems() == []
@@ -99,7 +104,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(old: Path, monkeypatch
 def test_knowledge_and_drafts_of_version_2_go_on(second: Path) -> None:
     store = SqliteStore(second)
     (line,) = store.migrate(dry_run=True)
-    assert line.startswith("version 3: whose knowledge it is")
+    assert line.startswith("version 3: themes and profiles of items, whose knowledge it is")
     assert store.migrate() == [line]
     with store:
         entries = store.knowledge(NAMESPACE)
@@ -111,5 +116,7 @@ def test_knowledge_and_drafts_of_version_2_go_on(second: Path) -> None:
         with pytest.raises(DraftConflictError):
             store.append_draft(NAMESPACE, "run 3", SEVEN_USERS[0], (), 4, 2)
         store.append_draft(NAMESPACE, "run 3", SEVEN_USERS[0], (), 10, 8)
+        put_themes(store)
+        assert len(store.themes(NAMESPACE).profiles) == 2
         assert store.draft(NAMESPACE, "run 3", SEVEN_USERS[0]) == (steps, 10)
         assert store.problems() == []

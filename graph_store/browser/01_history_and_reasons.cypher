@@ -1,4 +1,4 @@
-// 1 History and its reasons
+// 01 History and its reasons
 // What a user took (the number beside an arrow is the position) and what led there; the latest first.
 // Parameters: namespace, user
 MATCH (u:User {namespace: $namespace, name: $user})

@@ -1,4 +1,4 @@
-// 7 Accepted or rejected, by step
+// 07 Accepted or rejected, by step
 // A table: every step of a user with its score, and why a rejected one was rejected.
 // Parameters: namespace, user
 MATCH (u:User {namespace: $namespace, name: $user})-[:HAS|REJECTED]->(s:Reason|RejectedReason)-[:LEADS_TO|ABOUT]->(item:Item)

@@ -1,4 +1,4 @@
-// 5 Most used knowledge
+// 05 Most used knowledge
 // The steps that were reused most, with the items they join.
 // Parameters: namespace
 MATCH (k:Knowledge {namespace: $namespace}) WHERE k.uses > 0

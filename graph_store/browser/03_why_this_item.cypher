@@ -1,4 +1,4 @@
-// 3 Why this item
+// 03 Why this item
 // A user's chains of reasons that end in an item.
 // Parameters: namespace, user, item (its title)
 MATCH (u:User {namespace: $namespace, name: $user})

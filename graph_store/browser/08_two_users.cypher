@@ -1,4 +1,4 @@
-// 8 Two users side by side
+// 08 Two users side by side
 // What each of two users took; what both took lies between them.
 // Parameters: namespace, user, other
 MATCH (u:User {namespace: $namespace}) WHERE u.name IN [$user, $other]

@@ -1,4 +1,4 @@
-// 4 Knowledge around an item
+// 04 Knowledge around an item
 // What all users' verified steps say leads to the item, and from it.
 // Parameters: namespace, item (its title)
 MATCH (item:Item {namespace: $namespace, name: $item})

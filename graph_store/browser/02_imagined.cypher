@@ -1,4 +1,4 @@
-// 2 Imagined beyond the history
+// 02 Imagined beyond the history
 // Where a user's chains lead next, imagined from the longest part of the history; the best scores first.
 // Parameters: namespace, user
 MATCH (u:User {namespace: $namespace, name: $user})-[:HAS]->(any:Reason {kind: 'imagined'})

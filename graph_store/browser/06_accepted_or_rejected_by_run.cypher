@@ -1,4 +1,4 @@
-// 6 Accepted or rejected, by run
+// 06 Accepted or rejected, by run
 // A table. It counts the steps of today's graphs: a run whose graphs were all replaced is not in it.
 // Parameters: namespace
 MATCH (s:Reason|RejectedReason {namespace: $namespace})
