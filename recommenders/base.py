@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import ValidationError
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.errors import ArtifactError, CallerError
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.themes import Themes
@@ -43,22 +44,6 @@ class FitData:
         return np.array(rows, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """A summand of an item's score."""
-
-    kind: Literal["base", "theme", "imagined", "graph"]
-    """`base`: what no reason stands behind; `theme`: a reason that the history gives and the item answers; `imagined`: an imagined
-    step that ends in the item; `graph`: all that the graph adds, where its reasons cannot be told apart."""
-    name: str
-    """Recommender, theme, or reason."""
-    value: float
-    positions: tuple[int, ...] = ()
-    """Positions of the history that the reason comes from."""
-    source: str = ""
-    """Whose profile says that the item stands for the theme."""
-
-
 class BaseRecommender(ABC):
     """A recommender that turns non-empty histories, as row numbers, into scores; empty ones get popularity."""
 
@@ -82,9 +67,7 @@ class BaseRecommender(ABC):
     def is_fitted(self) -> bool:
         return self._items is not None
 
-    def fit(
-        self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None
-    ) -> None:
+    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None) -> None:
         """Learn from the training part of every history; validation items serve early stopping and the fitting of weights only.
 
         Raises: UnknownItemError: a history names an item that the catalogue lacks.

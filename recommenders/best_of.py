@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.errors import CallerError
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
+from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
 
 

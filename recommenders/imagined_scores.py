@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.records import Step
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
+from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
 
 

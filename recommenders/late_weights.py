@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from llmrg.recommenders.ranking import ndcg
-
 BEST, SAMPLED = 200, 400
 """Per user the best items by each score, and so many of the others, stand for the whole catalogue in the softmax."""
 
@@ -90,7 +88,9 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
         total = share.sum(axis=1, keepdims=True)
         share /= total
         value = float((np.log(total[:, 0]) - logits[:, 0]).mean())
-        slope = np.einsum("uc,fuc->f", share, lists.scores, dtype=np.float64) - lists.scores[:, :, 0].sum(axis=1, dtype=np.float64)
+        slope = np.einsum("uc,fuc->f", share, lists.scores, dtype=np.float64) - lists.scores[:, :, 0].sum(
+            axis=1, dtype=np.float64
+        )
         return value + 1e-6 * float(scaled @ scaled), slope / len(logits) / spread + 2e-6 * scaled
 
     begin = np.where(free, np.full(len(free), 0.1) if start is None else start * spread, 0.0)
@@ -138,9 +138,7 @@ def choose_weights(lists: Shortlists, keep: np.ndarray, least: float, dice: np.r
     return FittedWeights(fit_weights(lists, free), float(values.mean()) if users else 0.0, gains)
 
 
-def _gain(
-    lists: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int, fold: np.ndarray, other: np.ndarray
-) -> np.ndarray:
+def _gain(lists: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int, fold: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(U,) what the score adds to the log-likelihood of the other half's held-out items."""
     if fitted[score] == 0.0:
         return np.zeros(len(other))

@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, Field, PositiveInt
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.errors import CallerError, ConfigError
 from llmrg.data.splits import validation_position
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
+from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.late_weights import Shortlists, choose_weights, shortlists
 from llmrg.recommenders.protocol import Query
 
@@ -65,7 +66,7 @@ class Mix(BaseRecommender):
 
     def _fit(self, data: FitData) -> None:
         for member in self.members:
-            if self._refit or not member.is_fitted:
+            if self._refit or not member.is_fitted:  # graphs and profiles may be others than those of an earlier fit
                 self._say(member.name)
                 member.fit(data.dataset, data.graphs, data.themes)
             if member.items.ids != data.items.ids:
@@ -96,9 +97,7 @@ class Mix(BaseRecommender):
             for line, query in zip(hidden, queries, strict=True):
                 line[data.items.rows(query.history.items) - 1] = True
             found.append(shortlists(self.member_scores(queries), targets, hidden, dice))
-        return Shortlists(
-            np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found])
-        )
+        return Shortlists(np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found]))
 
     # -- scores --------------------------------------------------------------------------------------------------------
     def member_scores(self, queries: Sequence[Query]) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.base import BaseRecommender, FitData
+from llmrg.recommenders.protocol import Query
 
 
 class Popularity(BaseRecommender):

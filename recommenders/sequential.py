@@ -10,15 +10,15 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError
 from llmrg.core.records import stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
+from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.fused import Fused, Told
 from llmrg.recommenders.losses import Bonus, LossConfig, item_loss
-from llmrg.recommenders.objectives.slots import Slots, padded
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.ranking import masked, ndcg, ranks
 from llmrg.recommenders.registry import AnyFusion, AnyModel, AnyObjective, Parts, default_objective
@@ -62,6 +62,7 @@ class SequentialRecommender(BaseRecommender):
             loss=loss or LossConfig(),
             attributes=attributes or chosen.model.needs_attributes,
         )
+        self.attributes = attributes
         self.text: TextVectors = text if text is not None else HashedVectors()
         self.training, self.options = training or TrainingConfig(), options or RunOptions()
         self.objective = self.parts.objective.build()
@@ -70,7 +71,9 @@ class SequentialRecommender(BaseRecommender):
                 f"the model {self.parts.model.kind!r} and the objective {self.parts.objective.kind!r} do not go together: a model whose "
                 "slots see later ones needs the objective `cloze`, and only such a model does"
             )
-        self.name = " + ".join([self.parts.model.kind, *(["attributes"] if attributes else []), *([fusion.kind] if fusion else [])])
+        self.name = " + ".join(
+            [self.parts.model.kind, *(["attributes"] if attributes else []), *([fusion.kind] if fusion else [])]
+        )
         self.epochs: list[Epoch] = []
         """What the last fit went through, the epochs of a resumed checkpoint left out."""
         self._best = 0.0
@@ -231,7 +234,13 @@ class SequentialRecommender(BaseRecommender):
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:
         told = self._told.config() if self._told is not None else {}
-        return {"parts": self.parts.model_dump(mode="json"), "told": told, "visible": self.visible, "text": self.text.name, "best": self._best}
+        return {
+            "parts": self.parts.model_dump(mode="json"),
+            "told": told,
+            "visible": self.visible,
+            "text": self.text.name,
+            "best": self._best,
+        }
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         net = {f"net.{name}": value.detach().cpu().numpy() for name, value in self._fitted().state_dict().items()}
@@ -242,7 +251,7 @@ class SequentialRecommender(BaseRecommender):
         saved = artifact.config
         parts = Parts.model_validate(saved["parts"])
         text = options.pop("text", None)
-        made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, text=text, **options)
+        made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, attributes=parts.attributes, text=text, **options)
         made._best = saved.get("best", 0.0)
         made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
         if parts.fusion is not None:
@@ -263,11 +272,7 @@ def _windows(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
     Each item but the first is a target once. In training every piece is moved back by a random distance, so that borders differ
     from epoch to epoch.
     """
-    found = [
-        (u, max(0, stop - length - 1), stop)
-        for u, row in enumerate(rows)
-        for stop in range(len(row), 1, -length)
-    ]
+    found = [(u, max(0, stop - length - 1), stop) for u, row in enumerate(rows) for stop in range(len(row), 1, -length)]
     return np.array(found, dtype=np.int64).reshape(-1, 3)
 
 

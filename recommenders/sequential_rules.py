@@ -10,8 +10,8 @@ from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 from scipy.sparse import csr_matrix
 
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.base import BaseRecommender, FitData
+from llmrg.recommenders.protocol import Query
 
 
 class SequentialRulesConfig(BaseModel, frozen=True, extra="forbid"):

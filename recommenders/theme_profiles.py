@@ -20,6 +20,8 @@ from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import FitData
 from llmrg.recommenders.items import ItemRows
 
+AUTO = "auto"
+"""Choose the source by what there is (`_best_source`)."""
 DAMPING = 1.0
 """Steps that speak for nothing, added to the steps about an item: one step alone is worth half."""
 
@@ -43,7 +45,9 @@ class ItemProfiles:
         object.__setattr__(self, "column", {theme: number for number, theme in enumerate(self.themes)})
 
     @classmethod
-    def of(cls, themes: Sequence[str], matrix: csr_matrix, own: OwnSteps | None = None, unknown: Sequence[str] = ()) -> ItemProfiles:
+    def of(
+        cls, themes: Sequence[str], matrix: csr_matrix, own: OwnSteps | None = None, unknown: Sequence[str] = ()
+    ) -> ItemProfiles:
         matrix = csr_matrix(matrix, dtype=np.float32)
         carriers = np.bincount(matrix.indices, minlength=matrix.shape[1])
         idf = np.log(max(matrix.shape[0], 1) / np.maximum(carriers, 1)).astype(np.float32)
@@ -74,7 +78,13 @@ class OwnSteps:
 
     @classmethod
     def of(
-        cls, users: Sequence[str], offsets: np.ndarray, item: np.ndarray, theme: np.ndarray, weight: np.ndarray, shape: tuple[int, int]
+        cls,
+        users: Sequence[str],
+        offsets: np.ndarray,
+        item: np.ndarray,
+        theme: np.ndarray,
+        weight: np.ndarray,
+        shape: tuple[int, int],
     ) -> OwnSteps:
         counts = csr_matrix((weight, (item, theme)), shape=shape, dtype=np.float32)
         return cls({user: number for number, user in enumerate(users)}, offsets, item, theme, weight, counts)
@@ -119,10 +129,12 @@ def shares(counts: csr_matrix) -> csr_matrix:
 
 
 def source_profiles(data: FitData, source: str) -> ItemProfiles:
-    """The profiles of one source: `catalogue`, `words`, `steps`, or one that is stored under its name.
+    """The profiles of one source: `catalogue`, `words`, `steps`, one that is stored under its name, or `auto`.
 
     Raises: ConfigError: no such source, or it says nothing of this catalogue.
     """
+    if source == AUTO:
+        source = _best_source(data)
     if source == STEPS:
         return step_profiles(data)
     profile = data.themes.profile(source)
@@ -134,6 +146,14 @@ def source_profiles(data: FitData, source: str) -> ItemProfiles:
         known = ", ".join([CATALOGUE, WORDS, STEPS, *(p.source.name for p in data.themes.profiles)])
         raise ConfigError(f"there are no item profiles of the source {source!r}; known are {known} (`llmrg profiles list`)")
     return stored_profiles(profile, data.items, data.themes)
+
+
+def _best_source(data: FitData) -> str:
+    """A stored profile of a mind or an import, else the catalogue's attributes, else the steps of other users."""
+    stored = [profile.source.name for profile in data.themes.profiles if profile.source.name not in (CATALOGUE, STEPS)]
+    if stored:
+        return stored[0]
+    return CATALOGUE if any(item.attributes for item in data.dataset.catalogue) else STEPS
 
 
 def stored_profiles(profile: Profile, items: ItemRows, themes: Themes) -> ItemProfiles:

@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix, vstack
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.records import Step
 from llmrg.core.themes import CATALOGUE, Themes
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import BaseRecommender, Contribution, FitData
+from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
 
@@ -69,7 +70,9 @@ class ThemeScores(BaseRecommender):
     def asking(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
         """(B, T) float32: how strongly each theme is asked for, before idf and length."""
         if self.config.view == "graph":
-            return vstack([self._of_steps(self._steps(query), len(row)) for query, row in zip(queries, rows, strict=True)], format="csr")
+            return vstack(
+                [self._of_steps(self._steps(query), len(row)) for query, row in zip(queries, rows, strict=True)], format="csr"
+            )
         recent = [row[-self.config.last :] for row in rows]
         return vstack([self._of_items(row, query) for row, query in zip(recent, queries, strict=True)], format="csr")
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llmrg.recommenders.base import Contribution
+from llmrg.core.contribution import Contribution
 from llmrg.recommenders.losses import Bonus
 from llmrg.recommenders.protocol import Query
 

@@ -14,18 +14,18 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from scipy.sparse import coo_matrix, csr_matrix, vstack
 from torch import Tensor, nn
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.records import stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.themes import CATALOGUE, Themes
 from llmrg.recommenders.artifacts import Artifact
-from llmrg.recommenders.base import Contribution, FitData
+from llmrg.recommenders.base import FitData
 from llmrg.recommenders.fusion.fused import Fused
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.losses import Bonus
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.theme_events import Events, View, imagined_events, theme_events
 from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
-
 
 SPEED = 10.0
 """Scalars start at 0 and are learnt in units of a tenth, so that they keep pace with the vectors."""
@@ -155,7 +155,9 @@ class ThemesTold:
     def fingerprint(self) -> str:
         """See `Told.fingerprint`."""
         arrays = [value.tobytes() for events in (self.reasons, self.imagined) for value in vars(events).values()]
-        return stable_key(*arrays, self.profiles.themes, self.profiles.matrix.data.tobytes(), self.profiles.matrix.indices.tobytes())
+        return stable_key(
+            *arrays, self.profiles.themes, self.profiles.matrix.data.tobytes(), self.profiles.matrix.indices.tobytes()
+        )
 
     def at(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> ThemesBatch:
         """See `Told.at`."""
@@ -170,7 +172,9 @@ class ThemesTold:
             theme = view = np.zeros(number.shape, np.int64)
             weight, age = np.zeros(number.shape, np.float32), np.full((*positions.shape, number.shape[1]), -1)
         parts = [torch.from_numpy(part).to(device) for part in (theme, weight, view, age.astype(np.float32))]
-        return ThemesBatch(self._profile(device), self._idf(device), *parts, self._bonus(users, positions, device), self._own(users, device))
+        return ThemesBatch(
+            self._profile(device), self._idf(device), *parts, self._bonus(users, positions, device), self._own(users, device)
+        )
 
     def _bonus(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> Bonus:
         number, real = self.imagined.padded(users)
