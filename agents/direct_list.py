@@ -64,8 +64,8 @@ async def _of_user(
             said = await imaginer.imagine(Cut(user, known, position, (chain,), {0: often}))
         except ModelReplyError:
             continue
-        found = [find_item(dataset.catalogue, one, vectors.embed if vectors else None) for one in said]
-        good = {match[0]: match[1] for match in found if match and match[1] >= config.grounding_tau and match[0] not in seen}
+        found = [find_item(dataset.catalogue, one, vectors.embed if vectors else None, config) for one in said]
+        good = {match[0]: match[1] for match in found if match and match[0] not in seen}
         for number, (item, grounding) in enumerate(good.items(), start=len(steps)):
             cause = ("item", tail, position - 1)
             steps.append(Step(user, position, "imagined", *cause, REASON, item, 1.0, number, position, grounding=grounding))  # type: ignore[arg-type]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from llmrg.agents.config import BuildConfig
-from llmrg.agents.nodes.ground import find_item, ground, plain_title
+from llmrg.agents.nodes.ground import find_item, ground
+from llmrg.agents.nodes.titles import plain_title
 from llmrg.agents.protocols import Imagined
 from llmrg.agents.usage import Usage
 from llmrg.core.records import History, Item
@@ -57,6 +58,73 @@ def test_titles_are_found(text, item, similarity, catalogue) -> None:
 def test_other_titles_are_not_near_enough(text, catalogue) -> None:
     found = find_item(catalogue, said(text), None)
     assert found is None or found[1] < BuildConfig().grounding_tau
+
+
+SEQUELS = {
+    "rocky3": "Rocky III",
+    "toy": "Toy Story",
+    "karate2": "Karate Kid, Part II, The",
+    "hp2": "Harry Potter and the Deathly Hallows: Part 2",
+    "oceans": "Ocean's Eleven (a.k.a. Ocean's 11)",
+    "pelham": "Taking of Pelham One Two Three, The",
+    "henry5": "Henry V",
+    "robot": "I, Robot",
+    "xmen": "X-Men",
+    "odyssey": "2001: A Space Odyssey",
+}
+
+
+def numbers(title: str) -> set[int]:
+    """By hand, for the titles above and below."""
+    values = {"II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "One": 1, "Two": 2, "Three": 3, "Eleven": 11, "Twelve": 12}
+    values |= {"Four": 4, "Five": 5, "Six": 6} | {str(n): n for n in (1, 2, 3, 11, 2001, 2010)}
+    return {values[word] for word in title.translate(str.maketrans(",:()", "    ")).split() if word in values}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Rocky II", "Rocky", "Rocky IV", "Toy Story 2", "Toy Story 3", "The Karate Kid, Part III", "The Karate Kid"),
+        *("Harry Potter and the Deathly Hallows: Part 1", "Harry Potter and the Deathly Hallows: Part One", "Ocean's Twelve"),
+        *("The Taking of Pelham Four Five Six", "Henry IV", "Henry VI", "2010: A Space Odyssey"),
+    ],
+)
+def test_a_sequel_is_not_grounded_to_another_part(text) -> None:
+    """However near letters and vectors are."""
+    films = Catalogue(Item(key, title) for key, title in SEQUELS.items())
+    alike = np.ones((len(films) + 1, 1), dtype=np.float32)
+    for embed in (None, lambda texts: alike[: len(texts)]):
+        found = find_item(films, said(text), embed)
+        assert found is None or numbers(text) == numbers(SEQUELS[found[0]]), found
+
+
+@pytest.mark.parametrize(
+    ("text", "item"),
+    [
+        *(("Rocky 3", "rocky3"), ("Rocky Three", "rocky3"), ("The Karate Kid Part 2", "karate2"), ("Henry 5", "henry5")),
+        *(("Harry Potter and the Deathly Hallows, Part II", "hp2"), ("The Taking of Pelham 1 2 3", "pelham")),
+        *(("X Men", "xmen"), ("I Robot", "robot"), ("2001 A Space Odissey", "odyssey"), ("Toy Stroy", "toy")),
+    ],
+)
+def test_a_numeral_may_be_written_in_another_way(text, item) -> None:
+    found = find_item(Catalogue(Item(key, title) for key, title in SEQUELS.items()), said(text), None)
+    assert found is not None
+    assert found[0] == item
+
+
+def test_letters_and_vectors_have_thresholds_of_their_own(catalogue) -> None:
+    """The cosine of "Die Straße" and "The Road" is 0.8 here; their letters have little in common."""
+
+    def embed(texts):
+        known = {"Die Straße": (0.8, 0.6), "The Road": (1.0, 0.0), "Pride & Prejudice": (0.0, 1.0)}
+        return np.array([known.get(text, (0.0, -1.0)) for text in texts], dtype=np.float32)
+
+    strict, lenient = BuildConfig(grounding_cosine=0.9), BuildConfig(grounding_cosine=0.7)
+    assert find_item(catalogue, said("Die Straße"), embed, strict) is None
+    assert find_item(catalogue, said("Die Straße"), embed, lenient) == ("road", pytest.approx(0.8))
+    assert find_item(catalogue, said("Pride & Prejudice"), embed, BuildConfig(grounding_tau=0.95, grounding_cosine=1.0)) is None
+    near = find_item(catalogue, said("Pride & Prejudice"), embed, BuildConfig(grounding_cosine=1.0))
+    assert near == ("pride", pytest.approx(0.88, abs=0.02))
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?", "\n"])
