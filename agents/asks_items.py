@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar, runtime_checkable
 
 from llmrg.core.errors import ModelReplyError
@@ -31,17 +30,6 @@ async def plainly(stage: str, call: Callable[[], Awaitable[T]], useless: T) -> T
         return useless
 
 
-@dataclass(frozen=True)
-class ItemAnswers:
-    """What asking brought."""
-
-    profile: Profile
-    counts: Mapping[str, int] = field(default_factory=Counter)
-    """`asked`, `reason_unanswered`, `verify_unanswered` (items that no reply spoke of), `unknown` (answers for items that nobody
-    asked about), `repeated`, `proposed`, `accepted`, `foreign_picked` (themes), `again` (items asked again with a critique).
-    Empty: everything was known."""
-
-
 @runtime_checkable
 class AsksItems(Protocol):
     """Knows of items what it was told of each, so that users cost no call. A build lets it ask before the first user."""
@@ -51,5 +39,16 @@ class AsksItems(Protocol):
     def profile_name(self, verification: bool) -> str:
         """Name of the profile source that its answers are kept as."""
 
-    async def ask_items(self, known: Profile | None, ask: Ask, *, tries: int, verification: bool) -> ItemAnswers:
-        """Ask for the items that `known` does not cover, each request through `ask`. Raises as `Reasoner.reason`."""
+    def left_to_ask(self, known: Profile | None, *, tries: int, verification: bool) -> list[str]:
+        """Items that `known` has no answer for."""
+
+    async def ask_items(
+        self, known: Profile | None, ask: Ask, *, tries: int, verification: bool, counts: Counter[str]
+    ) -> Profile:
+        """Ask for the items that `known` does not cover, each request through `ask`; `known` itself where it covers all.
+
+        Args: counts: items `asked`, `again` (asked again with a critique), `answered`, `reason_unanswered`, `verify_unanswered`
+            (no reply spoke of them); answers for `unknown` items and `repeated` ones; themes `proposed`, their `characters`,
+            those `new` to all items, `checked`, `accepted`, and `foreign_picked` (taken for an item's own).
+        Raises: as `Reasoner.reason`.
+        """

@@ -3,6 +3,7 @@
 All requests are rendered as they would be, and counted; replies are made up in form and length. How often a model proposes two
 steps for an item, and how many of its steps pass verification, is not known before; it is taken from an earlier run of the same
 minds over the same data where there is one (a few users built first make a better estimate), else from the defaults of `Habits`.
+A mind that asks once per item is estimated by `agents.item_costs`.
 """
 
 from __future__ import annotations
@@ -11,40 +12,25 @@ import math
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llmrg.agents.config import BUDGETS, BuildConfig
 from llmrg.agents.context import BLOCK_SIZE, Minds
 from llmrg.agents.fleet import build
+from llmrg.agents.habits import STAGES, Habits, habits_of, item_habits
+from llmrg.agents.item_costs import COUNTED, Stages, item_costs
 from llmrg.agents.minds.chat import ChatMind
+from llmrg.agents.minds.item_chat import ItemChatMind
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.prices import Prices
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
 from llmrg.agents.stand_in import StandInModel, chance
 from llmrg.core.records import Run
+from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
 from llmrg.graph_store.sqlite_store import SqliteStore
-
-STAGES = ("reason", "verify", "diverge")
-COUNTED = ("calls", "input_tokens", "output_tokens")
-
-
-@dataclass(frozen=True)
-class Habits:
-    """What a model does that its prompts do not say."""
-
-    steps_per_item: float = 1.5
-    """Steps proposed for each item asked for."""
-    accepted: float = 0.75
-    """Share of steps that verification accepts."""
-    grounded: float = 0.8
-    """Share of imagined titles that are unseen items of the catalogue."""
-    written: Mapping[str, float] = field(default_factory=dict)
-    """Stage -> tokens of a reply; empty: as in the made-up replies."""
-    run: str = ""
-    """The run that this was seen in; empty: assumed."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +50,14 @@ class Estimate:
     stages: Mapping[str, Mapping[str, float]]
     """Stage -> calls, input_tokens, output_tokens."""
     sampled: int
-    """Users that it was counted on."""
+    """Users (or items) that it was counted on."""
     habits: Habits
     chat: bool
     """Whether a chat model is asked at all; other minds cost no tokens of a provider."""
+    items: int = 0
+    """Items that are asked for once, for any number of users."""
+    by_item: bool = False
+    """Whether the model is asked once per item; `sampled` are items then."""
 
     @property
     def tokens(self) -> float:
@@ -88,61 +78,68 @@ async def estimate(
     prices: Prices | None = None,
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
+    known: Themes | None = None,
 ) -> Estimate:
     """Args:
     sample: users that are gone through; the rest is counted by its blocks.
     earlier: runs over the same data; the newest of the same minds says what the models do.
+    known: what the store knows of items; those need not be asked for once more.
     """
     config = (config or BuildConfig()).model_copy(update=dict.fromkeys(BUDGETS))
     chosen = list(dataset.histories) if users is None else list(dict.fromkeys(users))
-    drawn = random.Random("estimate").sample(chosen, min(sample, len(chosen)))
-    habits = habits_of(minds, config, earlier)
     size = config.block_size or int(getattr(minds.reasoner, "block_size", BLOCK_SIZE))
-    dry = _dry(minds, dataset, habits)
-    dry_config = config.model_copy(update={"block_size": size, "knowledge": False, "tau": 0.5})
-    with tempfile.TemporaryDirectory(prefix="llmrg-estimate-") as folder, SqliteStore(Path(folder) / "dry.db") as store:
-        told = (await build(dataset, store, dry, dry_config, users=drawn)).counts
-    blocks = [len(blocks_of(len(dataset.histories[u]), _start(dataset, u, config), size, config.held_out)) for u in chosen]
-    in_sample = sum(b for u, b in zip(chosen, blocks, strict=True) if u in set(drawn))
-    scale = sum(blocks) / in_sample if in_sample else 0.0
+    blocks = {u: len(blocks_of(len(dataset.histories[u]), _start(dataset, u, config), size, config.held_out)) for u in chosen}
     roles = dict(zip(STAGES, (minds.reasoner, minds.verifier, minds.imaginer), strict=True))
-    asked = [stage for stage, mind in roles.items() if isinstance(mind, ChatMind)]
-    stages = {stage: {what: scale * told.get(f"{stage}.{what}", 0.0) for what in COUNTED} for stage in asked}
-    for stage in asked:
-        if stage in habits.written:
+    parts: list[tuple[Mapping[str, str], Stages]] = []
+    habits, sampled, items = habits_of(minds, config, earlier), 0, 0
+    if asked := {stage: mind.model_name for stage, mind in roles.items() if isinstance(mind, ChatMind)}:
+        drawn = random.Random("estimate").sample(chosen, min(sample, len(chosen)))
+        told = await _counted(dataset, minds, config.model_copy(update={"block_size": size}), drawn, habits)
+        scale = sum(blocks.values()) / max(sum(blocks[user] for user in drawn), 1)
+        stages = {stage: {what: scale * told.get(f"{stage}.{what}", 0.0) for what in COUNTED} for stage in asked}
+        for stage in stages.keys() & habits.written.keys():
             stages[stage]["output_tokens"] = stages[stage]["calls"] * habits.written[stage]
-    sums = {what: sum(counts[what] for counts in stages.values()) for what in COUNTED}
+        parts.append((asked, stages))
+        sampled = len(drawn)
+    by_item = [mind for mind in minds.distinct() if isinstance(mind, ItemChatMind)]
+    for mind in by_item:
+        profile = known.profile(mind.profile_name(config.verification)) if known else None
+        left = mind.left_to_ask(profile, tries=config.tries, verification=config.verification)
+        habits = item_habits(mind.name, len(left), earlier)
+        costs = await item_costs(dataset, mind, config, habits, profile)
+        parts.append((dict.fromkeys(costs.stages, mind.model_name), costs.stages))
+        sampled, items = costs.sampled, costs.items
+    all_stages = {
+        stage: {what: sum(of[stage][what] for _, of in parts if stage in of) for what in COUNTED}
+        for stage in STAGES
+        if any(stage in of for _, of in parts)
+    }
+    sums = {what: sum(counts[what] for counts in all_stages.values()) for what in COUNTED}
     paces = [(sums["calls"], requests_per_minute), (sums["input_tokens"] + sums["output_tokens"], tokens_per_minute)]
     seconds = [60 * number / limit for number, limit in paces if limit]
-    money = _money(stages, roles, prices or Prices())
     return Estimate(
         users=len(chosen),
-        blocks=sum(blocks),
+        blocks=sum(blocks.values()),
         **sums,
-        money=money,
+        money=_money(parts, prices or Prices()),
         currency=(prices or Prices()).currency,
         seconds=max(seconds, default=None),
-        stages=stages,
-        sampled=len(drawn),
+        stages=all_stages,
+        sampled=sampled,
         habits=habits,
-        chat=bool(asked),
+        chat=bool(parts),
+        items=items,
+        by_item=bool(by_item),
     )
 
 
-def habits_of(minds: Minds, config: BuildConfig, earlier: Sequence[Run]) -> Habits:
-    """From the newest earlier run whose reasoner and verifier are these."""
-    names = {"reasoner": minds.reasoner.name, "verifier": minds.verifier.name}
-    for run in earlier:
-        costs = run.costs
-        asked, proposed = costs.get("reason.asked", 0), costs.get("reason.proposed", 0)
-        judged = sum(costs.get(f"verify.reasoned.{outcome}", 0) for outcome in ("accepted", "rejected", "waiting"))
-        if asked and proposed and judged and all(run.settings.get(role) == name for role, name in names.items()):
-            imagined = costs.get("diverge.imagined", 0)
-            grounded = costs.get("ground.kept", 0) / imagined if imagined else Habits.grounded
-            calls = {stage: costs.get(f"{stage}.calls", 0) - costs.get(f"{stage}.failed", 0) for stage in STAGES}
-            written = {stage: costs.get(f"{stage}.output_tokens", 0) / number for stage, number in calls.items() if number > 0}
-            return Habits(proposed / asked, costs.get("verify.reasoned.accepted", 0) / judged, grounded, written, run.id)
-    return Habits()
+async def _counted(
+    dataset: Dataset, minds: Minds, config: BuildConfig, users: Sequence[str], habits: Habits
+) -> Mapping[str, float]:
+    """What the real machine counts over these users, with nobody behind the minds."""
+    dry_config = config.model_copy(update={"knowledge": False, "tau": 0.5})
+    with tempfile.TemporaryDirectory(prefix="llmrg-estimate-") as folder, SqliteStore(Path(folder) / "dry.db") as store:
+        return (await build(dataset, store, _dry(minds, dataset, habits), dry_config, users=users)).counts
 
 
 def _start(dataset: Dataset, user: str, config: BuildConfig) -> int:
@@ -184,9 +181,10 @@ class _DryMind(ChatMind):
         ]
 
 
-def _money(stages: Mapping[str, Mapping[str, float]], roles: Mapping[str, Any], prices: Prices) -> float | None:
+def _money(parts: Sequence[tuple[Mapping[str, str], Stages]], prices: Prices) -> float | None:
     total = 0.0
-    for stage, counts in stages.items():
-        part = prices.cost(roles[stage].model_name, counts["input_tokens"], counts["output_tokens"])
-        total += math.nan if part is None else part
+    for models, stages in parts:
+        for stage, counts in stages.items():
+            part = prices.cost(models[stage], counts["input_tokens"], counts["output_tokens"])
+            total += math.nan if part is None else part
     return None if math.isnan(total) else total

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from llmrg.agents.asks_items import AsksItems
 from llmrg.agents.calls import ask
@@ -12,6 +14,7 @@ from llmrg.agents.context import BuildContext
 from llmrg.core.errors import ConfigError
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 COUNTED = "items."
 """Counters of what asking brought begin so."""
 
@@ -40,8 +43,14 @@ async def ask_for_items(context: BuildContext, tell: Callable[[], Awaitable[None
         return answer
 
     known = (await context.stored(store.themes, context.namespace)).profile(mind.profile_name(config.verification))
-    answers = await mind.ask_items(known, charged, tries=config.tries, verification=config.verification)
-    for what, number in answers.counts.items():
-        context.usage.add(f"{COUNTED}{what}", number)
-    if answers.profile is not known:
-        await context.stored(store.put_profile, context.namespace, answers.profile)
+    how: dict[str, Any] = {"tries": config.tries, "verification": config.verification}
+    if known is not None and {appeal.item for appeal in known.appeals} & set(mind.left_to_ask(known, **how)):
+        log.warning("%s: the answers of %s were asked for in another way: all are asked anew", mind.name, known.source.made)
+    counts: Counter[str] = Counter()
+    try:
+        profile = await mind.ask_items(known, charged, **how, counts=counts)
+    finally:
+        for what, number in counts.items():
+            context.usage.add(f"{COUNTED}{what}", number)
+    if profile is not known:
+        await context.stored(store.put_profile, context.namespace, profile)

@@ -16,10 +16,15 @@ _LABEL = re.compile(r"\[[acq]?(\d+)\]")
 
 
 class StandInModel(BaseChatModel):
-    """Explains each item `steps_per_item` times, answers every question, continues every chain."""
+    """Explains each item `steps_per_item` times, answers every question, continues every chain; asked about items, names
+    `reasons_per_item` of a stock of `themes` for each, and picks every other one."""
 
     model: str = "stand-in"
     steps_per_item: float = 1.5
+    reasons_per_item: float = 6.0
+    themes: int = 400
+    theme_length: int = 15
+    """Characters."""
     continuations: int = 3
 
     @property
@@ -41,18 +46,44 @@ class StandInModel(BaseChatModel):
             numbers = [int(n) for line in lines for n in re.findall(r"^\[c(\d+)\]", line)]
             told = {"reason": "much the same mood", "title": "A title of middling length"}
             return {"continuations": [{"chain": n, **told} for n in numbers for _ in range(self.continuations)]}
+        if "ITEMS" in lines:
+            return {"items": self._items(lines)}
+        if "PICK" in lines:
+            return {"picks": self._picks(lines)}
         asked = [int(n) for n in _LABEL.findall(lines[-1])]
         again = "REJECTED BEFORE" in lines  # another reason than before, else it would not be looked at
         return {"steps": [self._step(n, k, again) for n in asked for k in range(self._steps(n))]}
 
+    def _items(self, lines: list[str]) -> list[dict[str, Any]]:
+        start, again = lines.index("ITEMS") + 1, "REJECTED BEFORE" in lines
+        shown = lines[start : lines.index("REJECTED BEFORE") if again else None]
+        return [{"item": n, "reasons": self._reasons(line, n, again)} for n, line in enumerate(shown, start=1)]
+
+    def _reasons(self, line: str, number: int, again: bool) -> list[str]:
+        drawn = (int(chance(line, k, again) * self.themes) for k in range(_whole(self.reasons_per_item, number)))
+        return [f"{one} {'of much the same mood' * 3}"[: self.theme_length] for one in drawn]
+
+    def _picks(self, lines: list[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for line in lines[1:]:
+            if label := _LABEL.match(line):
+                found.append({"item": int(label.group(1)), "fits": []})
+            elif (number := int(line[1 : line.index(")")])) % 2:
+                found[-1]["fits"].append(number)
+        return found
+
     def _steps(self, number: int) -> int:
-        """Whole numbers that come to `steps_per_item` on average."""
-        return int(self.steps_per_item * (number + 1)) - int(self.steps_per_item * number)
+        return _whole(self.steps_per_item, number)
 
     def _step(self, number: int, which: int, again: bool) -> dict[str, Any]:
         said = "another side of it" if again else "much the same mood"
         cause, reason = number - 1 - which, f"{said} {'again' * which}".strip()
         return {"position": number, "cause": cause if cause > 0 else None, "reason": reason}
+
+
+def _whole(average: float, number: int) -> int:
+    """Whole numbers that come to the average over many numbers."""
+    return int(average * (number + 1)) - int(average * number)
 
 
 def chance(*parts: object) -> float:

@@ -50,7 +50,7 @@ class Builds:
     def _opened_minds(self) -> OpenMinds:
         from llmrg.agents.open_mind import OpenMinds
 
-        return OpenMinds(self.dataset, self.settings)
+        return OpenMinds(self.dataset, self.settings, lambda: self.store.themes(self.name))
 
     def minds(self, mind: Any = None, *, reasoner: Any = None, verifier: Any = None, imaginer: Any = None) -> Minds:
         """Who fills which role: names such as `chat/ollama:llama3.2` and `likelihood`, or minds of one's own.
@@ -81,8 +81,8 @@ class Builds:
         """Build reasoning graphs and keep them in the store; a run that was cut short goes on where it stopped.
 
         Args:
-            mind: `likelihood`, `attributes`, `chat`, or any object of `llmrg.agents.protocols`; it fills the roles that
-                `reasoner`, `verifier` and `imaginer` do not.
+            mind: `likelihood`, `attributes`, `profiles/NAME`, `chat`, or any object of `llmrg.agents.protocols`; it fills the
+                roles that `reasoner`, `verifier` and `imaginer` do not.
             users: some of the users; all by default.
             retry_failed: of these only the users that failed in this run.
         Raises: UnknownUserError, ConfigError, MissingPackageError, ModelError, StoreError, BudgetSpentError.
@@ -135,6 +135,7 @@ class Builds:
                 users=None if users is None else list(users),
                 sample=sample,
                 earlier=self.store.runs(self.dataset.name),
+                known=self.store.themes(self.dataset.name),
                 prices=load_prices(self.settings.prices),
                 **limits,
             )

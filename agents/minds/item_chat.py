@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
-from llmrg.agents.asks_items import Ask, ItemAnswers, plainly
+from llmrg.agents.asks_items import Ask, plainly
 from llmrg.agents.limiter import Limiter
 from llmrg.agents.minds.chat_calls import ChatCalls, parameters_of
 from llmrg.agents.minds.item_questions import ItemQuestions
@@ -28,8 +27,6 @@ from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.records import stable_key
 from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.data.dataset import Dataset
-
-log = logging.getLogger(__name__)
 
 
 class ItemChatConfig(BaseModel, frozen=True, extra="forbid"):
@@ -107,8 +104,14 @@ class ItemChatMind:
         return self.name if verification else f"{self.name}/unverified"
 
     async def ask_items(
-        self, known: Profile | None = None, ask: Ask = plainly, *, tries: int = 1, verification: bool = True
-    ) -> ItemAnswers:
+        self,
+        known: Profile | None = None,
+        ask: Ask = plainly,
+        *,
+        tries: int = 1,
+        verification: bool = True,
+        counts: Counter[str] | None = None,
+    ) -> Profile:
         """Ask for all items of the catalogue that `known` has no answer for; steps are made of the answers from now on.
 
         Args:
@@ -116,36 +119,56 @@ class ItemChatMind:
             ask: how requests are sent.
             tries: how often an item is asked again whose themes were not found to fit.
             verification: off: the second question is not asked, and every theme is kept.
+            counts: what is counted on the way; see `AsksItems`.
+        Returns: `known` itself where it has all answers.
         Raises: as `ChatCalls.ask`, but for useless replies.
         """
         ids = sorted(self._catalogue.ids)
-        key = stable_key("items", sorted(self.settings.items()), sorted(self.prompt_versions.items()), tries, verification)[:8]
-        receipt = f"[{key} {stable_key('ids', *ids)[:8]}]"
-        if known is not None and f"[{key} " not in known.source.note:
-            log.warning(
-                "%s: the answers of %s were asked for in another way; all are asked for anew", self.name, known.source.made
-            )
-            known = None
-        if known is not None and known.source.note.endswith(receipt):
+        key = self._key(tries, verification)
+        known = known if known is not None and f"[{key} " in known.source.note else None
+        todo = self.left_to_ask(known, tries=tries, verification=verification)
+        if known is not None and not todo:
             self._use(known)
-            return ItemAnswers(known)
-        told = themes_of(known.appeals) if known else {}
-        counts: Counter[str] = Counter()
-        answers = ItemThemes({item: list(themes) for item, themes in told.items()})
-        todo = [item for item in ids if item not in told]
+            return known
+        told = known.appeals if known else ()
+        counts = Counter() if counts is None else counts
+        found = await self.answers(todo, told, ask, tries=tries, verification=verification, counts=counts)
+        new = [Appeal(item, theme, s) for item in todo for theme, s in scored_by_rank(found.of_item.get(item, ())).items()]
+        without = sum(item not in found.of_item for item in ids)
+        note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason {self._receipt(key)}"
+        source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
+        profile = Profile(source, (*told, *new))
+        self._use(profile)
+        return profile
+
+    def left_to_ask(self, known: Profile | None, *, tries: int = 1, verification: bool = True) -> list[str]:
+        """Items to be asked for, in order of id: those without an answer, if there are others than were asked for before; all of
+        them where `known` was asked for in another way."""
+        key = self._key(tries, verification)
+        if known is None or f"[{key} " not in known.source.note:
+            return sorted(self._catalogue.ids)
+        if known.source.note.endswith(self._receipt(key)):
+            return []
+        told = {appeal.item for appeal in known.appeals}
+        return [item for item in sorted(self._catalogue.ids) if item not in told]
+
+    def _key(self, tries: int, verification: bool) -> str:
+        """Of all that changes what is asked."""
+        return stable_key("items", sorted(self.settings.items()), sorted(self.prompt_versions.items()), tries, verification)[:8]
+
+    def _receipt(self, key: str) -> str:
+        """Ends a profile's note, and says how and for which items it was asked for."""
+        return f"[{key} {stable_key('ids', *sorted(self._catalogue.ids))[:8]}]"
+
+    async def answers(
+        self, todo: Sequence[str], told: Iterable[Appeal], ask: Ask, *, tries: int, verification: bool, counts: Counter[str]
+    ) -> ItemThemes:
+        """The themes of `told`, and of the items to be asked for. Args: as `ask_items`."""
+        answers = ItemThemes({item: list(themes) for item, themes in themes_of(told).items()})
         for wave in waves(todo, self.config.batch):
             for item, themes in (await self._wave(wave, answers, ask, tries, verification, counts)).items():
                 answers.put(item, themes)
-        appeals = [a for a in known.appeals if a.item in told] if known else []
-        for item in todo:
-            scores = scored_by_rank(answers.of_item.get(item, ()))
-            appeals += [Appeal(item, theme, score) for theme, score in scores.items()]
-        without = sum(item not in answers.of_item for item in ids)
-        note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason {receipt}"
-        source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
-        profile = Profile(source, tuple(appeals))
-        self._use(profile)
-        return ItemAnswers(profile, counts)
+        return answers
 
     async def _wave(
         self, items: Sequence[str], answers: ItemThemes, ask: Ask, tries: int, verification: bool, counts: Counter[str]
@@ -158,9 +181,10 @@ class ItemChatMind:
         for again in range(tries + 1):
             counts["again" if again else "asked"] += len(left)
             said = await self._questions.reasons(left, vocabulary, rejected, ask, counts)
+            before = answers.wordings
             proposed = {item: answers.worded(themes) for item, themes in said.items()}
+            counts["new"] += answers.wordings - before
             fresh = {item: _without(themes, kept[item] + rejected.get(item, [])) for item, themes in proposed.items()}
-            counts["proposed"] += sum(map(len, fresh.values()))
             found = await self._checked(fresh, answers, ask, counts) if verification else fresh
             left = []
             for item, themes in fresh.items():
@@ -171,7 +195,6 @@ class ItemChatMind:
                     left.append(item)
             if not left or not verification:
                 break
-        counts["accepted"] += sum(map(len, kept.values()))
         return kept
 
     async def _checked(
@@ -182,8 +205,6 @@ class ItemChatMind:
         made = [pick_question(self._catalogue[item], themes, everything) for item, themes in proposed.items() if themes]
         questions = [question for question in made if question is not None]
         picked = await self._questions.picks(questions, ask, counts)
-        for question in questions:
-            counts["foreign_picked"] += len(set(picked.get(question.item, ())) - question.own)
         return {question.item: self._found_again(question, picked.get(question.item)) for question in questions}
 
     def _found_again(self, question: PickQuestion, picked: Sequence[int] | None) -> list[str]:

@@ -62,7 +62,11 @@ class ItemQuestions:
             request = render_items(batch, self._catalogue, vocabulary, rejected, self._attributes)
             reply = await self._calls.ask(self._asked("items", request), ItemsReply)
             said = self._by_item(batch, ((row.item, row.reasons) for row in reply.items), counts)
-            return {item: cleaned(reasons, self._catalogue[item], self._most) for item, reasons in said.items()}
+            found = {item: cleaned(reasons, self._catalogue[item], self._most) for item, reasons in said.items()}
+            counts["answered"] += len(found)
+            counts["proposed"] += sum(map(len, found.values()))
+            counts["characters"] += sum(len(theme) for themes in found.values() for theme in themes)
+            return found
 
         return await self._all("reason", items, one, ask, counts)
 
@@ -74,7 +78,12 @@ class ItemQuestions:
         async def one(batch: Sequence[str]) -> dict[str, list[int]]:
             request = render_pick([(item, by_item[item].options) for item in batch], self._catalogue, self._attributes)
             reply = await self._calls.ask(self._asked("pick", request), PickReply)
-            return self._by_item(batch, ((row.item, row.fits) for row in reply.picks), counts)
+            found = self._by_item(batch, ((row.item, row.fits) for row in reply.picks), counts)
+            for item, picked in found.items():
+                counts["checked"] += len(by_item[item].own)
+                counts["accepted"] += len(by_item[item].found_again(picked))
+                counts["foreign_picked"] += len(set(picked) - by_item[item].own)
+            return found
 
         return await self._all("verify", list(by_item), one, ask, counts)
 

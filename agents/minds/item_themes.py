@@ -49,6 +49,11 @@ class ItemThemes:
         """Each theme in the wording that it first came in; those that differ in case only are one."""
         return list(dict.fromkeys(self._wording.setdefault(theme.casefold(), theme) for theme in themes))
 
+    @property
+    def wordings(self) -> int:
+        """How many themes were heard of."""
+        return len(self._wording)
+
     def put(self, item: str, themes: Sequence[str]) -> None:
         if themes:
             self.of_item[item] = self.worded(themes)

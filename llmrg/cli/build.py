@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,13 +15,20 @@ if TYPE_CHECKING:
 
 Mind = Annotated[
     str | None,
-    typer.Option(help="Who fills all roles: likelihood (small local model; the default), attributes (no model), chat."),
+    typer.Option(
+        help="Who fills all roles: likelihood (small local model; the default), attributes (no model), profiles/NAME (recorded "
+        "answers), chat."
+    ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
         help="gemma-3-270m, smollm2-135m, a folder; chat: ollama:llama3.2, openai:NAME, openai:NAME@http://127.0.0.1:8000/v1."
     ),
+]
+Asks = Annotated[
+    Literal["user", "item"] | None,
+    typer.Option("--ask", help="The chat mind asks about each user's items, or once per item of the catalogue [default: user]."),
 ]
 Reasoner = Annotated[str | None, typer.Option(help="Another mind for this role, with its model: chat/ollama:llama3.2.")]
 Verifier = Annotated[str | None, typer.Option(help="Another mind for this role, so that no model judges itself: likelihood.")]
@@ -43,6 +50,7 @@ def build(
     home: Home = None,
     mind: Mind = None,
     model: Model = None,
+    ask: Asks = None,
     reasoner: Reasoner = None,
     verifier: Verifier = None,
     imaginer: Imaginer = None,
@@ -87,11 +95,12 @@ def build(
       llmrg build --mind chat --model ollama:llama3.2 --store neo4j://127.0.0.1:7687
       llmrg build --reasoner chat/openai:NAME --imaginer chat/openai:NAME --verifier likelihood --max-tokens 2000000
       llmrg build --mind chat --model openai:NAME@http://127.0.0.1:8000/v1 --concurrency 64
+      llmrg build --mind chat --model openai:NAME --ask item
     """
     from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
 
-    with project(data, store, home, columns, on_bad_row, mind=mind, model=model, prompts=prompts) as opened:
+    with project(data, store, home, columns, on_bad_row, mind=mind, model=model, ask=ask, prompts=prompts) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         settings: dict[str, Any] = {
             "l_tru": last,

@@ -8,6 +8,7 @@ import typer
 
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
 from llmrg.cli.build import (
+    Asks,
     BlockSize,
     Imaginer,
     Last,
@@ -34,6 +35,7 @@ def estimate(
     home: Home = None,
     mind: Mind = None,
     model: Model = None,
+    ask: Asks = None,
     reasoner: Reasoner = None,
     verifier: Verifier = None,
     imaginer: Imaginer = None,
@@ -65,13 +67,14 @@ def estimate(
     \b
     Examples:
       llmrg estimate --mind chat --model openai:NAME
+      llmrg estimate --mind chat --model openai:NAME --ask item
       llmrg build --mind chat --model openai:NAME --users 5 && llmrg estimate --mind chat --model openai:NAME
       llmrg estimate --data ml-latest-small --reasoner chat/openai:NAME --verifier likelihood --json
     """
     from llmrg.agents.config import BuildConfig
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened:
+    with project(data, store, home, columns, on_bad_row, mind=mind, model=model, ask=ask) as opened:
         config = BuildConfig(l_tru=last, block_size=block_size, verification=not no_verification, divergence=not no_divergence)
         chosen = chosen_users(opened, user, users, sample)
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
@@ -85,7 +88,12 @@ def estimate(
     counted_things = ("calls", "input_tokens", "output_tokens")
     rows = [(stage, *(f"{counts[what]:,.0f}" for what in counted_things)) for stage, counts in made.stages.items()]
     rows.append(("all", f"{made.calls:,.0f}", f"{made.input_tokens:,.0f}", f"{made.output_tokens:,.0f}"))
-    print_rows(f"About {made.users:,} users, {made.blocks:,} blocks", ("stage", "calls", "tokens read", "tokens written"), rows)
+    about = (
+        f"About {made.items:,} items, asked once for any number of users"
+        if made.by_item
+        else (f"About {made.users:,} users, {made.blocks:,} blocks")
+    )
+    print_rows(about, ("stage", "calls", "tokens read", "tokens written"), rows)
     for line in notes(made):
         err.print(line, highlight=False)
 
@@ -94,11 +102,14 @@ def notes(made: Estimate) -> list[str]:
     """What to know about the figures."""
     money = "no price is known; `llmrg estimate --help` shows a price file" if made.money is None else ""
     habits = made.habits
-    source = f"as in run {habits.run}" if habits.run else "assumed; build a few users first for a better estimate"
+    few = "begin with a small budget (`--max-calls`)" if made.by_item else "build a few users first"
+    source = f"as in run {habits.run}" if habits.run else f"assumed; {few} for a better estimate"
+    what, saved = ("items", "the call cache") if made.by_item else ("users", "the knowledge base and the call cache")
     lines = [
         f"money: {money or f'{made.money:,.2f} {made.currency}'.strip()}",
-        f"counted on {made.sampled:,} users; {habits.steps_per_item:.2f} steps an item, {habits.accepted:.0%} accepted: {source}",
-        "without what the knowledge base and the call cache will save",
+        f"counted on {made.sampled:,} {what}; {habits.steps_per_item:.2f} {'reasons' if made.by_item else 'steps'} an item, "
+        f"{habits.accepted:.0%} accepted: {source}",
+        f"without what {saved} will save",
     ]
     if made.seconds is not None:
         lines.insert(1, f"time: at least {made.seconds / 60:,.0f} min at the limits of requests and tokens a minute")

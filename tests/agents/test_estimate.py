@@ -14,10 +14,12 @@ from llmrg.agents.estimate import Habits, estimate, habits_of
 from llmrg.agents.fleet import build
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.chat import ChatMind
+from llmrg.agents.minds.item_chat import ItemChatMind
 from llmrg.agents.prices import Price, Prices, load_prices
 from llmrg.core.errors import BudgetSpentError, ConfigError
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
+from llmrg.testing.planted_items import planted_items
 from llmrg.testing.planted_responder import planted_responder
 from llmrg.testing.scripted_chat import ScriptedChatModel
 
@@ -91,6 +93,42 @@ async def test_habits_are_those_of_the_same_minds(town, store: SqliteStore) -> N
     free = AttributesMind(town.dataset)
     await build(town.dataset, store, Minds(free, free, free), CONFIG, users=list(town.dataset.histories)[:3])
     assert habits_of(chat(town), CONFIG, store.runs(town.dataset.name)) == Habits()
+
+
+# -- asked once per item -------------------------------------------------------------------------------------------------
+
+
+def by_item(world: PlantedWorld, errors: float = 0.2) -> Minds:
+    mind = ItemChatMind(ScriptedChatModel(planted_items(world.dataset, errors)), world.dataset)
+    return Minds(mind, mind, mind)
+
+
+@pytest.mark.parametrize("errors", [0.1, 0.4])
+async def test_once_per_item_costs_the_same_for_any_number_of_users(errors, town, store: SqliteStore) -> None:
+    users, dataset = list(town.dataset.histories), town.dataset
+    with pytest.raises(BudgetSpentError):
+        await build(dataset, store, by_item(town, errors), CONFIG.model_copy(update={"max_calls": 12}), users=users[:1])
+    told = {"earlier": store.runs(dataset.name), "prices": PRICES}
+    said = [await estimate(dataset, by_item(town, errors), CONFIG, users=some, **told) for some in (users[:1], users)]
+    assert said[0].calls == said[1].calls
+    assert said[0].habits.run
+    assert (said[0].items, said[0].by_item, said[0].sampled) == (400, True, 400)
+    report = await build(dataset, store, by_item(town, errors), CONFIG, users=users[:3], prices=PRICES, resume=False)
+    for what, number in (("calls", said[1].calls), ("tokens", said[1].tokens), ("money", said[1].money)):
+        assert number == pytest.approx(report.total(what), rel=0.15), what
+    nothing = await estimate(dataset, by_item(town, errors), CONFIG, known=store.themes(dataset.name))
+    assert (nothing.calls, nothing.items) == (0, 0)
+
+
+async def test_items_beyond_the_sample_cost_as_much_each(town, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = await estimate(town.dataset, by_item(town), CONFIG)
+    monkeypatch.setattr("llmrg.agents.item_costs.ITEMS_RENDERED", 200)
+    half = await estimate(town.dataset, by_item(town), CONFIG)
+    assert (half.items, half.sampled) == (400, 200)
+    assert half.calls == pytest.approx(whole.calls, rel=0.1)
+    unchecked = await estimate(town.dataset, by_item(town), CONFIG.model_copy(update={"verification": False}))
+    assert set(unchecked.stages) == {"reason"}
+    assert unchecked.calls < whole.calls / 2
 
 
 # -- money ---------------------------------------------------------------------------------------------------------------
