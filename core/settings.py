@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     none."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of the local model; 0 means all cores."""
+    device: str = "cpu"
+    """Where recommenders are trained: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a GPU where there is one."""
     backend: Literal["auto", "dgl", "torch"] = "auto"
     """Graph encoder backend; `auto` takes DGL where it is installed."""
 

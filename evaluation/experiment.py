@@ -60,6 +60,10 @@ class Experiment:
     def ours(self) -> str:
         return f"{self.base} + reasoning graph"
 
+    def trainings(self, seeds: int) -> int:
+        """How many recommenders are fitted in all."""
+        return sum(1 if title in TITLES.values() else seeds for title in self.titles())
+
     def titles(self) -> list[str]:
         """Rows in their order."""
         return [title for title, _ in self._rows()]

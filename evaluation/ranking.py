@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from llmrg.core.errors import DataError
+from llmrg.core.errors import ArtifactError, DataError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
 from llmrg.data.splits import test_position, validation_position
@@ -57,6 +57,17 @@ def rank_held_out(
     return Ranks(tuple(user for user, _ in cases), masked, unmasked, tops)
 
 
+def _columns(recommender: Recommender, dataset: Dataset) -> np.ndarray:
+    """Where the recommender's scores have each item of the catalogue. Raises: ArtifactError: an item is new to it."""
+    new = [item for item in dataset.catalogue.ids if item not in recommender.items]
+    if new:
+        raise ArtifactError(
+            f"the recommender {recommender.name!r} was trained on another catalogue: {len(new)} of {len(dataset.catalogue)} items of "
+            f"{dataset.name!r} are new to it (for instance {new[0]!r}); train it again"
+        )
+    return recommender.items.rows(dataset.catalogue.ids) - 1
+
+
 def _rank_chunk(
     recommender: Recommender,
     dataset: Dataset,
@@ -67,6 +78,8 @@ def _rank_chunk(
     row, histories = dataset.catalogue.row, dataset.histories
     queries = [Query.at(histories[user], position, (graphs or {}).get(user)) for user, position in cases]
     scores = recommender.scores(queries)
+    if recommender.items.ids != dataset.catalogue.ids:
+        scores = scores[:, _columns(recommender, dataset)]
     targets = np.array([row(histories[user].items[position]) - 1 for user, position in cases])
     taken = [[row(item) - 1 for item in query.history.items] for query in queries]
     hidden = np.zeros(scores.shape, dtype=bool)

@@ -17,14 +17,20 @@ from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
+    from llmrg.core.themes import Themes
     from llmrg.evaluation.comparison import Comparison
+    from llmrg.evaluation.experiment import Experiment
     from llmrg.explanations.explain import Explanation
     from llmrg.graph_store.protocol import GraphStore
+    from llmrg.profiles import Profiles
+    from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
 
 STORED = "store:"
 """`store:NAME` is a data set that is in the store."""
+FIGURES = "figures.json"
+"""What validation says of a trained recommender, in its folder."""
 PAGE = 1000
 """Graphs read from the store in one call."""
 
@@ -102,6 +108,13 @@ class Project(Builds):
             return stored_dataset(self.store, self.name)
         return load_data(self._source, data_dir=self.settings.data_dir.expanduser(), **self._load)
 
+    @property
+    def profiles(self) -> Profiles:
+        """What the store knows of items, by source: `list`, `get`, `import_`, `export`, `delete`."""
+        from llmrg.profiles import Profiles
+
+        return Profiles(self)
+
     @cached_property
     def store(self) -> GraphStore:
         """The opened graph store."""
@@ -140,41 +153,78 @@ class Project(Builds):
     # -- recommenders ------------------------------------------------------------------------------------------------
     def train(
         self,
-        name: str = "graph",
+        model: str = "sasrec",
         *,
+        graphs: bool | GraphOptions = True,
+        attributes: bool = False,
         config: TrainingConfig | None = None,
         seed: int = 0,
+        device: str | None = None,
+        threads: int = 0,
         progress: Callable[[Epoch], None] | None = None,
+        **settings: Any,
     ) -> Recommender:
         """Train a recommender on the training parts and keep it in `home`.
 
-        Args: name: `graph` (SASRec with reasoning graphs), `sasrec`, `skip-markov` or `popularity`.
-        Raises: ConfigError: unknown name; GraphNotFoundError: `graph` before any graph was built.
+        Args:
+            model: `sasrec`, `gru4rec`, `bert4rec`, `fdsa`, `cl4srec`, `duorec`, `bsarec`, or a simple one that uses no graph:
+                `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`.
+            graphs: add the reasoning graphs, and how (`llmrg.recommenders.GraphOptions`); False trains the base model alone.
+            attributes: put the catalogue's attributes into the item vectors.
+            device: `cpu`, `cuda`, `auto`; by default the one of the settings.
+            threads: CPU threads; 0 chooses by the size of the catalogue.
+            settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
+        Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was built.
         """
-        from llmrg.experiment import make_recommender, one_thread
+        from llmrg.recommenders.making import SIMPLE, GraphOptions, make_recommender
+        from llmrg.recommenders.training import RunOptions
+        from llmrg.wiring import text_vectors
 
-        graphs: Mapping[str, ReasoningGraph] = self.graphs() if name == "graph" else {}
-        if name == "graph" and not graphs:
+        how = None if graphs is False or model in SIMPLE else GraphOptions(backend=self.settings.backend)
+        how = graphs if isinstance(graphs, GraphOptions) and how is not None else how
+        built: Mapping[str, ReasoningGraph] = self.graphs() if how is not None else {}
+        if how is not None and not built:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
-        checkpoint = self._model_folder(name).with_suffix(".training")
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        made = make_recommender(name, self.settings, config=config, seed=seed, progress=progress, checkpoint=checkpoint)
-        with one_thread(len(self.dataset.catalogue)):
-            made.fit(self.dataset, graphs)
-        made.save(self._model_folder(name))
-        checkpoint.unlink(missing_ok=True)
+        folder = self._model_folder(_model_name(model, how, attributes))
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
+        text = text_vectors(self.settings)
+        made = make_recommender(model, text, graphs=how, attributes=attributes, training=config, options=run, **settings)
+        made.fit(self.dataset, built, self.themes())
+        self._keep(folder.name, made)
+        for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
+            checkpoint.unlink()
         return made
 
-    def recommender(self, name: str = "graph") -> Recommender:
-        """A trained recommender of this project. Raises: ArtifactError: not trained yet, or damaged."""
+    def themes(self) -> Themes:
+        """Themes and item profiles that the store holds of this data set."""
+        return self.store.themes(self.dataset.name)
+
+    def trained(self) -> dict[str, float]:
+        """Name -> validation NDCG@10 of each recommender that is kept in `home`, the best first."""
+        import json
+
+        kept = {path.parent.name: json.loads(path.read_text()) for path in self._model_folder("").glob(f"*/{FIGURES}")}
+        return dict(
+            sorted(((name, found["validation_ndcg"]) for name, found in kept.items()), key=lambda pair: (-pair[1], pair[0]))
+        )
+
+    def recommender(self, name: str | None = None) -> Recommender:
+        """A trained recommender of this project: `sasrec`, `sasrec+themes`, ...; by default the best on validation items.
+
+        Raises: ArtifactError: not trained yet, or damaged.
+        """
         from llmrg.recommenders.loading import load_recommender
         from llmrg.wiring import text_vectors
 
-        folder = self._model_folder(name)
+        trained = self.trained()
+        if name is None and not trained:
+            raise ArtifactError(f"no recommender of {self.dataset.name!r} is trained in {self.settings.home}; run `llmrg train`")
+        folder = self._model_folder(name or next(iter(trained)))
         if not folder.exists():
-            raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train {name}`")
-        options = {"text": text_vectors(self.settings)} if name == "graph" else {}
-        return load_recommender(folder, **options)
+            known = f"; trained are {', '.join(trained)}" if trained else ""
+            raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train`{known}")
+        return load_recommender(folder, text=text_vectors(self.settings))
 
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.dataset.name / name
@@ -184,35 +234,72 @@ class Project(Builds):
         seeds: Sequence[int] = (0,),
         progress: Callable[[str], None] | None = None,
         *,
+        model: str = "sasrec",
+        graphs: GraphOptions | None = None,
         config: TrainingConfig | None = None,
+        device: str | None = None,
         keep: bool = False,
         more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
         Args:
+            model: the base model.
+            graphs: how graphs come in.
             config: how long and how fast to train; the same for every row.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
             more: further graphs by name, each a row of its own.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
-        from llmrg.experiment import run_comparison
+        from llmrg.evaluation.experiment import run_experiment
 
-        graphs = self.graphs()
-        if not graphs:
+        made = self.experiment(model=model, graphs=graphs, config=config, device=device, more=more)
+        names = {"base": model, "graphs": _model_name(model, made.how, False)}
+        trained = (lambda which, recommender: self._keep(names[which], recommender)) if keep else None
+        return run_experiment(made, seeds, progress=progress, trained=trained)
+
+    def experiment(
+        self,
+        *,
+        model: str = "sasrec",
+        graphs: GraphOptions | None = None,
+        config: TrainingConfig | None = None,
+        device: str | None = None,
+        more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
+    ) -> Experiment:
+        """What `compare` runs; arguments as there."""
+        from llmrg.evaluation.experiment import Experiment
+        from llmrg.recommenders.making import GraphOptions
+        from llmrg.recommenders.training import RunOptions
+        from llmrg.wiring import text_vectors
+
+        built = self.graphs()
+        if not built:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
-        trained = self._keep if keep else None
-        options: dict[str, Any] = {"seeds": seeds, "config": config, "progress": progress, "trained": trained, "more": more}
-        return run_comparison(self.dataset, graphs, self.settings, **options)
+        how = graphs or GraphOptions(backend=self.settings.backend)
+        options = RunOptions(device=device or self.settings.device)
+        return Experiment(
+            self.dataset, built, text_vectors(self.settings), self.themes(), model, how, config, options, more or {}
+        )
 
     def _keep(self, name: str, recommender: Recommender) -> None:
-        recommender.save(self._model_folder(name))
+        import json
+
+        from llmrg.evaluation.ranking import rank_held_out
+        from llmrg.recommenders.ranking import ndcg
+
+        folder = self._model_folder(name)
+        recommender.save(folder)
+        ndcg_of = getattr(recommender, "validation_ndcg", None)
+        if ndcg_of is None:
+            ndcg_of = ndcg(rank_held_out(recommender, self.dataset, split="validation").masked)
+        (folder / FIGURES).write_text(json.dumps({"validation_ndcg": float(ndcg_of)}), encoding="utf-8")
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
         self, user: str | None = None, *, items: Sequence[str] | None = None, k: int = 10, recommender: Recommender | None = None
     ) -> list[Suggestion]:
-        """The k best unseen items, each with the chain that leads to it.
+        """The k best unseen items, each with what its score is the sum of.
 
         Args:
             user: a known user: the whole history is the query.
@@ -221,28 +308,38 @@ class Project(Builds):
         """
         from llmrg.explanations.explain import explain
         from llmrg.recommenders.protocol import Query
-        from llmrg.recommenders.recommend import recommend_batch
+        from llmrg.recommenders.recommend import known_query, recommend_batch
 
         if (user is None) == (items is None):
             raise CallerError("name either a user or items, one of the two")
         history = self.dataset.history(user) if user is not None else History("", tuple(items or ()))
         graph = self.store.graphs(self.dataset.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
-        found = recommend_batch(recommender or self.recommender(), self.dataset.catalogue, [query], k)[0]
-        graph = graph or ReasoningGraph(history.user)
-        verified, title = self._verified(graph), self.dataset.catalogue
-        whys = [explain(graph, history, r.item, verified=verified) for r in found]
+        known = recommender or self.recommender()
+        found = recommend_batch(known, self.dataset.catalogue, [query], k)[0]
+        query, title, themes = known_query(known, query), self.dataset.catalogue, self.themes()
+        graph = query.graph or ReasoningGraph(history.user)
+        how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes}
+        whys = [explain(graph, query.history, r.item, contributions=known.contributions(query, r.item), **how) for r in found]
         return [Suggestion(r.rank, r.item, title[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
-    def explain(self, user: str, item: str) -> Explanation:
-        """The chain of steps from the user's history to the item; `found` is False where there is none.
+    def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:
+        """Why this item for this user: which reasons took part in its score, where a recommender is trained or given.
 
         Raises: UnknownUserError, UnknownItemError, GraphNotFoundError.
         """
         from llmrg.explanations.explain import explain
+        from llmrg.recommenders.protocol import Query
+        from llmrg.recommenders.recommend import known_query
 
-        graph = self.graph(user)
-        return explain(graph, self.dataset.history(user), self.dataset.catalogue[item].id, verified=self._verified(graph))
+        graph, history, item = self.graph(user), self.dataset.history(user), self.dataset.catalogue[item].id
+        how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes()}
+        known = recommender or (self.recommender() if self.trained() else None)
+        if known is None or item not in known.items:
+            return explain(graph, history, item, **how)
+        query = known_query(known, Query.at(history, len(history), graph))
+        parts = known.contributions(query, item)
+        return explain(query.graph or ReasoningGraph(user), query.history, item, contributions=parts, **how)
 
     def _verified(self, graph: ReasoningGraph) -> bool:
         """Whether the run that made the graph verified its steps."""
@@ -257,10 +354,15 @@ class Project(Builds):
         from llmrg.explanations.svg import draw_svg
 
         history, graph = self.dataset.history(user), self.graph(user)
-        known = recommender or (self.recommender() if self._model_folder("graph").exists() else None)
+        known = recommender or (self.recommender() if self.trained() else None)
         made = self.recommend(user, k=k, recommender=known) if known else []
         marked = [(s.item, s.score, s.why) for s in made]
         made_up = any("simulated" in note for note in self.dataset.report.notes)
         parts = (self.dataset.catalogue, history, graph, marked)
         how: dict[str, Any] = {"simulated": made_up, "verified": self._verified(graph)}
         return Picture(draw_page(*parts, **how), draw_svg(*parts, **how), notebook_html(*parts, **how))
+
+
+def _model_name(model: str, graphs: GraphOptions | None, attributes: bool) -> str:
+    """Folder of a trained recommender."""
+    return "+".join([model, *(["attributes"] if attributes else []), *([graphs.fusion] if graphs is not None else [])])

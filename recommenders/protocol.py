@@ -9,9 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
+from llmrg.recommenders.items import ItemRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,19 @@ class Recommender(Protocol):
 
     name: str
 
+    @property
+    def items(self) -> ItemRows:
+        """The catalogue it was fitted on: column j of the scores belongs to row j + 1."""
+
     def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None) -> None:
         """Learn from the training part of every history (`llmrg.data.splits.train_length`); validation items serve early
         stopping only; test items are never read."""
 
     def scores(self, queries: Sequence[Query]) -> np.ndarray:
         """(B, N) float32: column j belongs to catalogue row j + 1. Higher is better. Seen items are not masked here."""
+
+    def contributions(self, query: Query, item: str) -> list[Contribution]:
+        """What the item's score is the sum of."""
 
     def save(self, folder: Path) -> None:
         """config.json + model.safetensors."""

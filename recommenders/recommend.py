@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from llmrg.recommenders.ranking import masked, top_k
 
 CHUNK = 256
 """Queries scored at once: bounds memory at CHUNK x catalogue floats."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,10 @@ class Recommendation:
 def recommend_batch(
     recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query], k: int = 10, *, mask_seen: bool = True
 ) -> list[tuple[Recommendation, ...]]:
-    """The k best items of the catalogue per query, ties by catalogue row; shorter where fewer unseen items are left.
+    """The k best items of the catalogue per query, ties by the recommender's row; shorter where fewer unseen items are left.
 
-    An empty history gets the popular items.
+    An empty history gets the popular items. Items are matched by id: those that the catalogue has lost since the recommender was
+    fitted are not recommended, those that it has gained neither, and are left out of histories (a warning says how many).
 
     Raises:
         CallerError: k is below 1.
@@ -40,7 +43,9 @@ def recommend_batch(
     """
     if k < 1:
         raise CallerError(f"k must be 1 or more, not {k!r}")
-    return [line for part in _chunks(queries) for line in _lists(recommender, catalogue, part, k, mask_seen)]
+    lost = np.array([number for number, item in enumerate(recommender.items.ids) if item not in catalogue], dtype=np.int64)
+    known = _known(recommender, catalogue, queries)
+    return [line for part in _chunks(known) for line in _lists(recommender, part, k, mask_seen, lost)]
 
 
 def recommend_user(
@@ -62,16 +67,46 @@ def recommend_items(
     return recommend_batch(recommender, catalogue, [Query.at(history, len(history), graph)], k)[0]
 
 
+def known_query(recommender: Recommender, query: Query) -> Query:
+    """The query without items that the recommender was not fitted on; unchanged where it knows all."""
+    if all(item in recommender.items for item in query.history.items):
+        return query
+    kept = [number for number, item in enumerate(query.history.items) if item in recommender.items]
+    history = replace(
+        query.history,
+        items=tuple(query.history.items[number] for number in kept),
+        at=tuple(query.history.at[number] for number in kept) if query.history.at else (),
+    )
+    return Query(history, None)  # the graph's positions are those of the whole history
+
+
+def _known(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query]) -> list[Query]:
+    for query in queries:
+        for item in query.history.items:
+            if item not in recommender.items:
+                catalogue.row(item)
+    found = [known_query(recommender, query) for query in queries]
+    changed = sum(new is not old for new, old in zip(found, queries, strict=True))
+    if changed:
+        log.warning(
+            "%d of %d histories have items that are new since the recommender was trained; they are left out: train again",
+            changed,
+            len(queries),
+        )
+    return found
+
+
 def _chunks(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
     for start in range(0, len(queries), CHUNK):
         yield queries[start : start + CHUNK]
 
 
 def _lists(
-    recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query], k: int, mask_seen: bool
+    recommender: Recommender, queries: Sequence[Query], k: int, mask_seen: bool, lost: np.ndarray
 ) -> Iterator[tuple[Recommendation, ...]]:
-    scores = recommender.scores(queries)
+    items, scores = recommender.items, recommender.scores(queries)
     if mask_seen:
-        scores = masked(scores, [np.array([catalogue.row(i) for i in q.history.items], np.int64) for q in queries])
+        scores = masked(scores, [items.rows(query.history.items) for query in queries])
+    scores[:, lost] = -np.inf
     for line, rows in zip(scores, top_k(scores, k), strict=True):
-        yield tuple(Recommendation(catalogue.ids[r - 1], float(line[r - 1]), n) for n, r in enumerate(rows, start=1))
+        yield tuple(Recommendation(items.ids[r - 1], float(line[r - 1]), n) for n, r in enumerate(rows, start=1))

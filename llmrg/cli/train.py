@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
 
+if TYPE_CHECKING:
+    from llmrg.recommenders.making import GraphOptions
+
+MODELS = "sasrec, gru4rec, bert4rec, fdsa, cl4srec, duorec, bsarec"
+Fusion = Annotated[
+    Literal["themes", "concat", "sr_gnn", "none"],
+    typer.Option(
+        help="How graphs come in: themes (reasons as a second space), concat (the paper's, causal encoder), sr_gnn (the paper's, "
+        "SR-GNN), none (the base model alone)."
+    ),
+]
+Fit = Annotated[
+    Literal["auto", "late", "joint"],
+    typer.Option(
+        help="Of themes: late weighs them after the base is trained, joint trains both together, auto: validation chooses."
+    ),
+]
+Profiles = Annotated[str, typer.Option(help="Source of item profiles: auto, catalogue, words, steps, or a stored one.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps, or auto [default: cpu, or LLMRG_DEVICE].")]
+NoReasoned = Annotated[bool, typer.Option("--no-reasoned", help="Leave the reasoned steps out (ablation).")]
+NoImagined = Annotated[bool, typer.Option("--no-imagined", help="Leave the imagined steps out (ablation).")]
+NoGates = Annotated[bool, typer.Option("--no-gates", help="Weigh every theme by its rarity alone (ablation).")]
+
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="graph (SASRec with reasoning graphs), sasrec, skip-markov, popularity.")] = "graph",
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help=f"{MODELS}; or one without graphs: rules, popularity, item-knn, ease, text, overlap."),
+    ] = "sasrec",
+    fusion: Fusion = "themes",
+    fit: Fit = "auto",
+    profiles: Profiles = "auto",
+    no_reasoned: NoReasoned = False,
+    no_imagined: NoImagined = False,
+    no_gates: NoGates = False,
+    attributes: Annotated[bool, typer.Option("--attributes", help="Put the items' attributes into their vectors.")] = False,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
     seed: int = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most [default: 200].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002].")] = None,
+    device: Device = None,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses by the size of the catalogue.")] = 0,
     columns: Columns = None,
     on_bad_row: OnBadRow = "error",
 ) -> None:
@@ -26,24 +63,61 @@ def train(
     \b
     Examples:
       llmrg train
-      llmrg train sasrec --data ml-latest-small
+      llmrg train --model bsarec --fusion themes
+      llmrg train --model sasrec --fusion none --data ml-latest-small
+      llmrg train --model duorec --fusion sr_gnn --device auto
     """
     from llmrg.cli.progress import training
+    from llmrg.recommenders.training import TrainingConfig
 
+    given = {"epochs": epochs, "learning_rate": learning_rate}
+    config = TrainingConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     with project(data, store, home, columns, on_bad_row) as opened:
-        with training(name) as show:
-            opened.train(name, seed=seed, progress=show)
-        user = next(iter(opened.dataset.histories))
-    err.print(f"kept in {opened.settings.home / 'models' / opened.dataset.name / name}", highlight=False)
-    err.print(f"next: llmrg recommend {user} --data {data}", highlight=False)
+        with training(model) as show:
+            opened.train(
+                model,
+                graphs=False if how is None else how,
+                attributes=attributes,
+                config=config,
+                seed=seed,
+                device=device,
+                threads=threads,
+                progress=show,
+            )
+        trained, user = opened.trained(), next(iter(opened.dataset.histories))
+    for name, value in trained.items():
+        best = "  (recommend takes this one)" if name == next(iter(trained)) else ""
+        err.print(f"validation NDCG@10 {value:.4f}  {name}{best}", highlight=False, markup=False)
+    err.print(f"kept in {opened.settings.home / 'models' / opened.dataset.name}", highlight=False, markup=False)
+    err.print(f"next: llmrg recommend {user} --data {data}", highlight=False, markup=False)
+
+
+def graph_options(
+    fusion: str, fit: str, profiles: str, no_reasoned: bool, no_imagined: bool, no_gates: bool
+) -> GraphOptions | None:
+    """What the options say; None for the base model alone."""
+    from llmrg.recommenders.making import GraphOptions
+
+    if fusion == "none":
+        return None
+    return GraphOptions(fusion, fit, profiles, not no_reasoned, not no_imagined, not no_gates)  # type: ignore[arg-type]
 
 
 @app.command()
 def evaluate(
+    model: Annotated[str, typer.Option("--model", "-m", help=f"Base model: {MODELS}.")] = "sasrec",
+    fusion: Fusion = "themes",
+    fit: Fit = "auto",
+    profiles: Profiles = "auto",
+    no_reasoned: NoReasoned = False,
+    no_imagined: NoImagined = False,
+    no_gates: NoGates = False,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
     seeds: Annotated[int, typer.Option(help="Trainings per trained recommender, each with its own seed.", min=1)] = 1,
+    device: Device = None,
     columns: Columns = None,
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
@@ -51,14 +125,23 @@ def evaluate(
     """The honest table: controls, base model, base + graphs, each trained anew and ranked on held-out items.
 
     \b
-    Example: llmrg evaluate --data demo --seeds 5
+    Examples:
+      llmrg evaluate --data demo --seeds 5
+      llmrg evaluate --model bsarec --fit joint
     """
     from llmrg.cli.progress import steps
     from llmrg.cli.tables import print_comparison
+    from llmrg.core.errors import ConfigError
 
+    how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
+    if how is None:
+        raise ConfigError(
+            "the table compares the base model with graphs, so --fusion none says nothing; take themes, concat or sr_gnn"
+        )
     with project(data, store, home, columns, on_bad_row) as opened:
-        with steps("train and rank", 2 + 4 * seeds) as show:
-            table = opened.compare(seeds=range(seeds), progress=show)
+        rows = opened.experiment(model=model, graphs=how, device=device).trainings(seeds)
+        with steps("train and rank", rows) as show:
+            table = opened.compare(range(seeds), show, model=model, graphs=how, device=device)
         if as_json:
             print_json(table.to_json())
         else:
