@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llmrg.core.calibration import Calibration
     from llmrg.data.truth import PlantedStep
     from llmrg.graph_store.protocol import GraphStore
+    from llmrg.profiles import Profiles
 
 
 class Builds:
@@ -63,6 +64,13 @@ class Builds:
         rest = self.settings.mind if mind is None else mind
         roles = (role if role is not None else rest for role in (reasoner, verifier, imaginer))
         return Minds(*(self._opened_minds.get(role) if isinstance(role, str) else role for role in roles))
+
+    @property
+    def profiles(self) -> Profiles:
+        """What the store knows of items, by source: `list`, `get`, `import_`, `export`, `delete`."""
+        from llmrg.profiles import Profiles
+
+        return Profiles(self)
 
     # -- build -------------------------------------------------------------------------------------------------------
     async def abuild(

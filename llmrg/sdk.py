@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from llmrg.evaluation.experiment import Experiment
     from llmrg.explanations.explain import Explanation
     from llmrg.graph_store.protocol import GraphStore
-    from llmrg.profiles import Profiles
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
@@ -107,13 +106,6 @@ class Project(Builds):
         if isinstance(self._source, str) and self._source.startswith(STORED):
             return stored_dataset(self.store, self.name)
         return load_data(self._source, data_dir=self.settings.data_dir.expanduser(), **self._load)
-
-    @property
-    def profiles(self) -> Profiles:
-        """What the store knows of items, by source: `list`, `get`, `import_`, `export`, `delete`."""
-        from llmrg.profiles import Profiles
-
-        return Profiles(self)
 
     @cached_property
     def store(self) -> GraphStore:

@@ -16,6 +16,7 @@ from llmrg.cli import (  # noqa: F401  (they register commands)
     export,
     graph,
     import_,
+    profiles,
     prompts,
     recommend,
     review,
