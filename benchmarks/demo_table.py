@@ -41,10 +41,10 @@ def main() -> None:
             with building(f"{mind}: readers") as show:
                 reports[mind] = project.build(config=DEMO_BUILD, progress=show).to_json()
             graphs[mind] = project.graphs()
-            qualities[mind] = graph_quality(graphs[mind], truth)
+            qualities[mind] = graph_quality(graphs[mind], truth, per_item=1)
             agreements[mind] = agreement(graphs[mind], truth, bank)
             print(mind, json.dumps(agreements[mind], indent=1))
-            controls[mind] = graph_quality(unverified(project), truth)
+            controls[mind] = graph_quality(unverified(project), truth, per_item=1)
             print_rows(f"{mind}: graphs against the planted truth", *quality_rows(qualities[mind], controls[mind]))
             if mind == "likelihood":
                 seeds = SEEDS[: chosen.seeds]

@@ -105,7 +105,8 @@ def _quality(quality: GraphQuality, unverified: GraphQuality) -> ReportSection:
     return ReportSection(
         "Are the graphs right?",
         "The simulator wrote down why each book was taken. A step is right if it names that theme; 'with cause' asks for the "
-        "right earlier book too. Without verification, the reasoner's first proposal for each book counts.",
+        "right earlier book too. One step a book is counted on either side: the best verified one, and without verification the "
+        "reasoner's first.",
         ReportTable(header, tuple(rows)),
     )
 

@@ -6,6 +6,7 @@ and the reason texts are equal, case aside. It is right **with cause** if it als
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ def graph_quality(
     steps: Iterable[Step] | Mapping[str, ReasoningGraph],
     truth: Iterable[PlantedStep],
     positions: Collection[Where] | None = None,
+    per_item: int | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> GraphQuality:
@@ -58,6 +60,8 @@ def graph_quality(
     Args:
         steps: of any number of users, or graphs by user.
         positions: the (user, position) pairs that the build worked on; by default all positions of every user who has a step.
+        per_item: count only so many accepted steps of an item, those of the best scores; None: all. To be given where builds are
+            compared that keep different numbers of them: more guesses find more and are right less often, whatever their worth.
     Raises:
         CallerError: a step stands where the truth knows nothing, or its item is another one.
     """
@@ -69,7 +73,7 @@ def graph_quality(
         _check(step, known)
     looked_at = {where: p for where, p in known.items() if (where in positions if positions is not None else where[0] in users)}
     proposed = [step for step in proposed if (step.user, step.position) in looked_at]
-    accepted = [step for step in proposed if step.accepted]
+    accepted = _best([step for step in proposed if step.accepted], per_item)
 
     def rate(counts: Mapping[str, tuple[int, int]]) -> Rate:
         return _rate(counts, resamples, seed)
@@ -82,6 +86,19 @@ def graph_quality(
         recall=rate(_recall(accepted, looked_at, is_right)),
         recall_with_cause=rate(_recall(accepted, looked_at, is_right_with_cause)),
     )
+
+
+def _best(steps: list[Step], per_item: int | None) -> list[Step]:
+    """At most so many of each (user, position), best score first; equal scores in an order that says nothing (their keys)."""
+    if per_item is None:
+        return steps
+    taken: Counter[Where] = Counter()
+    best = []
+    for step in sorted(steps, key=lambda step: (-step.score, step.key)):
+        taken[step.user, step.position] += 1
+        if taken[step.user, step.position] <= per_item:
+            best.append(step)
+    return best
 
 
 def is_right(step: Step, planted: PlantedStep) -> bool:

@@ -48,8 +48,8 @@ def demo(
         with building(f"reasoning graphs ({mind}): readers") as show:
             report = project.build(config=DEMO_BUILD, progress=show)
         truth = load_truth()
-        quality = graph_quality(project.graphs(), truth)
-        control = graph_quality(unverified(project), truth)
+        quality = graph_quality(project.graphs(), truth, per_item=1)
+        control = graph_quality(unverified(project), truth, per_item=1)
         with steps("train and rank", 6) as say:
             table = project.compare(progress=say, config=DEMO_TRAINING, keep=True)
         print_comparison(table)
@@ -64,7 +64,10 @@ def demo(
 
 
 def unverified(project: Project) -> Mapping[str, ReasoningGraph]:
-    """The same reasoner's graphs with verification off, in a store of their own; the model has answered all of it already."""
+    """The same reasoner's graphs with verification off, in a store of their own; the model has answered all of it already.
+
+    One step an item, the reasoner's first: to be compared with the best step an item of a build (`graph_quality(per_item=1)`).
+    """
     from llmrg.cli.progress import building
     from llmrg.demo_config import DEMO_BUILD
     from llmrg.sdk import Project

@@ -49,6 +49,25 @@ def test_counts_by_hand() -> None:
     assert (quality.recall_with_cause.right, quality.recall_with_cause.total) == (1, 3)
 
 
+TWO_GUESSES = (
+    step("a", 1, 0, "cats", 0.9),
+    step("a", 1, 0, "war", 0.8),  # right, but the second best
+    step("a", 2, 1, "war", 0.7),  # right, and the best
+    step("a", 2, 1, "dogs", 0.6),
+    step("b", 1, 0, "dogs", 0.9, accepted=False),
+    step("b", 1, 0, "cats", 0.5),
+)
+
+
+def test_a_build_that_guesses_twice_is_measured_by_its_best_guess_where_one_that_guesses_once_stands_beside() -> None:
+    """Two guesses an item find more and are right less often, whatever they are worth."""
+    both, best = graph_quality(TWO_GUESSES, TRUTH), graph_quality(TWO_GUESSES, TRUTH, per_item=1)
+    assert [(rate.right, rate.total) for rate in (both.precision, both.recall)] == [(2, 5), (2, 3)]
+    assert [(rate.right, rate.total) for rate in (best.precision, best.recall)] == [(1, 3), (1, 3)]
+    assert graph_quality(TWO_GUESSES, TRUTH, per_item=2) == both
+    assert graph_quality(TWO_GUESSES[::-1], TRUTH, per_item=1) == best
+
+
 def test_a_planted_root_wants_a_root() -> None:
     truth = (*TRUTH, PlantedStep("b", 2, None, "sea", "b2", "root"))
     assert graph_quality([step("b", 2, 1, "sea")], truth).precision.right == 0
