@@ -22,6 +22,7 @@ def main() -> None:
     chosen = options.parse_args()
     commands = [["sqlite_store.py"], ["neo4j_store.py"], ["growth.py"], ["local_model.py"], ["demo_table.py"]]
     commands += [["chat_calls.py"], ["verification_pays.py"], ["throughput.py"], ["local_endpoint.py"], ["graph_arrays.py"]]
+    commands += [["theme_grouping.py"]]
     if chosen.data:
         commands.append(["movielens.py", "--data", chosen.data])
         commands += [["knowledge_pays.py", "--data", chosen.data], ["local_build.py", "--data", chosen.data]]
