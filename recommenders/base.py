@@ -94,6 +94,10 @@ class BaseRecommender(ABC):
             found[asked] = self._score([rows[i] for i in asked], [queries[i] for i in asked])
         return found
 
+    def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:
+        """(B, N) float32 scores as a mix adds them up: the same order, on a scale on which differences mean the same everywhere."""
+        return self.scores(queries)
+
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """What the item's score is the sum of.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-BEST, SAMPLED = 200, 400
+BEST, SAMPLED = 100, 300
 """Per user the best items by each score, and so many of the others, stand for the whole catalogue in the softmax."""
 
 
@@ -25,11 +25,16 @@ class Shortlists:
     """(U, C) float32: log of how many items a candidate stands for; minus infinity for none."""
 
     def take(self, users: np.ndarray) -> Shortlists:
-        return Shortlists(self.scores[:, users], self.log_share[users])
+        return Shortlists(np.ascontiguousarray(self.scores[:, users]), self.log_share[users])
 
     def logits(self, weights: np.ndarray) -> np.ndarray:
         """(U, C) float32."""
-        return np.tensordot(weights.astype(np.float32), self.scores, axes=1) + self.log_share
+        return self._sums(weights) + self.log_share
+
+    def _sums(self, weights: np.ndarray) -> np.ndarray:
+        flat = self.scores.reshape(len(self.scores), -1)
+        found: np.ndarray = (weights.astype(np.float32) @ flat).reshape(self.log_share.shape)
+        return found
 
     def log_likelihood(self, weights: np.ndarray) -> np.ndarray:
         """(U,) log of the softmax's share of the held-out item."""
@@ -39,7 +44,7 @@ class Shortlists:
 
     def ndcg(self, weights: np.ndarray) -> np.ndarray:
         """(U,) NDCG@10 of the held-out item among the candidates, ties against it."""
-        scores = np.tensordot(weights.astype(np.float32), self.scores, axes=1)
+        scores = self._sums(weights)
         scores[~np.isfinite(self.log_share)] = -np.inf
         ranks = (scores >= scores[:, :1]).sum(axis=1)
         return np.where(ranks <= 10, 1.0 / np.log2(1.0 + ranks), 0.0)
@@ -81,6 +86,9 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
     """
     spread = np.maximum(lists.scores.std(axis=(1, 2)).astype(np.float64), 1e-9)
 
+    flat = lists.scores.reshape(len(lists.scores), -1)
+    right = lists.scores[:, :, 0].sum(axis=1, dtype=np.float64)
+
     def loss(scaled: np.ndarray) -> tuple[float, np.ndarray]:
         logits = lists.logits(scaled / spread)
         logits -= logits.max(axis=1, keepdims=True)
@@ -88,9 +96,7 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
         total = share.sum(axis=1, keepdims=True)
         share /= total
         value = float((np.log(total[:, 0]) - logits[:, 0]).mean())
-        slope = np.einsum("uc,fuc->f", share, lists.scores, dtype=np.float64) - lists.scores[:, :, 0].sum(
-            axis=1, dtype=np.float64
-        )
+        slope = (flat @ share.ravel()).astype(np.float64) - right
         return value + 1e-6 * float(scaled @ scaled), slope / len(logits) / spread + 2e-6 * scaled
 
     begin = np.where(free, np.full(len(free), 0.1) if start is None else start * spread, 0.0)

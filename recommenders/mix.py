@@ -102,13 +102,13 @@ class Mix(BaseRecommender):
     # -- scores --------------------------------------------------------------------------------------------------------
     def member_scores(self, queries: Sequence[Query]) -> np.ndarray:
         """(members, B, N) float32, unweighted."""
-        return np.stack([member.scores(queries) for member in self.members])
+        return np.stack([member.mix_scores(queries) for member in self.members])
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
         found = np.zeros((len(queries), len(self.items)), dtype=np.float32)
         for member, weight in zip(self.members, self.weights, strict=True):
             if weight:
-                found += np.float32(weight) * member.scores(queries)
+                found += np.float32(weight) * member.mix_scores(queries)
         return found
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:

@@ -9,9 +9,14 @@ import numpy as np
 from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 from scipy.sparse import csr_matrix
 
+from llmrg.core.contribution import Contribution
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
+
+
+LEAST = 1e-5
+"""Share below which scores no longer differ in a mix."""
 
 
 class SequentialRulesConfig(BaseModel, frozen=True, extra="forbid"):
@@ -63,6 +68,15 @@ class SequentialRules(BaseRecommender):
         ask = csr_matrix((share.astype(np.float32), (owner, items)), shape=(len(rows), self._counts.shape[0]))
         found = (ask @ self._counts).toarray()[:, 1:].astype(np.float32)
         return np.asarray(found + np.float32(self.config.popularity) * self._popularity)
+
+    def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:
+        """Logarithms: the score is a share, and a model's logits are logarithms of shares."""
+        return np.log(self.scores(queries) + np.float32(LEAST))
+
+    def contributions(self, query: Query, item: str) -> list[Contribution]:
+        """One part, on the scale of `mix_scores`."""
+        score = float(self.mix_scores([query])[0, self.items.row(item) - 1])
+        return [Contribution("base", self.name, score)]
 
     def _config(self) -> Mapping[str, Any]:
         return self.config.model_dump()

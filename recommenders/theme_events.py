@@ -79,6 +79,7 @@ def theme_events(
     """Events of each user, over the last `last` items of each row.
 
     `graph`: an accepted step of the user's graph asks for its reason's theme, from where its maker had seen no more (`Step.seen`).
+    A history without a graph has what `shared` gives.
     `bag`: an item asks for all that it stands for, right after it. `shared`: the same, from where a second item of the history
     stands for it too.
     Args: rows: catalogue rows of each user, oldest first; row_of: id of a catalogue row.
@@ -87,7 +88,7 @@ def theme_events(
     for row, user, graph in zip(rows, users, graphs, strict=True):
         events: list[Row] = []
         for number, view in enumerate(views):
-            if view == "graph":
+            if view == "graph" and graph is not None:
                 events += _of_graph(graph, row, profiles, themes, row_of, last, number)
             else:
                 events += _of_items(row, user, view, profiles, last, number)
@@ -96,7 +97,7 @@ def theme_events(
 
 
 def _of_graph(
-    graph: ReasoningGraph | None,
+    graph: ReasoningGraph,
     row: np.ndarray,
     profiles: ItemProfiles,
     themes: Themes,
@@ -104,8 +105,6 @@ def _of_graph(
     last: int,
     number: int,
 ) -> list[Row]:
-    if graph is None:
-        return []
     found = []
     for step in graph.before(len(row)).reasoned():
         column = profiles.column.get(themes.theme(step.reason))

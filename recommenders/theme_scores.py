@@ -23,7 +23,8 @@ class ThemeScoresConfig(BaseModel, frozen=True, extra="forbid"):
 
     view: Literal["bag", "shared", "graph"] = "bag"
     """Which themes ask: `bag`, all that the history's items stand for; `shared`, those that at least two of its items stand for
-    (chains that need no model); `graph`, the reasons of the user's visible accepted steps."""
+    (chains that need no model); `graph`, the reasons of the user's visible accepted steps, or of a history without a graph what
+    `shared` gives."""
     source: str = CATALOGUE
     """Source of the item profiles."""
     half_life: PositiveFloat | None = 10.0
@@ -69,21 +70,33 @@ class ThemeScores(BaseRecommender):
 
     def asking(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
         """(B, T) float32: how strongly each theme is asked for, before idf and length."""
-        if self.config.view == "graph":
-            return vstack(
-                [self._of_steps(self._steps(query), len(row)) for query, row in zip(queries, rows, strict=True)], format="csr"
-            )
-        recent = [row[-self.config.last :] for row in rows]
-        return vstack([self._of_items(row, query) for row, query in zip(recent, queries, strict=True)], format="csr")
+        of_items = [self.config.view != "graph" or query.graph is None for query in queries]
+        if all(of_items):
+            return self._of_items(rows, queries)
+        found = [
+            self._of_items([row], [query]) if plain else self._of_steps(self._steps(query), len(row))
+            for row, query, plain in zip(rows, queries, of_items, strict=True)
+        ]
+        return vstack(found, format="csr")
 
-    def _of_items(self, row: np.ndarray, query: Query) -> csr_matrix:
-        ages = np.arange(len(row) - 1, -1, -1)
-        profiles = self._rows_for(query, row - 1)
-        found = csr_matrix(self._decay(ages)[None, :]) @ profiles
-        if self.config.view == "shared":
-            carriers = np.bincount(profiles.indices, minlength=profiles.shape[1])
-            found.data[carriers[found.indices] < 2] = 0.0
-            found.eliminate_zeros()
+    def _of_items(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
+        """What the items of the histories stand for; a history without a graph has the chains that need no model."""
+        recent = [row[-self.config.last :] - 1 for row in rows]
+        counts = np.array([len(row) for row in recent])
+        columns = np.concatenate(recent)
+        ages = np.concatenate([np.arange(count - 1, -1, -1) for count in counts])
+        if self._profiles.own is None:
+            profiles = self._profiles.matrix[columns]
+        else:
+            profiles = vstack([self._rows_for(query, row) for query, row in zip(queries, recent, strict=True)], format="csr")
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        shape = (len(rows), len(columns))
+        found = csr_matrix((self._decay(ages), np.arange(len(columns)), starts), shape=shape) @ profiles
+        if self.config.view != "bag":
+            stands = profiles.copy()
+            stands.data[:] = 1.0
+            carriers = csr_matrix((np.ones(len(columns), np.float32), np.arange(len(columns)), starts), shape=shape) @ stands
+            found = found.multiply(carriers >= 2)
         return csr_matrix(found, dtype=np.float32)
 
     def _steps(self, query: Query) -> list[tuple[Step, int]]:
@@ -145,7 +158,7 @@ class ThemeScores(BaseRecommender):
 
     def _positions(self, row: np.ndarray, query: Query) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
-        if self.config.view == "graph":
+        if self.config.view == "graph" and query.graph is not None:
             for step, column in self._steps(query):
                 found.setdefault(column, []).append(step.position)
             return found
