@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from llmrg.agents.item_profiles import COUNTED
 from llmrg.core.records import Run
 from llmrg.graph_store.protocol import GraphStore
 
@@ -36,6 +37,7 @@ def run_report(store: GraphStore, namespace: str, run_id: str) -> dict[str, Any]
         "failed": failed,
         "causes of failure": dict(Counter(cause.partition(":")[0] for cause in failed.values()).most_common()),
         "stages": {stage: counts for stage in STAGES if (counts := _stage(run.costs, stage))},
+        "asked once per item": _under(run.costs, COUNTED),
         "rejected because": dict(sorted(_under(run.costs, REJECTED).items(), key=lambda pair: -pair[1])),
         "totals": _totals(run),
     }
@@ -65,6 +67,8 @@ def markdown(report: Mapping[str, Any]) -> str:
         f"Knowledge base: {totals.get('hits', 0):,.0f} of {totals.get('asked', 0):,.0f} items had a hit, "
         f"{totals.get('used', 0):,.0f} of its steps were reused. Seconds of work: {totals.get('seconds', 0):,.0f}.",
     ]
+    if items := report["asked once per item"]:
+        lines += ["", items_line(items)]
     if calibration := report.get("calibration"):
         auc = calibration["auc"]["all"]
         tau = "none" if calibration["tau"] is None else f"{calibration['tau']:.3f}"
@@ -102,6 +106,15 @@ def _totals(run: Run) -> dict[str, float]:
     useless = sum(run.costs.get(f"{stage}.useless_replies", 0) for stage in STAGES)
     more = {"retries": retries, "useless_replies": useless, **{name: verify.get(name, 0) for name in ("accepted", "rejected")}}
     return {**told, **more, **recall}
+
+
+def items_line(counts: Mapping[str, float]) -> str:
+    """What asking once per item brought, from its counters without their prefix."""
+    told = {what: f"{counts.get(what, 0):,.0f}" for what in ("asked", "reason_unanswered", "proposed", "accepted", "again")}
+    return (
+        f"{told['asked']} items asked for once, {told['reason_unanswered']} left out by the replies; {told['proposed']} reasons "
+        f"given, {told['accepted']} found again; {told['again']} items asked again with a critique."
+    )
 
 
 def _under(costs: Mapping[str, float], prefix: str) -> dict[str, float]:

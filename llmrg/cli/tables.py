@@ -58,10 +58,15 @@ def short(value: Interval) -> str:
 
 def cost_rows(report: BuildReport) -> Rows:
     """What the build asked, got and cost."""
+    from llmrg.agents.item_profiles import COUNTED
+    from llmrg.agents.run_report import items_line
+
     counts = report.counts
+    items = {name.removeprefix(COUNTED): number for name, number in counts.items() if name.startswith(COUNTED)}
     rate = report.grounding_rate
     return [
         ("users", f"{report.built:,} built, {report.skipped:,} done before, {report.failures:,} failed"),
+        *([("items", items_line(items))] if items else []),
         ("items asked of the reasoner", f"{counts.get('reason.asked', 0):,.0f}"),
         ("reasoned steps", _outcomes(counts, "reasoned")),
         ("imagined steps", _outcomes(counts, "imagined")),
