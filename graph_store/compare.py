@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmrg.core.records import Knowledge, ReasoningGraph
+from llmrg.core.themes import Profile, Themes
 from llmrg.graph_store.contents import PAGE, Contents, Progress, StoreContents, UserContents, followed, pages_of_users
 from llmrg.graph_store.protocol import GraphStore
 
@@ -23,6 +24,10 @@ class CopyReport:
     graphs: int
     knowledge: int
     runs: int
+    theme_texts: int
+    """Texts of reasons whose theme the target did not know."""
+    profiles: int
+    """Sources whose profile was put, as a whole."""
     users_equal: int
     """Users whose history and graph the target had already."""
 
@@ -33,10 +38,10 @@ def copy_store(source: GraphStore, target: GraphStore, namespace: str, progress:
 
 
 def copy_contents(contents: Contents, target: GraphStore, namespace: str, progress: Progress | None = None) -> CopyReport:
-    """Copy items, histories, graphs, knowledge and runs into `namespace` of the target.
+    """Copy items, histories, graphs, knowledge, themes and runs into `namespace` of the target.
 
-    Runs and knowledge come first: Neo4j ties the steps of a graph to them when it is written. Statuses come last, so that no user
-    is marked done without a graph.
+    Runs, knowledge and themes come first: Neo4j ties the steps of a graph to them when it is written. Statuses come last, so that
+    no user is marked done without a graph.
 
     Repeating it after an interruption goes on where it stopped: what is equal is skipped. Where the two differ the source wins,
     except that knowledge keeps its source and the larger use count and score; what only the target has stays. Versions are the
@@ -48,12 +53,13 @@ def copy_contents(contents: Contents, target: GraphStore, namespace: str, progre
     _copy_vector_space(contents, target, namespace)
     pages = followed(contents.knowledge(), "knowledge", contents, progress)
     knowledge = sum(_copy_knowledge(page, target, namespace) for page in pages)
+    texts, profiles = _copy_themes(contents, target, namespace)
     histories = graphs = equal = 0
     for users in followed(contents.users(), "users", contents, progress):
         new_histories, new_graphs, same = _copy_users(users, target, namespace)
         histories, graphs, equal = histories + new_histories, graphs + new_graphs, equal + same
     _copy_statuses(contents, target, namespace)
-    return CopyReport(items, histories, graphs, knowledge, runs, equal)
+    return CopyReport(items, histories, graphs, knowledge, runs, texts, profiles, equal)
 
 
 def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[str]:
@@ -67,6 +73,9 @@ def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[
     if one.vector_space(namespace) != other.vector_space(namespace):
         yield f"vectors are of {one.vector_space(namespace)} in the first store, of {other.vector_space(namespace)} in the second"
     yield from _differing("knowledge", _all_knowledge(one, namespace), _all_knowledge(other, namespace))
+    here, there = one.themes(namespace), other.themes(namespace)
+    yield from _differing("the theme of", here.of_text, there.of_text)
+    yield from _differing("profile", _profiles(here), _profiles(there))
     yield from _differing("run", {r.id: r for r in one.runs(namespace)}, {r.id: r for r in other.runs(namespace)})
     for run in {r.id for r in one.runs(namespace)} & {r.id for r in other.runs(namespace)}:
         statuses, others = one.user_statuses(namespace, run), other.user_statuses(namespace, run)
@@ -117,6 +126,21 @@ def _copy_knowledge(page: Sequence[Knowledge], target: GraphStore, namespace: st
 
 def _adds(entry: Knowledge, known: Knowledge | None) -> bool:
     return known is None or entry.score > known.score or (bool(entry.vector) and not known.vector)
+
+
+def _copy_themes(contents: Contents, target: GraphStore, namespace: str) -> tuple[int, int]:
+    themes, there = contents.themes(), target.themes(namespace)
+    new_texts = {text: theme for text, theme in themes.of_text.items() if there.of_text.get(text) != theme}
+    if new_texts:
+        target.put_theme_texts(namespace, new_texts)
+    new_profiles = [profile for profile in themes.profiles if there.profile(profile.source.name) != profile]
+    for profile in new_profiles:
+        target.put_profile(namespace, profile)
+    return len(new_texts), len(new_profiles)
+
+
+def _profiles(themes: Themes) -> dict[str, Profile]:
+    return {profile.source.name: profile for profile in themes.profiles}
 
 
 def _copy_runs(contents: Contents, target: GraphStore, namespace: str) -> int:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeVar
 
 from llmrg.core.errors import StoreError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, UserStatus, VectorSpace
+from llmrg.core.themes import Themes
 from llmrg.graph_store.protocol import GraphStore
 
 PAGE = 500
@@ -38,6 +39,8 @@ class Contents(Protocol):
     def knowledge(self) -> Iterator[Sequence[Knowledge]]:
         """Pages, in ascending order of key."""
 
+    def themes(self) -> Themes: ...
+
     def runs(self) -> Iterator[RunContents]: ...
 
 
@@ -67,6 +70,9 @@ class StoreContents:
         while page:
             yield page
             page = self.store.knowledge(self.namespace, after=page[-1].key, limit=PAGE)
+
+    def themes(self) -> Themes:
+        return self.store.themes(self.namespace)
 
     def runs(self) -> Iterator[RunContents]:
         for run in self.store.runs(self.namespace):

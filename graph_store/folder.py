@@ -1,4 +1,4 @@
-"""A namespace as a folder of open files: six tables in Parquet or JSONL, and `manifest.json`.
+"""A namespace as a folder of open files: nine tables in Parquet or JSONL, and `manifest.json`.
 
 While an export is under way the manifest is called `manifest.json.part`: nothing reads such a folder, and the next export into it
 starts anew.
@@ -19,6 +19,7 @@ from pydantic import BaseModel, NonNegativeInt
 
 from llmrg.core.errors import NotAStoreError, StoreError, StoreFullError, StoreVersionError
 from llmrg.core.records import Item, Knowledge, VectorSpace
+from llmrg.core.themes import Themes
 from llmrg.graph_store import folder_rows
 from llmrg.graph_store.contents import PAGE, Contents, Counted, Progress, RunContents, UserContents, followed
 from llmrg.graph_store.folder_files import FileFormat, TableWriter, count_rows, read_records
@@ -109,6 +110,14 @@ class FolderContents:
     def knowledge(self) -> Iterator[Sequence[Knowledge]]:
         yield from _pages(self._read("knowledge", folder_rows.knowledge_from))
 
+    def themes(self) -> Themes:
+        if "theme_texts" not in columns_of(self.manifest.format_version):
+            return Themes()
+        appeals = self._read("appeals", dict)
+        profiles = tuple(self._read("profiles", lambda row: folder_rows.profile_from(row, appeals)))
+        self._check_spent("appeals", appeals)
+        return Themes({row["text"]: row["theme"] for row in self._read("theme_texts", dict)}, profiles)
+
     def runs(self) -> Iterator[RunContents]:
         statuses = self._read("statuses", dict)
         yield from self._read("runs", lambda row: folder_rows.run_from(row, statuses))
@@ -145,6 +154,11 @@ def _write(contents: Contents, writers: Mapping[Table, TableWriter], progress: P
         writers["steps"].write([folder_rows.step_row(step) for _, graph in users if graph for step in graph.steps])
     for entries in followed(contents.knowledge(), "knowledge", contents, progress):
         writers["knowledge"].write([folder_rows.knowledge_row(entry) for entry in entries])
+    themes = contents.themes()
+    writers["theme_texts"].write([folder_rows.theme_text_row(*pair) for pair in themes.of_text.items()])
+    for profile in themes.profiles:
+        writers["profiles"].write([folder_rows.profile_row(profile)])
+        writers["appeals"].write([folder_rows.appeal_row(profile.source, appeal) for appeal in profile.appeals])
     for run, statuses in contents.runs():
         writers["runs"].write([folder_rows.run_row(run, len(statuses))])
         writers["statuses"].write([folder_rows.status_row(run, user, *status) for user, status in statuses.items()])

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
+from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store.checks import to_json
 
 Row: TypeAlias = dict[str, Any]
-Table = Literal["items", "users", "steps", "knowledge", "runs", "statuses"]
+Table = Literal["items", "users", "steps", "knowledge", "theme_texts", "profiles", "appeals", "runs", "statuses"]
+_SINCE_FORMAT_2: Final[tuple[Table, ...]] = ("theme_texts", "profiles", "appeals")
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 _PAIRS = pa.list_(pa.struct([("name", _TEXT), ("value", _TEXT)]))
@@ -41,6 +43,9 @@ COLUMNS: Mapping[Table, Any] = {
         from_item=_TEXT, reason=_TEXT, to_item=_TEXT, score=_REAL, uses=_WHOLE, source_user=_TEXT, source_position=_WHOLE,
         vector=pa.list_(pa.float32()), mind=_TEXT,
     ),
+    "theme_texts": _columns(text=_TEXT, theme=_TEXT),
+    "profiles": _columns(source=_TEXT, made=_TEXT, verified=pa.bool_(), note=_TEXT, appeals=_WHOLE),
+    "appeals": _columns(source=_TEXT, item=_TEXT, theme=_TEXT, score=_REAL, uses=_WHOLE),
     "runs": _columns(
         ("ended_at",), id=_TEXT, status=_TEXT, settings=_TEXT, costs=_TEXT, started_at=_REAL, ended_at=_REAL, user_statuses=_WHOLE
     ),
@@ -48,17 +53,18 @@ COLUMNS: Mapping[Table, Any] = {
 }  # fmt: skip
 """Table -> its Arrow schema.
 
-`users` and `runs` say how many rows of `steps` and `statuses` are theirs; these stand in the same order. A user without a graph
-has no `graph_run`; `settings` and `costs` are JSON.
+`users`, `profiles` and `runs` say how many rows of `steps`, `appeals` and `statuses` are theirs; these stand in the same order. A
+user without a graph has no `graph_run`; `settings` and `costs` are JSON.
 """
 
 
 def columns_of(format_version: int) -> Mapping[Table, Any]:
-    """The tables of a folder of this format. Format 1 knew nothing of minds."""
+    """The tables of a folder of this format. Format 1 knew nothing of minds and themes."""
     if format_version > 1:
         return COLUMNS
     knowledge = COLUMNS["knowledge"]
-    return dict(COLUMNS) | {"knowledge": knowledge.remove(knowledge.get_field_index("mind"))}
+    first = {table: columns for table, columns in COLUMNS.items() if table not in _SINCE_FORMAT_2}
+    return first | {"knowledge": knowledge.remove(knowledge.get_field_index("mind"))}
 
 
 def item_row(item: Item) -> Row:
@@ -82,6 +88,20 @@ def step_row(step: Step) -> Row:
 
 def knowledge_row(entry: Knowledge) -> Row:
     return _fields("knowledge", entry) | {"vector": list(entry.vector)}
+
+
+def theme_text_row(text: str, theme: str) -> Row:
+    return {"text": text, "theme": theme}
+
+
+def profile_row(profile: Profile) -> Row:
+    source = profile.source
+    told = {"source": source.name, "made": source.made, "verified": source.verified, "note": source.note}
+    return told | {"appeals": len(profile.appeals)}
+
+
+def appeal_row(source: ProfileSource, appeal: Appeal) -> Row:
+    return {"source": source.name, "item": appeal.item, "theme": appeal.theme, "score": appeal.score, "uses": appeal.uses}
 
 
 def run_row(run: Run, statuses: int) -> Row:
@@ -121,6 +141,15 @@ def step_from(row: Row) -> Step:
 
 def knowledge_from(row: Row) -> Knowledge:
     return Knowledge(**row | {"vector": tuple(row["vector"])})
+
+
+def profile_from(row: Row, appeals: Iterator[Row]) -> Profile:
+    """Takes the source's appeals from `appeals`. Raises: ValueError: those are another source's."""
+    source = ProfileSource(row["source"], row["made"], row["verified"], row["note"])
+    own = list(islice(appeals, row["appeals"]))
+    if len(own) != row["appeals"] or any(appeal["source"] != source.name for appeal in own):
+        raise ValueError(f"the {row['appeals']} appeals of the profile {source.name!r} are not next among the appeals")
+    return Profile(source, tuple(Appeal(a["item"], a["theme"], a["score"], a["uses"]) for a in own))
 
 
 def run_from(row: Row, statuses: Iterator[Row]) -> tuple[Run, dict[str, tuple[UserStatus, str]]]:

@@ -12,6 +12,7 @@ import networkx as nx
 
 from llmrg.core.errors import CallerError, StoreError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Step, stable_key
+from llmrg.core.themes import Themes
 from llmrg.graph_store.contents import Progress, UserContents, filled, followed
 from llmrg.graph_store.protocol import GraphStore
 
@@ -42,7 +43,7 @@ def export_graphml(
         _check_size(store, namespace)
         users = chain.from_iterable(followed(contents.users(), "users", contents, progress))
         knowledge = chain.from_iterable(followed(contents.knowledge(), "knowledge", contents, progress))
-        graph = as_networkx(contents.items(), users, knowledge)
+        graph = as_networkx(contents.items(), users, knowledge, contents.themes())
     try:
         part = path.with_name(f"{path.name}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,11 +54,13 @@ def export_graphml(
     return graph.number_of_nodes(), graph.number_of_edges()
 
 
-def as_networkx(items: Iterable[Item], users: Iterable[UserContents], knowledge: Iterable[Knowledge] = ()) -> Graph:
+def as_networkx(
+    items: Iterable[Item], users: Iterable[UserContents], knowledge: Iterable[Knowledge] = (), themes: Themes | None = None
+) -> Graph:
     """Nodes and edges with the attributes `kind` and `label` (the caption), and what else is known of them.
 
-    Nodes: User, Item (those that something speaks of), Attribute, Reasoned, Imagined, Rejected (one for each step), Knowledge.
-    Edges: TOOK, HAS, REJECTED, ABOUT, LEADS_TO, KNOWN_FOR.
+    Nodes: User, Item (those that something speaks of), Attribute, Reasoned, Imagined, Rejected (one for each step), Knowledge,
+    Theme. Edges: TOOK, HAS, REJECTED, ABOUT, LEADS_TO, KNOWN_FOR, OF, APPEALS_FOR.
     """
     graph = nx.MultiDiGraph()
     titles = {item.id: item.title for item in items}
@@ -65,6 +68,7 @@ def as_networkx(items: Iterable[Item], users: Iterable[UserContents], knowledge:
         _add_user(graph, titles, history, steps)
     for entry in knowledge:
         _add_knowledge(graph, titles, entry)
+    _add_themes(graph, titles, themes or Themes())
     return graph
 
 
@@ -94,6 +98,24 @@ def _add_knowledge(graph: Graph, titles: dict[str, str], entry: Knowledge) -> No
     node = _node(graph, "Knowledge", entry.key, entry.reason, reason=entry.reason, score=entry.score, uses=entry.uses)
     _edge(graph, "KNOWN_FOR", _item(graph, titles, entry.from_item), node)
     _edge(graph, "LEADS_TO", node, _item(graph, titles, entry.to_item))
+
+
+def _add_themes(graph: Graph, titles: dict[str, str], themes: Themes) -> None:
+    """Themes that an item stands for or a text belongs to, with the accepted steps whose reasons are of them."""
+    named = set(themes.of_text.values())
+    for profile in themes.profiles:
+        for appeal in profile.appeals:
+            named.add(appeal.theme)
+            told = {"source": profile.source.name, "score": appeal.score, "uses": appeal.uses}
+            _edge(graph, "APPEALS_FOR", _item(graph, titles, appeal.item), _theme(graph, appeal.theme), **told)
+    reasons = [(node, data["reason"]) for node, data in graph.nodes(data=True) if data["kind"] in ("Reasoned", "Imagined")]
+    for node, reason in reasons:
+        if themes.theme(reason) in named:
+            _edge(graph, "OF", node, _theme(graph, themes.theme(reason)))
+
+
+def _theme(graph: Graph, theme: str) -> str:
+    return _node(graph, "Theme", theme, theme, identifier=theme)
 
 
 def _item(graph: Graph, titles: dict[str, str], item: str) -> str:

@@ -94,7 +94,7 @@ def append_draft(
     done, repeated = tx.run(cypher.DRAFT_STATE, key=row["key"], block=block).single(strict=True).values()
     if repeated:
         return
-    if done not in (0, start):
+    if done != start:
         raise DraftConflictError(user, run, start, done)
     texts = list(dict.fromkeys(neo4j_rows.step_text(step) for step in steps))
     tx.run(cypher.APPEND_DRAFT, key=row["key"], steps=texts, through=int(through), block=block).consume()

@@ -164,7 +164,7 @@ class GraphStore(Protocol):
     def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
         """Keep the steps of one block; positions below `through` are then done. Repeating the same call changes nothing.
 
-        Args: start: where the draft ends from which these steps go on; any, for a draft in which nothing is done.
+        Args: start: where the draft ends from which these steps go on; 0 for one in which nothing is done.
         Raises:
             DraftConflictError: the draft ends elsewhere: somebody else has gone on with it.
             UnknownUserError, UnknownItemError: as `replace_graph`.

@@ -193,7 +193,7 @@ class SqliteStore:
             _, done, blocks = db.execute(sql.DRAFT, (namespace, run, user)).fetchone() or (0, 0, "")
             if block in blocks.split():
                 return
-            if done not in (0, start):
+            if done != start:
                 raise DraftConflictError(user, run, start, done)
             db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through), block))
             (number, _, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()

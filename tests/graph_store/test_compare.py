@@ -19,6 +19,7 @@ from llmrg.testing.store_examples import (
     make_history,
     make_item,
     make_knowledge,
+    make_profile,
     make_run,
 )
 
@@ -40,7 +41,10 @@ def test_vectors_of_two_encoders_differ_and_are_not_mixed(source: GraphStore, ta
 def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
     told: list[tuple[str, int, int]] = []
     report = copy_store(source, target, NAMESPACE, lambda *news: told.append(news))
-    assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
+    assert report == CopyReport(
+        items=12, histories=7, graphs=6, knowledge=5, runs=2, theme_texts=2, profiles=2, users_equal=0
+    )  # fmt: skip
+    assert target.themes(NAMESPACE) == source.themes(NAMESPACE)
     users, knowledge = [2, 4, 6, 7], [2, 4, 5]
     assert told == [*(("knowledge", done, 5) for done in knowledge), *(("users", done, 7) for done in users)]
     assert list(differences(source, target, NAMESPACE)) == []
@@ -50,10 +54,31 @@ def test_a_copy_is_equal(source: GraphStore, target: GraphStore) -> None:
     assert target.counts(OTHER).items == 0
 
 
+def test_knowledge_of_each_mind_and_changed_themes_are_copied(source: GraphStore, target: GraphStore) -> None:
+    copy_store(source, target, NAMESPACE)
+    minds = [make_knowledge(0, 1, uses=n, mind=f"mind {n}") for n in range(3)]
+    source.put_knowledge(NAMESPACE, minds)
+    target.put_knowledge(NAMESPACE, [replace(minds[2], uses=0)])
+    source.put_theme_texts(NAMESPACE, {"first: root": "changed", "new": "theme 1"})
+    source.put_profile(NAMESPACE, make_profile("steps", 4))
+    target.put_profile(NAMESPACE, make_profile("only in the target", 1))
+    told = "\n".join(differences(source, target, NAMESPACE))
+    for line in (
+        "the theme of 'first: root' differs",
+        "profile 'steps' differs",
+        "profile 'only in the target' is only in the second",
+    ):
+        assert line in told
+    report = copy_store(source, target, NAMESPACE)
+    assert (report.knowledge, report.theme_texts, report.profiles) == (3, 2, 1)
+    assert target.delete_profile(NAMESPACE, "only in the target")
+    assert list(differences(source, target, NAMESPACE)) == []
+
+
 def test_copying_again_writes_nothing(source: GraphStore, target: GraphStore) -> None:
     copy_store(source, target, NAMESPACE)
     report = copy_store(source, target, NAMESPACE)
-    assert report == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, users_equal=7)
+    assert report == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, theme_texts=0, profiles=0, users_equal=7)
     assert target.graph(NAMESPACE, SEVEN_USERS[1]).version == 1
 
 

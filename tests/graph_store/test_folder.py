@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from llmrg.core.errors import NotAStoreError, StoreError, StoreVersionError
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run
+from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes
 from llmrg.graph_store import GraphStore, contents, folder, open_store
 from llmrg.graph_store.compare import CopyReport, copy_contents, differences
 from llmrg.graph_store.contents import filled
@@ -28,6 +29,7 @@ from llmrg.testing.store_examples import (
     SEVEN_USERS,
     any_graph,
     any_knowledge,
+    any_profile,
     make_graph,
     make_history,
     make_item,
@@ -64,12 +66,15 @@ def exported(source: GraphStore, tmp_path: Path, files: FileFormat) -> Path:
 def test_store_to_folder_to_store_is_equal(source: GraphStore, target: GraphStore, tmp_path: Path, files: FileFormat) -> None:
     path, told = tmp_path / "new" / "export", list[tuple[str, int, int]]()
     manifest = export_folder(filled(source, NAMESPACE), path, files, lambda *news: told.append(news))
-    assert manifest.rows == {"items": 12, "users": 7, "steps": 42, "knowledge": 5, "runs": 2, "statuses": 3}
+    themes = {"theme_texts": 2, "profiles": 2, "appeals": 5}
+    assert manifest.rows == {"items": 12, "users": 7, "steps": 42, "knowledge": 5, "runs": 2, "statuses": 3} | themes
     assert told == [("users", 3, 7), ("users", 6, 7), ("users", 7, 7), ("knowledge", 3, 5), ("knowledge", 5, 5)]
     assert sorted(p.name for p in path.iterdir()) == sorted([*(f"{table}.{files}" for table in manifest.rows), "manifest.json"])
 
     report = copy_contents(open_folder(path), target, NAMESPACE)
-    assert report == CopyReport(items=12, histories=7, graphs=6, knowledge=5, runs=2, users_equal=0)
+    assert report == CopyReport(
+        items=12, histories=7, graphs=6, knowledge=5, runs=2, theme_texts=2, profiles=2, users_equal=0
+    )  # fmt: skip
     assert list(differences(source, target, NAMESPACE)) == []
     assert target.user_statuses(NAMESPACE, "run 1") == {SEVEN_USERS[0]: ("failed", "no reply"), SEVEN_USERS[1]: ("done", "")}
 
@@ -79,7 +84,7 @@ def test_importing_again_writes_nothing_and_another_name_is_another_data_set(
 ) -> None:
     copy_contents(open_folder(exported), target, NAMESPACE)
     again = copy_contents(open_folder(exported), target, NAMESPACE)
-    assert again == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, users_equal=7)
+    assert again == CopyReport(items=0, histories=0, graphs=0, knowledge=0, runs=0, theme_texts=0, profiles=0, users_equal=7)
     assert target.graph(NAMESPACE, SEVEN_USERS[1]).version == 1
     copy_contents(open_folder(exported), target, "renamed")
     assert target.graphs("renamed", SEVEN_USERS) == source.graphs(NAMESPACE, SEVEN_USERS)
@@ -94,6 +99,9 @@ def test_odd_ids_come_back(target: GraphStore, tmp_path: Path, files: FileFormat
             step = make_step(user, reason=item, cause=user, item=item)
             source.replace_graph(NAMESPACE, ReasoningGraph(user, (step, step, replace(step, chain=1)), run=item))
             source.put_knowledge(NAMESPACE, [Knowledge(user, item, user, 0.1 + 0.2, source_user=user)])
+            if user.strip():
+                source.put_theme_texts(NAMESPACE, {user: user})
+                source.put_profile(NAMESPACE, Profile(ProfileSource(user, item, note=item), (Appeal(item, user, 0.1 + 0.2, 7),)))
             source.put_run(NAMESPACE, Run(user, "done", {item: item}, {}, 1.0))
             source.set_user_status(NAMESPACE, user, item, "failed", user)
         export_folder(filled(source, NAMESPACE), tmp_path / "export", files)
@@ -125,6 +133,10 @@ def test_anything_a_store_holds_comes_back(
         if data.draw(st.booleans()):
             source.replace_graph(namespace, data.draw(any_graph(user)))
     source.put_knowledge(namespace, data.draw(st.lists(any_knowledge(), max_size=4)))
+    words = texts.filter(str.strip)
+    source.put_theme_texts(namespace, data.draw(st.dictionaries(words, words, max_size=3)))
+    for profile in data.draw(st.lists(any_profile(), max_size=2)):
+        source.put_profile(namespace, profile)
 
     path = tmp_path / str(next(numbers))
     export_folder(filled(source, namespace), path, files)
@@ -132,6 +144,26 @@ def test_anything_a_store_holds_comes_back(
     copy_contents(open_folder(path), target, namespace)
     assert list(differences(source, target, namespace)) == []
     shutil.rmtree(path)
+
+
+def test_a_folder_of_format_1_has_no_themes_and_is_read(
+    source: GraphStore, target: GraphStore, exported: Path, files: FileFormat
+) -> None:
+    for table in ("theme_texts", "profiles", "appeals"):
+        (exported / f"{table}.{files}").unlink()
+    path = exported / f"knowledge.{files}"
+    if files == "parquet":
+        pq.write_table(pq.read_table(path).drop_columns("mind"), path)
+    else:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "mind"}) + "\n" for row in rows))
+    manifest = json.loads((exported / "manifest.json").read_text())
+    rows_of = {table: count for table, count in manifest["rows"].items() if (exported / f"{table}.{files}").exists()}
+    change_manifest(exported, format_version=1, rows=rows_of)
+    report = copy_contents(open_folder(exported), target, NAMESPACE)
+    assert (report.knowledge, report.graphs, report.theme_texts, report.profiles) == (5, 6, 0, 0)
+    assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)
+    assert target.themes(NAMESPACE) == Themes()
 
 
 def test_vectors_are_kept_as_32_bit_floats(source: GraphStore, exported: Path, files: FileFormat) -> None:
@@ -173,7 +205,7 @@ def test_an_interrupted_export_does_not_look_whole_and_can_be_repeated(
     export_folder(filled(source, NAMESPACE), path, files)
     copy_contents(open_folder(path), target, NAMESPACE)
     assert list(differences(source, target, NAMESPACE)) == []
-    assert len(list(path.iterdir())) == 7
+    assert len(list(path.iterdir())) == 10
 
 
 def test_a_folder_that_cannot_be_made_is_told(source: GraphStore, tmp_path: Path) -> None:

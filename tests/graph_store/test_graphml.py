@@ -45,6 +45,9 @@ def test_a_whole_data_set(store: GraphStore, tmp_path: Path) -> None:
     assert edges["HAS"] == counts.accepted + counts.imagined
     assert edges["REJECTED"] == edges["ABOUT"] == counts.rejected
     assert edges["KNOWN_FOR"] == counts.knowledge
+    assert nodes["Theme"] == counts.themes == 4
+    assert edges["APPEALS_FOR"] == counts.appeals == 5
+    assert edges["OF"] == 4  # of two graphs, the root and the step between items
     roots = 2
     assert edges["LEADS_TO"] == 2 * edges["HAS"] - roots + counts.knowledge
 
