@@ -1,4 +1,4 @@
-"""The demo's table over several seeds, the quality of its graphs, and their cost.
+"""The demo's tables over several seeds and two base models, the quality of its graphs, and their cost.
 
     python benchmarks/demo_table.py [--home FOLDER] [--users N]
 
@@ -18,13 +18,17 @@ from machine import machine
 from llmrg.cli.demo import unverified
 from llmrg.cli.progress import building, steps
 from llmrg.cli.tables import print_comparison, print_rows
+from llmrg.core.settings import load_settings
 from llmrg.data.demo_set import load_demo, load_truth
 from llmrg.demo_config import DEMO_BUILD, DEMO_TRAINING, demo_readers
 from llmrg.demo_report import quality_rows
+from llmrg.evaluation.experiment import Experiment, run_experiment
 from llmrg.sdk import Project
 from llmrg.testing.graph_quality import graph_quality
+from llmrg.wiring import text_vectors
 
 SEEDS = tuple(range(5))
+MODELS = ("sasrec", "bsarec")
 RESULT = Path(__file__).parent / "results" / "demo_table.json"
 
 
@@ -46,17 +50,27 @@ def main() -> None:
             print(mind, json.dumps(agreements[mind], indent=1))
             controls[mind] = graph_quality(unverified(project), truth, per_item=1)
             print_rows(f"{mind}: graphs against the planted truth", *quality_rows(qualities[mind], controls[mind]))
-            if mind == "likelihood":
-                seeds = SEEDS[: chosen.seeds]
-                with steps("train and rank", 2 + 5 * len(seeds)) as say:
-                    ceiling = {"attributes-mind graph": graphs["attributes"]}
-                    table = project.compare(seeds, say, config=DEMO_TRAINING, more=ceiling)
-    print_comparison(table)
+    tables = {}
+    for model in MODELS:
+        experiment = Experiment(
+            dataset,
+            graphs["attributes"],
+            text_vectors(load_settings()),
+            model=model,
+            training=DEMO_TRAINING,
+            graph_name="attributes-mind graph",
+            more={"likelihood-mind graph": graphs["likelihood"]},
+        )
+        seeds = SEEDS[: chosen.seeds]
+        with steps(f"{model}: train and rank", experiment.trainings(len(seeds))) as say:
+            tables[model] = run_experiment(experiment, seeds, progress=say)
+        print_comparison(tables[model])
     result = {
         "machine": machine(),
         "build": DEMO_BUILD.model_dump(),
         "readers": len(dataset.histories),
-        "table": table.to_json(),
+        "training": DEMO_TRAINING.model_dump(),
+        "tables": {model: table.to_json() for model, table in tables.items()},
         "quality": {mind: asdict(quality) for mind, quality in qualities.items()},
         "quality_without_verification": {mind: asdict(quality) for mind, quality in controls.items()},
         "agreement": agreements,

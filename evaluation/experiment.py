@@ -48,6 +48,8 @@ class Experiment:
     how: GraphOptions = field(default_factory=GraphOptions)
     training: TrainingConfig | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    graph_name: str = "reasoning graph"
+    """What the graphs are called in the table."""
     more: Mapping[str, Mapping[str, ReasoningGraph]] = field(default_factory=dict)
     """Further graphs, each a row of its own under its name."""
 
@@ -58,7 +60,7 @@ class Experiment:
 
     @property
     def ours(self) -> str:
-        return f"{self.base} + reasoning graph"
+        return f"{self.base} + {self.graph_name}"
 
     def trainings(self, seeds: int) -> int:
         """How many recommenders are fitted in all."""
@@ -172,14 +174,11 @@ def _ranked(recommender: BaseRecommender, experiment: Experiment, graphs: Any, t
 
 
 def _contrasts(experiment: Experiment) -> list[tuple[str, str]]:
-    """What the reasoning graph's row must beat besides the base."""
-    against = [title for title in experiment.titles() if title not in (experiment.base, experiment.ours)]
-    wanted = ("plain", "shuffled", "wrong", "attributes", "overlap", "rules")
-    return [
-        (experiment.ours, title)
-        for title in against
-        if any(word in title for word in wanted) and not title.startswith("sequential")
-    ]
+    """What each row with graphs must beat besides the base: content, rules, and graphs that should not help."""
+    graphs = [*(f"{experiment.base} + {name}" for name in experiment.more), experiment.ours]
+    rivals = ["overlap", "+ attributes", "+ rules", "+ plain", "+ shuffled", "+ reasons of wrong"]
+    against = [title for title in experiment.titles() if title not in graphs and any(word in title for word in rivals)]
+    return [(ours, title) for ours in graphs for title in against]
 
 
 def _visibility(recommender: Any) -> tuple[Visibility, ...]:

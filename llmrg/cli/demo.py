@@ -50,8 +50,9 @@ def demo(
         truth = load_truth()
         quality = graph_quality(project.graphs(), truth, per_item=1)
         control = graph_quality(unverified(project), truth, per_item=1)
-        with steps("train and rank", 6) as say:
-            table = project.compare(progress=say, config=DEMO_TRAINING, keep=True)
+        more = {} if mind == "attributes" else {"attributes-mind graph": without_model(project)}
+        with steps("train and rank", project.experiment(more=more).trainings(1)) as say:
+            table = project.compare(progress=say, config=DEMO_TRAINING, keep=True, more=more)
         print_comparison(table)
         print_rows("Graphs against the planted truth", *quality_rows(quality, control))
         print_costs(report)
@@ -61,6 +62,19 @@ def demo(
         path = write_demo_report(project, table, (quality, control), report, PICTURED)
     out.print(f"\nreport: [bold]{path.resolve()}[/bold]", soft_wrap=True, highlight=False)
     _next(project, time.monotonic() - started)
+
+
+def without_model(project: Project) -> Mapping[str, ReasoningGraph]:
+    """Graphs of the mind that reads the catalogue's themes, of which the planted reasons are made: what right reasons are worth."""
+    from llmrg.cli.progress import building
+    from llmrg.demo_config import DEMO_BUILD
+    from llmrg.sdk import Project
+
+    home = project.settings.home
+    with Project(project.dataset, store=f"sqlite:///{home / 'attributes.db'}", home=home, mind="attributes") as control:
+        with building("control without a model: readers") as show:
+            control.build(config=DEMO_BUILD, progress=show)
+        return control.graphs()
 
 
 def unverified(project: Project) -> Mapping[str, ReasoningGraph]:

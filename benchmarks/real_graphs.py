@@ -1,0 +1,198 @@
+"""What reasons add to a base model on public data, on top of rules and content, with every control beside it.
+
+    python benchmarks/real_graphs.py --data FOLDER --set ml-1m --model sasrec [--length 50] [--seed 0] [--home FOLDER]
+
+The base model is the one that `base_models.py` trained. Every row is a mix (`llmrg.recommenders.mix`): its weights are fitted on
+validation items, which no member was trained on; a member that does not pay there gets weight 0. Test is read once, for all rows
+together. MovieLens: the reasons are those that a large language model gave per film (`llmrg profiles import films`), content is
+genres. Beauty: content is categories and the words of titles, reasons are the chains of them that two items of a history share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from base_models import MIN_INTERACTIONS, RESULT, folder_of
+from machine import machine
+
+from llmrg.core.themes import Profile, ProfileSource, Themes
+from llmrg.data.dataset import Dataset
+from llmrg.data.profile_tables import read_profile
+from llmrg.data.profiles import catalogue_profile, words_profile
+from llmrg.data.recorded_profiles import RECORDED
+from llmrg.data.registry import load_data
+from llmrg.data.splits import test_position, validation_position
+from llmrg.evaluation.comparison import compare
+from llmrg.evaluation.controls import shuffled_profile
+from llmrg.evaluation.metrics import target_ranks
+from llmrg.evaluation.protocol import ProtocolCard
+from llmrg.evaluation.ranking import Ranks
+from llmrg.recommenders.base import BaseRecommender
+from llmrg.recommenders.ease import Ease
+from llmrg.recommenders.late_weights import Shortlists, choose_weights, shortlists
+from llmrg.recommenders.loading import load_recommender
+from llmrg.recommenders.mix import MixConfig
+from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.sequential_rules import SequentialRules
+from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
+
+CHUNK = 256
+FIT_USERS = 8_000
+HALF_LIVES = (3.0, 20.0)
+WRONG = "wrong "
+"""Profile sources whose items are dealt to each other begin so."""
+
+
+def profiles_of(dataset: Dataset) -> tuple[dict[str, Profile], list[tuple[str, str]], list[tuple[str, str]]]:
+    """Profiles by source, the (view, source) pairs of content, and those of reasons."""
+    if dataset.name.startswith("ml"):
+        films = RECORDED["films"]
+        films.check(dataset.catalogue)
+        source = ProfileSource("films", note=films.note)
+        read = read_profile(films.file, source, set(dataset.catalogue.ids), item=films.item, lists=films.lists)
+        found = {"catalogue": catalogue_profile(dataset), "films": read.profile}
+        return found, [("bag", "catalogue")], [("shared", "films"), ("bag", "films")]
+    found = {"catalogue": catalogue_profile(dataset), "words": words_profile(dataset)}
+    return found, [("bag", source) for source in found], [("shared", source) for source in found]
+
+
+def themes_scores(dataset: Dataset, themes: Themes, pairs: Sequence[tuple[str, str]]) -> list[BaseRecommender]:
+    """Fitted theme scores at every half-life."""
+    made = [
+        ThemeScores(ThemeScoresConfig(view=view, source=source, half_life=half_life))  # type: ignore[arg-type]
+        for view, source in pairs
+        for half_life in HALF_LIVES
+    ]
+    for one in made:
+        one.fit(dataset, {}, themes)
+    return list(made)
+
+
+def cases(dataset: Dataset, position_of: object) -> list[tuple[str, int]]:
+    """(user, held-out position) of all users that are long enough."""
+    places = [(user, position_of(history)) for user, history in dataset.histories.items()]  # type: ignore[operator]
+    return [(user, place) for user, place in places if place]
+
+
+def chunks(
+    dataset: Dataset, members: Sequence[BaseRecommender], held_out: Sequence[tuple[str, int]], say: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(members, B, N) scores, (B,) targets, (B, N) items taken before."""
+    row, began = dataset.catalogue.row, time.monotonic()
+    for start in range(0, len(held_out), CHUNK):
+        part = held_out[start : start + CHUNK]
+        queries = [Query.at(dataset.histories[user], place) for user, place in part]
+        targets = np.array([row(dataset.histories[user].items[place]) - 1 for user, place in part])
+        hidden = np.zeros((len(part), len(dataset.catalogue)), dtype=bool)
+        for line, query in zip(hidden, queries, strict=True):
+            line[[row(item) - 1 for item in query.history.items]] = True
+        yield np.stack([member.mix_scores(queries) for member in members]), targets, hidden
+        done = start + len(part)
+        print(f"{say}: {done:,}/{len(held_out):,} users, {time.monotonic() - began:,.0f} s", flush=True)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
+    options.add_argument("--set", required=True)
+    options.add_argument("--model", required=True)
+    options.add_argument("--length", type=int, default=50)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/base"))
+    chosen = options.parse_args()
+    dataset = load_data(chosen.set, data_dir=chosen.data, min_interactions=MIN_INTERACTIONS.get(chosen.set, 1))
+    base = load_recommender(folder_of(chosen.home, chosen.set, chosen.model, chosen.length, chosen.seed))
+    profiles, content_pairs, reason_pairs = profiles_of(dataset)
+    wrong = {f"{WRONG}{name}": shuffled_profile(profile, chosen.seed) for name, profile in profiles.items()}
+    named = [Profile(profile.source.__class__(name), profile.appeals) for name, profile in {**profiles, **wrong}.items()]
+    themes = Themes({}, tuple(named))
+    rules, ease = SequentialRules(), Ease()
+    for one in (rules, ease):
+        one.fit(dataset)
+    content = themes_scores(dataset, themes, content_pairs)
+    reasons = themes_scores(dataset, themes, reason_pairs)
+    dealt = themes_scores(dataset, themes, [(view, WRONG + source) for view, source in reason_pairs])
+    members = [base, rules, ease, *content, *reasons, *dealt]
+    at = {id(member): number for number, member in enumerate(members)}
+    title = chosen.model
+    mixes: dict[str, list[BaseRecommender]] = {
+        "sequential rules": [rules],
+        "EASE": [ease],
+        title: [base],
+        f"{title} + rules": [base, rules],
+        f"{title} + rules + content": [base, rules, *content],
+        f"{title} + rules + reasons": [base, rules, *reasons],
+        f"{title} + rules + content + reasons": [base, rules, *content, *reasons],
+        f"{title} + rules + content + reasons of wrong items": [base, rules, *content, *dealt],
+    }
+    dice = np.random.default_rng(chosen.seed)
+    fit_cases = cases(dataset, validation_position)
+    if len(fit_cases) > FIT_USERS:
+        fit_cases = [fit_cases[i] for i in np.sort(dice.choice(len(fit_cases), FIT_USERS, replace=False))]
+    found = [shortlists(*one, dice) for one in chunks(dataset, members, fit_cases, "validation")]
+    lists = Shortlists(np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found]))
+    weights, validation = np.zeros((len(mixes), len(members))), {}
+    for line, (name, parts) in zip(weights, mixes.items(), strict=True):
+        which = [at[id(part)] for part in parts]
+        keep = np.arange(len(which)) == 0
+        fitted = choose_weights(Shortlists(lists.scores[which], lists.log_share), keep, MixConfig().least, dice)
+        line[which], validation[name] = fitted.weights, fitted.ndcg
+        print(f"{name}: validation NDCG@10 {fitted.ndcg:.4f}", dict(zip(which, fitted.weights.round(3), strict=True)), flush=True)
+    asked = cases(dataset, test_position)
+    ranks: dict[str, list[np.ndarray]] = {name: [] for name in mixes}
+    bare: dict[str, list[np.ndarray]] = {name: [] for name in mixes}
+    for scores, targets, hidden in chunks(dataset, members, asked, "test"):
+        for name, line in zip(mixes, weights, strict=True):
+            used = np.flatnonzero(line)
+            mixed = np.tensordot(line[used].astype(np.float32), scores[used], axes=1)
+            ranks[name].append(target_ranks(mixed, targets, hidden))
+            bare[name].append(target_ranks(mixed, targets))
+    users = tuple(user for user, _ in asked)
+    none = np.zeros((len(users), 1), dtype=np.int64)
+    rows = {name: [Ranks(users, np.concatenate(ranks[name]), np.concatenate(bare[name]), none)] for name in mixes}
+    first = f"{title} + rules"
+    deciding = f"{title} + rules + content + reasons"
+    card = ProtocolCard(
+        chosen.set,
+        len(users),
+        len(dataset.catalogue),
+        (chosen.seed,),
+        weights=f"on the validation items of {len(fit_cases):,} users, which no member was trained on",
+    )
+    contrasts = [
+        (first, title),
+        (deciding, f"{title} + rules + content"),
+        (deciding, f"{title} + rules + content + reasons of wrong items"),
+        (f"{title} + rules + reasons", title),
+    ]
+    table = compare(rows, first, card, len(dataset.catalogue), contrasts)
+    for one in table.rows:
+        print(f"{one.name:55} NDCG@10 {one.metrics['NDCG@10'].mean:.4f}  HR@10 {one.metrics['HR@10'].mean:.4f}")
+    for two in table.contrasts:
+        print(
+            f"{two.name} against {two.against}: {two.difference.mean:+.4f} [{two.difference.low:+.4f}, {two.difference.high:+.4f}] p {two.p}"
+        )
+    names = [
+        getattr(member, "name", "") + f" {getattr(getattr(member, 'config', None), 'half_life', '') or ''}" for member in members
+    ]
+    result = {
+        "machine": machine(),
+        "base": json.loads(RESULT.read_text(encoding="utf-8"))[
+            folder_of(chosen.home, chosen.set, chosen.model, chosen.length, chosen.seed).name
+        ],
+        "members": [name.strip() for name in names],
+        "weights": {name: line.tolist() for name, line in zip(mixes, weights, strict=True)},
+        "validation_ndcg": validation,
+        "table": table.to_json(),
+    }
+    path = RESULT.with_name(f"real_{chosen.set}-{chosen.model}-{chosen.length}-{chosen.seed}.json")
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
