@@ -16,9 +16,14 @@ from llmrg.core.records import History, ReasoningGraph, Step
 from llmrg.encoders.arrays import NEVER, GraphArrays, Kind
 from llmrg.encoders.building import Texts, imagined_arrays, imagined_layer, reasoned_arrays, reasoned_layer
 from llmrg.encoders.placed_steps import PlacedSteps
-from llmrg.explanations.explain import fits
 
 Make = Callable[..., tuple[History, ReasoningGraph]]
+
+
+def fits(step: Step, history: History) -> bool:
+    """Whether the step speaks of the items that stand in this history at its positions: the rule of explanations."""
+    caused = step.cause_position is None or history.items[step.cause_position] == step.cause
+    return caused and (step.kind == "imagined" or history.items[step.position] == step.item)
 
 
 class Walk:
