@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from llmrg.data.demo_set import load_demo
+from llmrg.data.profiles import catalogue_profile
 from llmrg.graph_store.browser_pack import FOLDER, saved_queries, write_pack
 from llmrg.sdk import Project
 from llmrg.testing.neo4j_browser import Neo4jBrowser, open_browser
@@ -16,7 +17,13 @@ from llmrg.testing.neo4j_server import USER, LocalNeo4j
 
 PASSWORD = "only-for-images"
 READERS = 18
-PARAMETERS = {"namespace": "demo", "user": "reader-018", "other": "reader-012", "item": "Looking Backward"}
+PARAMETERS = {
+    "namespace": "demo",
+    "user": "reader-018",
+    "other": "reader-012",
+    "item": "Looking Backward",
+    "theme": "time travel",
+}
 STILL = """() => {
   const places = [...document.querySelectorAll('g.node')].map(node => node.getAttribute('transform')).join();
   const still = places === window.placesBefore;
@@ -46,6 +53,7 @@ def build(server: LocalNeo4j, home: Path) -> None:
     some = demo.only(list(demo.histories)[:READERS])
     with Project(some, home=home, store=server.get_connection_url(), store_user=USER, store_password=PASSWORD) as project:
         project.build(mind="attributes")
+        project.store.put_profile(project.name, catalogue_profile(some))
 
 
 def photograph(browser: Neo4jBrowser, title: str, file: Path) -> None:

@@ -13,6 +13,7 @@ import neo4j
 import pytest
 
 from llmrg.agents.config import BuildConfig
+from llmrg.data.profiles import catalogue_profile
 from llmrg.graph_store.browser_pack import FOLDER, SavedQuery, saved_queries, style, write_pack
 from llmrg.sdk import Project
 from llmrg.testing.neo4j_browser import Neo4jBrowser, open_browser, why_no_browser
@@ -39,6 +40,7 @@ def server(neo4j_version: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         where = {"store": started.get_connection_url(), "store_user": "neo4j", "store_password": PASSWORD}
         with Project(world.dataset, home=tmp_path_factory.mktemp("home"), **where) as project:
             project.build(mind="attributes", config=BuildConfig(wave=1))  # so that the knowledge base is used
+            project.store.put_profile(project.name, catalogue_profile(world.dataset))
         yield started
 
 
@@ -55,7 +57,12 @@ def parameters(driver: neo4j.Driver) -> dict[str, str]:
         "MATCH (:User {name: 'reader-001'})-[:HAS]->(:Reason {cause_kind: 'item'})-[:LEADS_TO]->(item)<-[:LEADS_TO]-(:Knowledge)"
         " RETURN item.name AS item LIMIT 1"
     ).records
-    return {"namespace": "planted", "user": "reader-001", "other": "reader-002", "item": found[0]["item"]}
+    themes = driver.execute_query(
+        "MATCH (:User {name: 'reader-001'})-[:HAS]->(:Reason)-[:OF]->(t:Theme)<-[:APPEALS_FOR]-(:Item)"
+        " RETURN t.name AS theme LIMIT 1"
+    ).records
+    named = {"item": found[0]["item"], "theme": themes[0]["theme"]}
+    return {"namespace": "planted", "user": "reader-001", "other": "reader-002"} | named
 
 
 @pytest.fixture(scope="module")
