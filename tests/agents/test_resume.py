@@ -218,3 +218,22 @@ async def test_costs_add_up_over_the_calls_of_one_run(world, nosy, build_with, s
     assert run.costs["calls"] == first.total("calls") + second.total("calls")
     assert run.costs["reason.asked"] == first.counts["reason.asked"] + second.counts["reason.asked"]
     assert replace(run, ended_at=None).status == "done"
+
+
+async def test_a_draft_that_a_long_history_left_behind_is_gone_on_with(world, store, attributes, with_items) -> None:
+    """The positions between its end and the last `l_tru` are never built; the draft grows from its own end all the same."""
+    items = tuple(world.dataset.catalogue.ids[:40])
+    config = BuildConfig(block_size=2, l_tru=4, wave=1, concurrency=1)
+    cut = Fuse(3)
+    with pytest.raises(PowerCutError):
+        await build_fused(with_items(world.dataset, {"u": items[:6]}).only(["u"]), store, attributes, config, cut)
+    (run,) = store.runs(world.dataset.name)
+    begun = store.draft(world.dataset.name, run.id, "u")[1]
+    assert 0 < begun < 6
+    await build_fused(with_items(world.dataset, {"u": items}).only(["u"]), store, attributes, config, Fuse())
+    graph = store.graph(world.dataset.name, "u")
+    assert graph.run == run.id
+    positions = {step.position for step in graph.steps if step.kind == "reasoned"}
+    assert min(positions) < begun
+    assert max(positions) >= 36
+    assert not positions & set(range(begun, 36))
