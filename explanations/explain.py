@@ -1,88 +1,101 @@
-"""Why an item: the chain of accepted steps that leads from the history to it, or the news that there is none.
+"""Why an item: the reasons that took part in its score, or the news that none did.
 
-An explanation is a list of stored steps and nothing else, so every edge it shows is an edge of the store.
+An explanation shows stored steps and items of the history and nothing else, so every edge it shows is an edge of the store.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llmrg.core.contribution import Contribution
 from llmrg.core.errors import CallerError
-from llmrg.core.records import History, ReasoningGraph, Step
+from llmrg.core.records import History, ReasoningGraph
+from llmrg.core.themes import Themes
 from llmrg.data.dataset import Catalogue
-from llmrg.explanations.wording import cause_of, title_of
-
-Chain = tuple[Step, ...]
+from llmrg.explanations.chains import Chain, chains_to, strength
+from llmrg.explanations.reasons import Part, parts_of
+from llmrg.explanations.telling import chain_lines, part_lines
+from llmrg.explanations.wording import title_of
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The chain that leads to a recommended item, oldest step first; the last step is the imagined one."""
+    """What the score of a recommended item is the sum of; without a recommender, the chain that leads to the item."""
 
     user: str
     item: str
     steps: Chain = ()
+    """All stored steps that are shown, those of the strongest reason first. Without a recommender: one chain, oldest first."""
     score: float = 0.0
-    """Score of the weakest step, in [0, 1]; 0 if there is no chain."""
+    """Score of the weakest of these steps, in [0, 1]; 0 if there is none."""
     verified: bool = False
     """Whether the steps of the graph were verified (`explanations.verification`); their scores mean nothing else."""
+    attributed: bool = False
+    """Whether a recommender told what the score is the sum of. If not, nobody knows whether the chain took part in it."""
+    parts: tuple[Part, ...] = ()
+    """What the score is the sum of: reasons first, best first, then the rest."""
+
+    @property
+    def reasons(self) -> tuple[Part, ...]:
+        """Themes and imagined steps that speak for the item, best first; those next to nothing left out."""
+        return tuple(part for part in self.parts if part.is_reason and part.counts)
 
     @property
     def found(self) -> bool:
-        """Whether a chain of accepted steps leads to the item."""
-        return bool(self.steps)
+        """Whether a reason took part in the score; without a recommender, whether a chain leads to the item."""
+        return bool(self.reasons) if self.attributed else bool(self.steps)
+
+    def lines(self, catalogue: Catalogue, most: int = 4) -> tuple[str, ...]:
+        """A summary, then the `most` strongest reasons and where the rest comes from; or the last `most` steps of the chain."""
+        if self.attributed:
+            return part_lines(self.parts, self.reasons, catalogue, self.verified, most)
+        return chain_lines(self.steps, catalogue, self.verified, most)
 
     def text(self, catalogue: Catalogue, most: int = 4) -> str:
-        """A few readable lines: the last `most` steps, and how many came before them."""
+        """A few readable lines, most important first; `most` as in `lines`."""
         title = title_of(catalogue, self.item)
-        if not self.found:
-            return f"no {'verified ' if self.verified else ''}chain leads to “{title}”"
-        count = len(self.steps)
-        steps = "step" if count == 1 else "steps"
-        checked = f"{count} verified {steps}, the weakest with score {self.score:.2f}"
-        lines = [f"“{title}”: {checked if self.verified else f'{count} {steps}, not verified'}"]
-        shown = self.steps[-most:] if most > 0 else ()
-        if len(shown) < count:
-            lines.append(f"  ({count - len(shown)} earlier)")
-        return "\n".join(lines + [f"  {_line(step, catalogue, self.verified)}" for step in shown])
+        first, *rest = self.lines(catalogue, most)
+        if not self.attributed and not self.found:
+            return f"{first} to “{title}”"
+        return "\n".join([f"“{title}”: {first}", *(f"  {line}" for line in rest)])
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values only."""
-        steps = [step.to_json() for step in self.steps]
+    def to_json(self, catalogue: Catalogue | None = None) -> dict[str, Any]:
+        """Plain values only; with a catalogue the parts name the titles of their items."""
         told = {"user": self.user, "item": self.item, "found": self.found, "verified": self.verified, "score": self.score}
-        return {**told, "steps": steps}
+        parts = [part.to_json(catalogue) for part in self.parts]
+        steps = [step.to_json() for step in self.steps]
+        return {**told, "attributed": self.attributed, "parts": parts, "steps": steps}
 
 
 Recommended = tuple[str, float, Explanation]
 """Item, the recommender's score of it (any scale, higher is better), and why."""
 
 
-def _line(step: Step, catalogue: Catalogue, verified: bool) -> str:
-    notes = [f"{step.score:.2f}"] if verified else []
-    if step.kind == "imagined":
-        notes.append("imagined")
-    if step.origin == "knowledge":
-        notes.append("knowledge base")
-    told = f" ({', '.join(notes)})" if notes else ""
-    return f"{cause_of(step, catalogue)} → {step.reason} → “{title_of(catalogue, step.item)}”{told}"
-
-
 def explain(
-    graph: ReasoningGraph, history: History, item: str, position: int | None = None, *, verified: bool = False
+    graph: ReasoningGraph,
+    history: History,
+    item: str,
+    position: int | None = None,
+    *,
+    contributions: Sequence[Contribution] | None = None,
+    themes: Themes | None = None,
+    verified: bool = False,
 ) -> Explanation:
-    """The best chain of accepted steps from the history to `item`.
+    """What took part in the item's score.
 
-    Only steps that a recommendation for `position` may use are looked at (`graph.before`), of the imagined ones those of the
-    latest cut. A chain is followed back from the imagined step along its causes, within one chain number, to a root or to the
-    item it started from. Of several chains the one whose weakest step is strongest wins; among equals the one with the higher
-    product. Steps that contradict the history (a graph built on other data) are not used.
+    A theme is shown by the accepted steps that asked for it: those whose reason belongs to it, at the positions that the
+    contribution names. Where the graph has none (a history given on the spot, a theme that only profiles name) it is told by the
+    items at these positions. An imagined step is shown with the chain it was grown from. Only steps that a recommendation for
+    `position` may use are looked at (`graph.before`), of the imagined ones those of the latest cut; steps that contradict the
+    history (a graph built on other data) are not shown.
 
     Args:
         position: recommend for this position; by default the one after the last item.
+        contributions: `recommender.contributions(query, item)` for the same position, an empty list included. Without them the
+            best chain that leads to the item is shown (`chains_to`), and it is not known whether it took part.
+        themes: which theme a reason's text belongs to; by default each text is its own.
         verified: the steps of the graph were verified (`was_verified` tells): the explanation calls them so.
     Raises: CallerError: the graph is another user's, or the position is not in 0..len(history).
     """
@@ -93,40 +106,10 @@ def explain(
     if not 0 <= position <= len(history):
         raise CallerError(f"position {position} is not in 0..{len(history)} (user {history.user!r})")
     known, past = graph.before(position), history.before(position)
-    cut = max(known.cuts(), default=None)
-    ends = [step for step in known.imagined(cut) if step.item == item and fits(step, past)] if cut is not None else []
-    if not ends:
-        return Explanation(history.user, item, verified=verified)
-    paths = _paths(step for step in known.reasoned() if fits(step, past))
-    best = max(((*_best(paths, end), end) for end in ends), key=_strength)
-    return Explanation(history.user, item, best, min(step.score for step in best), verified)
-
-
-def fits(step: Step, history: History) -> bool:
-    """Whether the step speaks of the items that stand in this history at its positions."""
-    if step.cause_position is not None and history.items[step.cause_position : step.cause_position + 1] != (step.cause,):
-        return False
-    return step.kind == "imagined" or history.items[step.position : step.position + 1] == (step.item,)
-
-
-Paths = dict[tuple[int, int], list[Chain]]
-
-
-def _paths(steps: Iterable[Step]) -> Paths:
-    """(chain number, position) -> for each step that ends there, the best way to it."""
-    paths: Paths = defaultdict(list)
-    for step in sorted(steps, key=lambda s: s.position):
-        paths[step.chain, step.position].append((*_best(paths, step), step))
-    return paths
-
-
-def _best(paths: Paths, step: Step) -> Chain:
-    """The best way to the cause of the step; empty where the step is the first of its chain."""
-    if step.cause_position is None:
-        return ()
-    return max(paths.get((step.chain, step.cause_position), []), key=_strength, default=())
-
-
-def _strength(chain: Chain) -> tuple[float, float, int]:
-    scores = [step.score for step in chain]
-    return min(scores), math.prod(scores), -len(chain)
+    if contributions is None:
+        best = max(chains_to(known, past, item), key=strength, default=())
+        return Explanation(history.user, item, best, min((step.score for step in best), default=0.0), verified)
+    parts = parts_of(contributions, known, past, item, themes or Themes())
+    shown = dict.fromkeys(step for part in parts if part.is_reason and part.counts for chain in part.chains for step in chain)
+    weakest = min((step.score for step in shown), default=0.0)
+    return Explanation(history.user, item, tuple(shown), weakest, verified, True, parts)

@@ -89,6 +89,9 @@ class Row:
     rays: tuple[Ray, ...]
     refused: tuple[Step, ...] = ()
     details: str = ""
+    why: str = ""
+    """Under the title: the reason that did most and its share of the score, or that there is none; "" if nobody told."""
+    has_reason: bool = False
 
 
 @dataclass(frozen=True)

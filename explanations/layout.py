@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from llmrg.core.errors import CallerError
 from llmrg.core.records import History, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue
-from llmrg.explanations.explain import fits
+from llmrg.explanations.chains import fits
+from llmrg.explanations.explain import Explanation
 from llmrg.explanations.geometry import Label, Layout, Link, Refusal, Stop, Track
 from llmrg.explanations.lanes import Strand, assign, begin, strands
 from llmrg.explanations.measure import shorten, width, wrap
@@ -38,6 +39,7 @@ def lay_out(
     cut: int | None = None,
     *,
     verified: bool = False,
+    whys: Mapping[str, Explanation] | None = None,
 ) -> Layout:
     """Place the steps that a recommendation after this history may use.
 
@@ -45,6 +47,7 @@ def lay_out(
         ranks: item -> 1-based rank of the recommended items.
         cut: draw what was imagined from this cut; by default the latest one.
         verified: the steps were verified.
+        whys: item -> what the score of a recommended item is the sum of, where a recommender told.
     Raises: CallerError: the graph is another user's.
     """
     if graph.user != history.user:
@@ -67,7 +70,7 @@ def lay_out(
     x_rows = gate + FAN
     spans = [_span(strand, xs, gate) for strand in plan]
     lanes = assign(spans, [_left_strand(strand, plan) for strand in plan])
-    body = max((max(lanes, default=-1) + 1) * LANE, rows_height(imagined, refused, ranks or {}), 60.0)
+    body = max((max(lanes, default=-1) + 1) * LANE, rows_height(imagined, refused, ranks or {}, whys or {}), 60.0)
     pitch = min(body / (max(lanes, default=0) + 1), MOST_LANE)
     stacks = Counter(step.position for step in refused if step.kind == "reasoned")
     band = 34 + CROSS * max(stacks.values()) if stacks else 14.0
@@ -75,7 +78,8 @@ def lay_out(
     floor = top + body
     ys = [floor - pitch * (lane + 0.5) for lane in lanes]
     tracks = _tracks(plan, spans, lanes, ys, xs, gate, catalogue)
-    rows = place_rows(catalogue, imagined, refused, ranks or {}, _ray_starts(plan, ys, xs, gate), x_rows, top, body)
+    starts = _ray_starts(plan, ys, xs, gate)
+    rows = place_rows(catalogue, imagined, refused, ranks or {}, whys or {}, starts, x_rows, top, body)
 
     tilted = column < TILT_BELOW
     stops = tuple(_stop(history, p, x, column, tilted, catalogue) for p, x in xs.items())

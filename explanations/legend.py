@@ -7,6 +7,7 @@ from markupsafe import Markup
 from llmrg.explanations.geometry import Label, Layout
 from llmrg.explanations.markup import badge, circle, cross, diamond, line, square, tag, text
 from llmrg.explanations.measure import width
+from llmrg.explanations.telling import NO_REASON
 
 Entry = tuple[Markup, str]
 """A mark in a box of 30 x 18 px, and its meaning."""
@@ -37,6 +38,16 @@ def legend(layout: Layout) -> list[Entry]:
         (bool(rays), _segment("lg-ray", 2.2), "imagined continuation"),
         (bool(refused), cross(15, 9), "rejected by verification" if layout.verified else "rejected"),
         (any(row.rank for row in layout.rows), badge(15, 9, 1), "recommended, with rank"),
+        (
+            any(row.has_reason for row in layout.rows),
+            text("%", 15, 13, "lg-because lg-middle"),
+            "the reason that did most, and its share of the score",
+        ),
+        (
+            any(row.why == NO_REASON for row in layout.rows),
+            text("no", 15, 13, "lg-none lg-middle"),
+            "no reason took part in the score",
+        ),
     ]
     return [(tag("g", mark, class_="lg-sample"), words) for there, mark, words in entries if there]
 

@@ -10,7 +10,7 @@ from llmrg.data.dataset import Catalogue
 from llmrg.explanations.explain import Recommended
 from llmrg.explanations.layout import lay_out
 from llmrg.explanations.page import draw_page
-from llmrg.explanations.svg import ranks_of
+from llmrg.explanations.svg import ranks_of, whys_of
 
 CONTROLS, TALLEST = 330, 900
 """px above and under the picture; the most that a cell takes before it scrolls."""
@@ -32,7 +32,8 @@ def notebook_html(
     Raises: CallerError: the graph is another user's.
     """
     page = draw_page(catalogue, history, graph, recommendations, title=title, simulated=simulated, cut=cut, verified=verified)
-    height = min(lay_out(catalogue, history, graph, ranks_of(recommendations), cut).height + CONTROLS, TALLEST)
+    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, whys=whys_of(recommendations))
+    height = min(layout.height + CONTROLS, TALLEST)
     return (
         f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="Reasoning graph" '
         f'style="width:100%;height:{height:.0f}px;border:0"></iframe>'

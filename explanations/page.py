@@ -1,4 +1,4 @@
-"""One user's page: the picture, the recommendations with their chains, every step in a table. Nothing is loaded from outside."""
+"""One user's page: the picture, the recommendations with their reasons, every step in a table. Nothing is loaded from outside."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from markupsafe import Markup
 
 from llmrg.core.records import History, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue
-from llmrg.explanations.explain import Recommended
+from llmrg.explanations.explain import Explanation, Recommended
 from llmrg.explanations.geometry import Layout
 from llmrg.explanations.layout import lay_out
 from llmrg.explanations.legend import legend_items
-from llmrg.explanations.svg import Numbers, colour, inline, numbered, ranks_of
+from llmrg.explanations.reasons import Part
+from llmrg.explanations.svg import Numbers, colour, inline, numbered, ranks_of, whys_of
+from llmrg.explanations.telling import checked, name_of, rest_of, shares_of, shown, steps_of
 from llmrg.explanations.templating import render
-from llmrg.explanations.wording import cause_of, clean, origin_of, title_of, verdict_of
+from llmrg.explanations.wording import cause_of, clean, count_of, origin_of, title_of, verdict_of
 
 OPEN_STEPS = 4
 """Steps of a chain that a card shows at once; the earlier ones open on demand."""
+MOST_REASONS = 4
+"""Reasons that a card shows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,27 @@ class _Pace:
 
 
 @dataclass(frozen=True)
+class _Run:
+    """Steps joined end to end; on a card only the last ones are open."""
+
+    earlier: tuple[_Pace, ...]
+    late: tuple[_Pace, ...]
+
+
+@dataclass(frozen=True)
+class _Reason:
+    """One part of a score that reasons added."""
+
+    name: str
+    shares: str
+    checked: str
+    sources: str
+    items: str
+    steps: str
+    runs: tuple[_Run, ...]
+
+
+@dataclass(frozen=True)
 class _Card:
     """One recommendation."""
 
@@ -42,11 +67,15 @@ class _Card:
     score: float
     found: bool
     verified: bool
-    weakest: float
+    attributed: bool
+    summary: str
+    checked: str
     chain: int
     steps: str
-    earlier: tuple[_Pace, ...]
-    paces: tuple[_Pace, ...]
+    run: _Run
+    reasons: tuple[_Reason, ...]
+    more: int
+    rest: tuple[str, ...]
 
 
 def draw_page(
@@ -69,7 +98,8 @@ def draw_page(
         verified: the steps were verified (`was_verified` tells): the page calls them so.
     Raises: CallerError: the graph is another user's.
     """
-    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, verified=verified)
+    whys = whys_of(recommendations)
+    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, verified=verified, whys=whys)
     heading = clean(title) or f"Reasoning graph of user {clean(history.user)}"
     numbers = numbered(layout)
     chains = sorted({step.chain for step in numbers})
@@ -100,25 +130,49 @@ def _facts(layout: Layout, history: History, graph: ReasoningGraph, noun: str) -
     refused = len(known.rejected()) - waiting
     chains = len({step.chain for step in known.reasoned()})
     step, unchecked = ("verified step", "") if layout.verified else ("step", ", not verified")
-    facts = [_count(len(history), noun), f"{_count(reasoned, step)} in {_count(chains, 'chain')}{unchecked}"]
+    facts = [count_of(len(history), noun), f"{count_of(reasoned, step)} in {count_of(chains, 'chain')}{unchecked}"]
     if layout.cut is not None:
         facts.append(f"{len(imagined)} imagined from cut {layout.cut}")
     if waiting:
-        facts.append(f"{_count(waiting, 'step')} waiting for review")
+        facts.append(f"{count_of(waiting, 'step')} waiting for review")
     return [*facts, f"{refused} rejected"] if known.steps else [facts[0], "no steps yet"]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _card(rank: int, entry: Recommended, catalogue: Catalogue, numbers: Numbers) -> _Card:
     item, score, why = entry
-    paces = tuple(_pace(step, catalogue) for step in why.steps)
-    steps = " ".join(str(numbers[step]) for step in why.steps if step in numbers)
-    chain = why.steps[-1].chain if why.found else -1
-    early, late = paces[:-OPEN_STEPS], paces[-OPEN_STEPS:]
-    return _Card(rank, title_of(catalogue, item), score, why.found, why.verified, why.score, chain, steps, early, late)
+    reasons = why.reasons if why.attributed else ()
+    return _Card(
+        rank,
+        title_of(catalogue, item),
+        score,
+        why.found,
+        why.verified,
+        why.attributed,
+        why.lines(catalogue, 0)[0],
+        checked(why.steps, why.verified),
+        why.steps[-1].chain if why.steps else -1,
+        _numbers(why.steps, numbers),
+        _run(why.steps, catalogue),
+        tuple(_reason(part, why, catalogue, numbers) for part in reasons[:MOST_REASONS]),
+        len(reasons[MOST_REASONS:]),
+        rest_of(why.parts, reasons),
+    )
+
+
+def _reason(part: Part, why: Explanation, catalogue: Catalogue, numbers: Numbers) -> _Reason:
+    steps = steps_of(part)
+    runs = tuple(_run(chain, catalogue) for chain in part.chains)
+    items, sources = "" if steps else shown(part, catalogue), ", ".join(clean(name) for name in part.sources)
+    return _Reason(name_of(part), shares_of(part), checked(steps, why.verified), sources, items, _numbers(steps, numbers), runs)
+
+
+def _numbers(steps: Sequence[Step], numbers: Numbers) -> str:
+    return " ".join(str(numbers[step]) for step in steps if step in numbers)
+
+
+def _run(chain: Sequence[Step], catalogue: Catalogue) -> _Run:
+    paces = tuple(_pace(step, catalogue) for step in chain)
+    return _Run(paces[:-OPEN_STEPS], paces[-OPEN_STEPS:])
 
 
 def _pace(step: Step, catalogue: Catalogue) -> _Pace:

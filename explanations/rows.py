@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from llmrg.core.records import Step
 from llmrg.data.dataset import Catalogue
+from llmrg.explanations.explain import Explanation
 from llmrg.explanations.geometry import Label, Ray, Row
-from llmrg.explanations.measure import shorten
+from llmrg.explanations.measure import shorten, width
+from llmrg.explanations.telling import main_reason
 from llmrg.explanations.wording import clean, step_details, title_of
 
 ROWS_WIDTH = 300.0
@@ -19,14 +21,16 @@ MOST_REFUSED = 8
 """Rejected continuations that are listed; the table under the picture has all."""
 
 
-def rows_height(imagined: Sequence[Step], refused: Sequence[Step], ranks: Mapping[str, int]) -> float:
+def rows_height(
+    imagined: Sequence[Step], refused: Sequence[Step], ranks: Mapping[str, int], whys: Mapping[str, Explanation]
+) -> float:
     """Height of all rows in px."""
     reached = {step.item for step in imagined}
     lone = [item for item in ranks if item not in reached]
     ghosts = min(sum(1 for step in refused if step.kind == "imagined"), MOST_REFUSED)
     return (
         len(reached) * (ROW + GAP)
-        + len(imagined) * RAY
+        + (len(imagined) + len(reached & set(whys))) * RAY
         + len(lone) * (ROW + RAY + GAP)
         + (HEADING + ghosts * REFUSED if ghosts else 0.0)
     )
@@ -37,6 +41,7 @@ def place_rows(
     imagined: Sequence[Step],
     refused: Sequence[Step],
     ranks: Mapping[str, int],
+    whys: Mapping[str, Explanation],
     starts: Mapping[Step, tuple[float, float]],
     x: float,
     top: float,
@@ -52,14 +57,17 @@ def place_rows(
         ys = [starts[step][1] for step in by_item[item]]
         return sum(ys) / len(ys), ranks.get(item, 10**6)
 
-    y = top + (body - rows_height(imagined, refused, ranks)) / 2 + 12
+    y = top + (body - rows_height(imagined, refused, ranks, whys)) / 2 + 12
     rows = []
     for item in [*sorted(by_item, key=height_of), *sorted(set(ranks) - set(by_item), key=lambda i: ranks[i])]:
         title = shorten(title_of(catalogue, item), ROWS_WIDTH - 44, BOLD)
         steps = sorted(by_item.get(item, []), key=lambda s: starts[s][1])
-        rays = tuple(_ray(step, starts[step], x, y + RAY * (n + 1), catalogue) for n, step in enumerate(steps))
-        rows.append(Row(item, title, y, ranks.get(item), rays, (), title_of(catalogue, item)))
-        y += ROW + RAY * max(len(rays), 1) + GAP
+        why, first = whys.get(item), 2 if item in whys else 1
+        rays = tuple(_ray(step, starts[step], x, y + RAY * (n + first), catalogue) for n, step in enumerate(steps))
+        said = _why(why) if why is not None else ""
+        details = "\n".join([title_of(catalogue, item), *(why.lines(catalogue) if why is not None else ())])
+        rows.append(Row(item, title, y, ranks.get(item), rays, (), details, said, why is not None and why.found))
+        y += ROW + RAY * max(len(rays) + first - 1, 1) + GAP
     ghosts = [step for step in refused if step.kind == "imagined"][:MOST_REFUSED]
     y += HEADING - GAP
     for step in ghosts:
@@ -67,6 +75,12 @@ def place_rows(
         rows.append(Row(step.item, text, y, None, (), (step,), step_details(step, catalogue)))
         y += REFUSED
     return tuple(rows)
+
+
+def _why(why: Explanation) -> str:
+    name, share = main_reason(why.parts, why.reasons)
+    room = ROWS_WIDTH - 44 - width(f": {share}", 12)
+    return f"{shorten(name, room, 12)}: {share}" if share else name
 
 
 def _ray(step: Step, start: tuple[float, float], x: float, y: float, catalogue: Catalogue) -> Ray:

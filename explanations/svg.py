@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from llmrg.core.records import History, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue
-from llmrg.explanations.explain import Recommended
+from llmrg.explanations.explain import Explanation, Recommended
 from llmrg.explanations.geometry import Layout, Link, Ray, Refusal, Row, Stop, Track
 from llmrg.explanations.layout import lay_out
 from llmrg.explanations.legend import legend_block
@@ -39,7 +39,7 @@ def draw_svg(
         verified: the steps were verified (`was_verified` tells): the legend calls them so.
     Raises: CallerError: the graph is another user's.
     """
-    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, verified=verified)
+    layout = lay_out(catalogue, history, graph, ranks_of(recommendations), cut, verified=verified, whys=whys_of(recommendations))
     heading = clean(title) or f"Reasoning graph of user {clean(history.user)}"
     return standalone(layout, heading, "This user is simulated." if simulated else "")
 
@@ -47,6 +47,11 @@ def draw_svg(
 def ranks_of(recommendations: Sequence[Recommended]) -> dict[str, int]:
     """Item -> 1-based rank."""
     return {item: rank for rank, (item, _, _) in reversed(list(enumerate(recommendations, start=1)))}
+
+
+def whys_of(recommendations: Sequence[Recommended]) -> dict[str, Explanation]:
+    """Item -> its explanation, where a recommender told what the score is the sum of."""
+    return {item: why for item, _, why in recommendations if why.attributed}
 
 
 def standalone(layout: Layout, heading: str, remark: str) -> str:
@@ -237,7 +242,9 @@ def _row(row: Row, layout: Layout, numbers: Numbers) -> Markup:
     pieces = [tag("title", row.details)]
     pieces.append(badge(x + 14, row.y - 5, row.rank) if row.rank else circle(x + 14, row.y - 4, 4.5, "lg-free"))
     pieces.append(text(row.title, x + 28, row.y, "lg-title" if row.rank else "lg-title lg-light"))
-    if not row.rays:
+    if row.why:
+        pieces.append(text(row.why, x + 28, row.y + 15, "lg-because" if row.has_reason else "lg-none"))
+    elif not row.rays:
         pieces.append(text("no verified chain" if layout.verified else "no chain", x + 28, row.y + 15, "lg-none"))
     steps = " ".join(str(numbers[ray.step]) for ray in row.rays)
     return tag("g", *pieces, class_="lg-row", data_steps=steps)

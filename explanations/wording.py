@@ -11,6 +11,24 @@ from llmrg.data.dataset import Catalogue
 _UNFIT = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+GROUNDS = {
+    "popularity": "how often it is taken",
+    "item knn": "what is taken together",
+    "ease": "what is taken together",
+    "text cosine": "what its text has in common with the history",
+}
+"""Name of a recommender -> what it looks at; all others look at the order."""
+
+
+def ground_of(recommender: str) -> str:
+    """What the part of a score that no reason stands behind comes from."""
+    return GROUNDS.get(recommender, "the order of what was taken")
+
+
+def count_of(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def clean(text: str) -> str:
     """The text on one line, without the characters that XML forbids."""
     return " ".join(_UNFIT.sub(" ", text).split())

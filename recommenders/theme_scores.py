@@ -159,8 +159,10 @@ class ThemeScores(BaseRecommender):
     def _positions(self, row: np.ndarray, query: Query) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
         if self.config.view == "graph" and query.graph is not None:
-            for step, column in self._steps(query):
-                found.setdefault(column, []).append(step.position)
+            steps = self._steps(query)
+            for (step, column), weight in zip(steps, self._weights(steps, len(row)), strict=True):
+                if weight:
+                    found.setdefault(column, []).append(step.position)
             return found
         first = max(0, len(row) - self.config.last)
         profiles = self._rows_for(query, row[first:] - 1).tocoo()

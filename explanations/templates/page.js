@@ -19,9 +19,9 @@
     tip.replaceChildren();
     tip.appendChild(page.createElement("b")).textContent = first;
     lines.forEach((line) => {
-      const row = tip.appendChild(page.createElement("div")), colon = line.indexOf(": ");
-      row.appendChild(page.createElement("i")).textContent = line.slice(0, colon + 2);
-      row.append(line.slice(colon + 2));
+      const row = tip.appendChild(page.createElement("div")), colon = line.indexOf(": "), name = colon < 0 ? 0 : colon + 2;
+      row.appendChild(page.createElement("i")).textContent = line.slice(0, name);
+      row.append(line.slice(name));
     });
     tip.hidden = false;
     place(event);

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
+
+if TYPE_CHECKING:
+    from llmrg.data.dataset import Catalogue
+    from llmrg.explanations.explain import Explanation
+    from llmrg.sdk import Suggestion
 
 
 @app.command()
@@ -16,7 +20,10 @@ def recommend(
     user: Annotated[str | None, typer.Argument(help="A user of the data; or give --items.")] = None,
     items: Annotated[str | None, typer.Option(help="An unseen history: item ids, oldest first, joined by commas.")] = None,
     k: Annotated[int, typer.Option("--count", "-k", help="How many.", min=1)] = 10,
-    name: Annotated[str, typer.Option("--recommender", help="graph, sasrec, skip-markov or popularity.")] = "graph",
+    name: Annotated[
+        str | None,
+        typer.Option("--recommender", help="A trained one: sasrec, sasrec+themes, ... [default: the best on validation items]."),
+    ] = None,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
@@ -24,7 +31,7 @@ def recommend(
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
 ) -> None:
-    """The best unseen items, each with the chain of steps that leads to it.
+    """The best unseen items, each with the reasons that took part in its score, or the news that none did.
 
     \b
     Examples:
@@ -36,14 +43,13 @@ def recommend(
             user, items=items.split(",") if items else None, k=k, recommender=opened.recommender(name)
         )  # fmt: skip
         if as_json:
-            print_json([{**asdict(s), "why": s.why.to_json()} for s in found])
+            print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in found])
             return
         for s in found:
             about = f"[dim]{_escape(s.item)}  score {s.score:.3f}[/dim]"
             out.print(f"{s.rank:>3}. [bold]{_escape(s.title)}[/bold] {about}", highlight=False)
-            if s.why.found:
-                for line in s.why.text(opened.dataset.catalogue).splitlines()[1:]:
-                    out.print(f"     {_escape(line.strip())}", highlight=False, soft_wrap=True)
+            for line in _reasons(s.why, opened.dataset.catalogue):
+                out.print(f"     {_escape(line)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -57,7 +63,9 @@ def explain(
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Why this item for this user: the chain of stored steps, or the news that there is none.
+    """Why this item for this user: what the score of the best trained recommender is the sum of.
+
+    Without a trained recommender: the chain of stored steps that leads to the item, or the news that there is none.
 
     \b
     Example: llmrg explain reader-001 dracula
@@ -65,7 +73,7 @@ def explain(
     with project(data, store, home, columns, on_bad_row) as opened:
         why = opened.explain(user, item)
         if as_json:
-            print_json(why.to_json())
+            print_json(why.to_json(opened.dataset.catalogue))
         else:
             out.print(_escape(why.text(opened.dataset.catalogue, most=20)), highlight=False, soft_wrap=True)
 
@@ -92,6 +100,16 @@ def show(
         path = output or opened.settings.home / "pictures" / opened.dataset.name / f"{name}.html"
         out.print(str(opened.show(user).save(path).resolve()), soft_wrap=True, highlight=False)
     err.print("open it in any browser; nothing is loaded from elsewhere")
+
+
+def _plain(suggestion: Suggestion) -> dict[str, Any]:
+    return {name: getattr(suggestion, name) for name in ("rank", "item", "title", "score")}
+
+
+def _reasons(why: Explanation, catalogue: Catalogue) -> tuple[str, ...]:
+    """The strongest reasons and where the rest comes from; one line where there is none."""
+    first, *rest = why.lines(catalogue, most=2)
+    return tuple(rest) if why.found else (first,) if why.attributed else ()
 
 
 def _escape(text: str) -> str:
