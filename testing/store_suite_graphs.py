@@ -173,11 +173,15 @@ class DraftContract:
         kept, through = store.draft(NAMESPACE, "run 1", "ann")
         assert (in_order(kept), through) == (in_order(steps), 8)
 
-    def test_a_draft_may_start_anywhere(self, store: GraphStore) -> None:
-        """A long history is cut off at its beginning."""
+    def test_what_goes_on_from_a_draft_that_is_gone_is_refused(self, store: GraphStore) -> None:
+        """Another process has published it meanwhile: a draft of the rest alone would be taken for the whole."""
         fill(store)
-        store.append_draft(NAMESPACE, "run 1", "ann", make_graph().steps[2:], 8, 3)
-        assert store.draft(NAMESPACE, "run 1", "ann") == (make_graph().steps[2:], 8)
+        steps = make_graph("ann").steps
+        store.append_draft(NAMESPACE, "run 1", "ann", steps[:3], 4, 0)
+        store.replace_graph(NAMESPACE, make_graph("ann", run="run 1"))
+        with pytest.raises(DraftConflictError, match="ends at position 0, not at 4"):
+            store.append_draft(NAMESPACE, "run 1", "ann", steps[3:], 8, 4)
+        assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
 
     def test_steps_that_do_not_go_on_where_the_draft_ends_are_refused(self, store: GraphStore) -> None:
         fill(store)
