@@ -129,6 +129,8 @@ def main() -> None:
         f"{title} + rules + reasons": [base, rules, *reasons],
         f"{title} + rules + content + reasons": [base, rules, *content, *reasons],
         f"{title} + rules + content + reasons of wrong items": [base, rules, *content, *dealt],
+        f"{title} + rules + EASE + content": [base, rules, ease, *content],
+        f"{title} + rules + EASE + content + reasons": [base, rules, ease, *content, *reasons],
     }
     dice = np.random.default_rng(chosen.seed)
     fit_cases = cases(dataset, validation_position)
@@ -169,6 +171,7 @@ def main() -> None:
         (deciding, f"{title} + rules + content"),
         (deciding, f"{title} + rules + content + reasons of wrong items"),
         (f"{title} + rules + reasons", title),
+        (f"{title} + rules + EASE + content + reasons", f"{title} + rules + EASE + content"),
     ]
     table = compare(rows, first, card, len(dataset.catalogue), contrasts)
     for one in table.rows:

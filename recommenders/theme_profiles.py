@@ -180,25 +180,22 @@ def stored_profiles(profile: Profile, items: ItemRows, themes: Themes) -> ItemPr
 def step_profiles(data: FitData) -> ItemProfiles:
     """What accepted steps of the training parts say of the items they lead to."""
     table = data.graphs if isinstance(data.graphs, GraphTable) else GraphTable.of(data.graphs.values())
-    themes = [data.themes.theme(text) for text in table.texts]
-    columns = {name: number for number, name in enumerate(sorted({name for name in themes if name}))}
-    of_text = np.array([columns.get(name, -1) for name in themes] + [-1], dtype=np.int64)
-    row = np.array([_row(data.items, text) for text in table.texts] + [0], dtype=np.int64)
+    row = np.array([data.items.get(text) for text in table.texts] + [0], dtype=np.int64)
+    reasoned = np.array([text == "reasoned" for text in table.texts] + [False])
     lengths = np.array([len(data.parts.get(user, ())) for user in table.users], dtype=np.int64)
-    steps = table.steps
     owner = np.repeat(np.arange(len(table.users)), np.diff(table.offsets))
-    reasoned = np.array([text == "reasoned" for text in table.texts] + [False])[steps["kind"]]
-    keep = steps["accepted"] & reasoned & (steps["seen"] <= lengths[owner] if len(owner) else True)
-    keep &= (of_text[steps["reason"]] >= 0) & (row[steps["item"]] > 0)
+    steps = table.steps
+    keep = steps["accepted"] & reasoned[steps["kind"]] & (row[steps["item"]] > 0) & (steps["seen"] <= lengths[owner])
     kept, owner = steps[keep], owner[keep]
-    item, theme, weight = row[kept["item"]] - 1, of_text[kept["reason"]], kept["score"].astype(np.float32)
+    said, which = np.unique(kept["reason"], return_inverse=True)
+    names = [data.themes.theme(table.texts[text]) for text in said.tolist()]
+    columns = {name: number for number, name in enumerate(sorted({name for name in names if name}))}
+    theme = np.array([columns.get(name, -1) for name in names], dtype=np.int64)[which]
+    kept, owner, theme = kept[theme >= 0], owner[theme >= 0], theme[theme >= 0]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(table.users)))]).astype(np.int64)
-    own = OwnSteps.of(table.users, offsets, item, theme, weight, (len(data.items), len(columns)))
+    weight = kept["score"].astype(np.float32)
+    own = OwnSteps.of(table.users, offsets, row[kept["item"]] - 1, theme, weight, (len(data.items), len(columns)))
     return ItemProfiles.of(tuple(columns), shares(own.counts), own)
-
-
-def _row(items: ItemRows, text: str) -> int:
-    return items.row(text) if text in items else 0
 
 
 def attribute_matrix(data: FitData) -> csr_matrix:

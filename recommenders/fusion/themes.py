@@ -262,7 +262,7 @@ class ThemesFusion(nn.Module):
         self.config = config
         self.theme = nn.Parameter(torch.randn(themes, config.size) / config.size**0.5)
         self.gate = nn.Parameter(torch.zeros(themes), requires_grad=config.gates)
-        self.mixture = nn.Parameter(torch.zeros(len(config.views), len(config.half_lives)))
+        self.mixture = nn.Parameter(torch.zeros(max(len(config.views), 1), len(config.half_lives)))
         self.scale = nn.Parameter(torch.zeros(()))
         self.imagined = nn.Parameter(torch.zeros(()))
 
