@@ -65,6 +65,7 @@ class ItemChatMind:
     """
 
     default_tau = SharedThemesMind.default_tau
+    cut_every = SharedThemesMind.cut_every
 
     def __init__(
         self,

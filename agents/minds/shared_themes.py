@@ -7,7 +7,9 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from pydantic import BaseModel, PositiveInt
+from scipy.sparse import csr_array
 
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, OpenChain, Verdict
 from llmrg.core.records import stable_key
@@ -28,7 +30,7 @@ class SharedThemesConfig(BaseModel, frozen=True):
 
 
 class SharedThemesMind:
-    """Reasons are themes that cause and item share; a theme is worth its rarity times the lesser of its two strengths.
+    """Reasons are themes that cause and item share; a theme is worth its rarity times how strongly each stands for it.
 
     Reasoner: for each theme that an earlier item of the history shares, the latest such item, or the one in which an open chain
     for the theme ends; open chains first, then the themes of most worth. An item that shares nothing is a root for its own
@@ -43,6 +45,8 @@ class SharedThemesMind:
     """
 
     default_tau = 0.8
+    cut_every = 2
+    """A cut costs no call: see `BuildConfig.cut_every`."""
     kind_of_theme = "theme"
     """What a theme is called in critiques."""
 
@@ -54,16 +58,32 @@ class SharedThemesMind:
         self._ids = tuple(themes)
         counts = Counter(theme for own in themes.values() for theme in own)
         self._rarity = {theme: math.log(len(self._ids) / count) for theme, count in counts.items()}
-        self._carriers: dict[str, list[str]] = {}
-        for item, own in themes.items():
-            for theme in own:
-                self._carriers.setdefault(theme, []).append(item)
+        self._row = {item: row for row, item in enumerate(self._ids)}
+        self._column = {theme: column for column, theme in enumerate(self._rarity)}
+        rows = np.repeat(np.arange(len(self._ids)), [len(own) for own in themes.values()])
+        columns = np.array([self._column[theme] for own in themes.values() for theme in own], dtype=np.int64)
+        strengths = np.array([strength for own in themes.values() for strength in own.values()], dtype=np.float64)
+        self._matrix = csr_array((strengths, (rows, columns)), shape=(len(self._ids), len(self._column)))
+        """(items, themes): strengths."""
+        by_theme = np.split(rows[np.argsort(columns, kind="stable")], np.cumsum(np.bincount(columns, minlength=len(counts)))[:-1])
+        self._carriers = dict(zip(self._column, by_theme, strict=True)) if counts else {}
+        """Theme -> rows of the items that stand for it."""
+        self._place = np.argsort(np.argsort(np.array(self._ids, dtype=object)))
+        """Place of each row in the order of ids, which decides between items that are equally good."""
 
     def _own(self, item: str) -> Mapping[str, float]:
         return self._themes.get(item, {})
 
     def _worth(self, theme: str, *items: str) -> float:
-        return self._rarity[theme] * min(self._themes[item][theme] for item in items)
+        return self._rarity[theme] * math.prod(self._themes[item][theme] for item in items)
+
+    def _alike(self, item: str) -> np.ndarray:
+        """(items,) float64: the worth of all themes that each item shares with this one."""
+        own = np.zeros(len(self._column))
+        for theme in self._own(item):
+            own[self._column[theme]] = self._worth(theme, item)
+        alike: np.ndarray = np.round(self._matrix @ own, 9)  # so that sums of another order are equal
+        return alike
 
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:
@@ -104,12 +124,15 @@ class SharedThemesMind:
         return [imagined for chain in cut.chains for imagined in self._continue(cut, chain)]
 
     def _continue(self, cut: Cut, chain: OpenChain) -> list[Imagined]:
-        seen, tail = set(cut.history.items), self._own(chain.tail_item)
-        suggested = {item: -rank for rank, item in enumerate(cut.suggestions.get(chain.number, ()))}
-        fits = [item for item in self._carriers.get(chain.reason, []) if item not in seen]
-
-        def order(item: str) -> tuple[bool, float, int, str]:
-            alike = math.fsum(self._worth(theme, chain.tail_item, item) for theme in tail if theme in self._themes[item])
-            return item not in suggested, -alike, -suggested.get(item, 0), item
-
-        return [Imagined(chain.number, chain.reason, "", item) for item in sorted(fits, key=order)[: self.config.imagined]]
+        rows = self._carriers.get(chain.reason)
+        if rows is None:
+            return []
+        seen = [self._row[item] for item in cut.history.items if item in self._row]
+        rows = rows[~np.isin(rows, seen)]
+        follows = np.full(len(self._ids), len(self._ids))
+        for rank, item in reversed(list(enumerate(cut.suggestions.get(chain.number, ())))):
+            if item in self._row:
+                follows[self._row[item]] = rank
+        never = follows[rows] == len(self._ids)
+        best = np.lexsort((self._place[rows], follows[rows], -self._alike(chain.tail_item)[rows], never))
+        return [Imagined(chain.number, chain.reason, "", self._ids[rows[n]]) for n in best[: self.config.imagined]]
