@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from llmrg.core.errors import ArtifactError
-from llmrg.encoders.text import CachedVectors, HashedVectors
-from llmrg.recommenders import GraphRecommender, Popularity, Query, SasRec, SasRecConfig, TrainingConfig, load_recommender
-from llmrg.testing.recommender_suite import cycle_graphs, cycle_world
+from llmrg.recommenders import Popularity, Query, SequentialRecommender, TrainingConfig, load_recommender, model_config
+from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
+from llmrg.testing.recommender_suite import cycle_world
 
-SMALL, QUICK = SasRecConfig(embedding_size=8, blocks=1, max_length=8), TrainingConfig(epochs=1)
+QUICK = TrainingConfig(epochs=1)
+
+
+def small(kind: str = "sasrec") -> Any:
+    return model_config(kind, embedding_size=8, layers=1, max_length=8)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = SasRec(SMALL, QUICK)
+    made = SequentialRecommender(small(), training=QUICK)
     made.fit(cycle_world(6))
     made.save(tmp_path / "model")
     return tmp_path / "model"
@@ -29,9 +34,18 @@ def edit(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def edit_model(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())["config"]
+    config["parts"]["model"].update(changes)
+    edit(folder, config=config)
+
+
 def test_two_files_and_no_scratch(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
-    assert json.loads((folder / "config.json").read_text())["type"] == "sasrec"
+    saved = json.loads((folder / "config.json").read_text())
+    assert saved["type"] == "sequential"
+    assert saved["config"]["parts"]["model"]["kind"] == "sasrec"
+    assert saved["config"]["parts"]["objective"] == {"kind": "next_item"}
 
 
 def test_missing_folder(tmp_path: Path) -> None:
@@ -49,7 +63,7 @@ def test_missing_and_damaged_weights(folder: Path) -> None:
         load_recommender(folder)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"type": "sasrec"}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"type": "sequential"}'])
 def test_damaged_config(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(ArtifactError, match=r"is not JSON|lacks"):
@@ -66,39 +80,50 @@ def test_newer_version_and_unknown_type(folder: Path) -> None:
 
 
 def test_another_type_than_asked_for(folder: Path) -> None:
-    with pytest.raises(ArtifactError, match="holds a 'sasrec', not a 'popularity'"):
+    with pytest.raises(ArtifactError, match="holds a 'sequential', not a 'popularity'"):
         Popularity.load(folder)
 
 
 def test_weights_that_do_not_fit(folder: Path) -> None:
-    edit(folder, config={**SMALL.model_dump(), "blocks": 2})
-    with pytest.raises(ArtifactError, match=r"lack 'net\.blocks\.1"):
+    edit_model(folder, layers=2)
+    with pytest.raises(ArtifactError, match=r"lack 'net\.model\.layers\.1"):
         load_recommender(folder)
-    edit(folder, config={**SMALL.model_dump(), "max_length": 9})
+    edit_model(folder, layers=1, max_length=9)
     with pytest.raises(ArtifactError, match="do not fit"):
         load_recommender(folder)
-    edit(folder, config={**SMALL.model_dump(), "surprise": 1})
+    edit_model(folder, max_length=8, surprise=1)
     with pytest.raises(ArtifactError, match="surprise"):
         load_recommender(folder)
 
 
-def test_graph_recommenders_keep_their_text_vectors(tmp_path: Path) -> None:
-    data, asked = cycle_world(6), []
+def test_an_unknown_model_is_named(folder: Path) -> None:
+    edit_model(folder, kind="oracle")
+    with pytest.raises(ArtifactError, match="oracle"):
+        load_recommender(folder)
 
-    def ask(texts: list[str]) -> np.ndarray:
-        asked.extend(texts)
-        return HashedVectors(size=16).embed(texts)
 
-    made = GraphRecommender(CachedVectors("mine", ask), SMALL, training=QUICK)
-    made.fit(data, cycle_graphs(data))
-    made.save(tmp_path / "graph")
-    with pytest.raises(ArtifactError, match="'mine'"):
-        load_recommender(tmp_path / "graph")
-    with pytest.raises(ArtifactError, match=r"'mine', not 'hashed"):
-        load_recommender(tmp_path / "graph", text=HashedVectors())
-    asked.clear()
-    again = load_recommender(tmp_path / "graph", text=CachedVectors("mine", ask))
-    history = data.histories["u0"]
-    query = Query.at(history, 7, cycle_graphs(data)["u0"])
-    np.testing.assert_array_equal(again.scores([query]), made.scores([query]))
-    assert asked == []  # known reasons come with the weights
+@pytest.mark.parametrize(
+    ("kind", "objective"),
+    [("bert4rec", None), ("fdsa", None), ("gru4rec", ContrastiveConfig()), ("duorec", ContrastiveConfig(same_target=0.3))],
+)
+def test_a_saved_model_names_all_its_parts(kind: str, objective: Any, tmp_path: Path) -> None:
+    data = cycle_world(6)
+    made = SequentialRecommender(small(kind), objective, training=QUICK)
+    made.fit(data)
+    made.save(tmp_path / "model")
+    again = load_recommender(tmp_path / "model")
+    assert isinstance(again, SequentialRecommender)
+    assert again.parts == made.parts
+    queries = [Query.at(history, 5) for history in data.histories.values()]
+    np.testing.assert_array_equal(again.scores(queries), made.scores(queries))
+
+
+def test_attributes_in_the_item_vectors_are_saved_with_them(tmp_path: Path) -> None:
+    data = cycle_world(6)
+    made = SequentialRecommender(small(), attributes=True, training=QUICK)
+    made.fit(data)
+    made.save(tmp_path / "model")
+    again = load_recommender(tmp_path / "model")
+    assert again.name == made.name == "sasrec + attributes"
+    queries = [Query.at(history, 5) for history in data.histories.values()]
+    np.testing.assert_array_equal(again.scores(queries), made.scores(queries))

@@ -1,23 +1,36 @@
-"""Every recommender under the shipped suite, with settings small enough for a unit test."""
+"""Every recommender without graphs under the shipped suite, with settings small enough for a unit test."""
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from llmrg.encoders.text import HashedVectors
-from llmrg.recommenders.fusion import FusionConfig
-from llmrg.recommenders.graph_recommender import GraphRecommender
-from llmrg.recommenders.loading import load_recommender
-from llmrg.recommenders.popularity import Popularity
-from llmrg.recommenders.protocol import Recommender
-from llmrg.recommenders.sasrec import SasRecConfig
-from llmrg.recommenders.sasrec_recommender import SasRec
-from llmrg.recommenders.skip_markov import SkipMarkov
-from llmrg.recommenders.training import TrainingConfig
-from llmrg.testing.recommender_suite import RecommenderSuite
+import pytest
 
-SMALL = SasRecConfig(embedding_size=16, max_length=8, blocks=1, dropout=0.1)
+import llmrg.recommenders
+from llmrg.recommenders import (
+    ClozeConfig,
+    Ease,
+    EaseConfig,
+    ItemKnn,
+    LossConfig,
+    Popularity,
+    Recommender,
+    SequentialRecommender,
+    SequentialRules,
+    TextCosine,
+    TrainingConfig,
+    load_recommender,
+    model_config,
+)
+from llmrg.recommenders.base import FitData
+from llmrg.recommenders.registry import MODELS
+from llmrg.testing.recommender_suite import RecommenderSuite, cycle_world
+
 QUICK = TrainingConfig(epochs=60, batch_size=32, learning_rate=0.01, patience=12)
+PATIENT = TrainingConfig(epochs=120, batch_size=16, learning_rate=0.003, patience=30)
 
 
 class _Loaded(RecommenderSuite):
@@ -32,21 +45,118 @@ class TestPopularity(_Loaded):
         return Popularity()
 
 
-class TestSkipMarkov(_Loaded):
+class TestSequentialRules(_Loaded):
     def make(self) -> Recommender:
-        return SkipMarkov()
+        return SequentialRules()
 
 
-class TestSasRec(_Loaded):
+class TestItemKnn(_Loaded):
+    learns_order = False
+
     def make(self) -> Recommender:
-        return SasRec(SMALL, QUICK)
+        return ItemKnn()
 
 
-class TestGraph(_Loaded):
+class TestEase(_Loaded):
+    learns_order = False
+
     def make(self) -> Recommender:
-        return GraphRecommender(HashedVectors(), SMALL, FusionConfig(), QUICK)
+        return Ease(EaseConfig(ridge=5.0))
 
 
-class TestGraphOnSrGnn(_Loaded):
+class TestTextCosine(_Loaded):
+    learns_order = False
+
     def make(self) -> Recommender:
-        return GraphRecommender(HashedVectors(), SMALL, FusionConfig(encoder="sr_gnn", steps=1), QUICK)
+        return TextCosine()
+
+
+def small(kind: str) -> Any:
+    return model_config(kind, embedding_size=16, max_length=4, layers=1, dropout=0.1)
+
+
+class _Sequential(_Loaded):
+    kind = "sasrec"
+
+    def make(self) -> Recommender:
+        return SequentialRecommender(small(self.kind), training=QUICK)
+
+
+class TestSasRec(_Sequential):
+    pass
+
+
+class TestGru4Rec(_Sequential):
+    kind = "gru4rec"
+
+
+class TestBert4Rec(_Sequential):
+    kind = "bert4rec"
+
+    def make(self) -> Recommender:
+        return SequentialRecommender(small(self.kind), ClozeConfig(share=0.4, only_last=0.3), training=PATIENT)
+
+
+class TestFdsa(_Sequential):
+    kind = "fdsa"
+
+
+class TestCl4SRec(_Sequential):
+    kind = "cl4srec"
+
+
+class TestDuoRec(_Sequential):
+    kind = "duorec"
+
+
+class TestBsaRec(_Sequential):
+    kind = "bsarec"
+
+
+class TestSasRecWithAttributesAndFewNegatives(_Loaded):
+    def make(self) -> Recommender:
+        loss = LossConfig(kind="sampled_softmax", negatives=10)
+        return SequentialRecommender(small("sasrec"), loss=loss, attributes=True, training=QUICK)
+
+
+class TestSasRecOnGbce(_Loaded):
+    def make(self) -> Recommender:
+        training = TrainingConfig(epochs=60, batch_size=16, learning_rate=0.01, patience=20)
+        return SequentialRecommender(small("sasrec"), loss=LossConfig(kind="gbce", negatives=10), training=training)
+
+
+class _Leaky(ItemKnn):
+    """Learns from whole histories."""
+
+    def _fit(self, data: FitData) -> None:
+        whole = {user: data.items.rows(history.items) for user, history in data.dataset.histories.items()}
+        super()._fit(replace(data, parts=whole))
+
+
+def test_the_suite_finds_a_recommender_that_leaks() -> None:
+    class Suite(TestItemKnn):
+        def make(self) -> Recommender:
+            return _Leaky()
+
+    suite, world = Suite(), cycle_world()
+    with pytest.raises(AssertionError):
+        suite.test_validation_items_are_not_trained_on(world)
+    with pytest.raises(AssertionError):
+        suite.test_test_items_are_never_read(suite.fitted(world), world)
+
+
+def test_the_suite_finds_a_trained_model_that_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmrg.recommenders.base.train_length", lambda history: len(history) - 1)
+    with pytest.raises(AssertionError):
+        TestSasRec().test_validation_items_are_not_trained_on(cycle_world())
+
+
+def test_every_base_model_runs_the_suite() -> None:
+    tested = {found.kind for found in globals().values() if isinstance(found, type) and issubclass(found, _Sequential)}
+    assert tested == set(MODELS)
+
+
+def test_public_names_exist() -> None:
+    assert llmrg.recommenders.__all__ == sorted(llmrg.recommenders.__all__)
+    for name in llmrg.recommenders.__all__:
+        assert getattr(importlib.import_module("llmrg.recommenders"), name).__name__ == name

@@ -1,34 +1,41 @@
-"""The loop: early stopping, seeds, killed and resumed trainings."""
+"""The loop: batches, early stopping, seeds, killed and resumed trainings; and what a sequential recommender is made of."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llmrg.core.errors import ArtifactError
-from llmrg.recommenders.batches import Sequences, padded, slot_positions, trimmed
-from llmrg.recommenders.graph_recommender import GraphRecommender
-from llmrg.recommenders.losses import full_softmax
+from llmrg.core.errors import ArtifactError, ConfigError
+from llmrg.recommenders.models.sasrec import SasRecConfig
+from llmrg.recommenders.objectives.cloze import ClozeConfig
+from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
+from llmrg.recommenders.objectives.next_item import NextItemConfig
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.sasrec import SasRecConfig, SasRecNet
-from llmrg.recommenders.sasrec_recommender import SasRec
-from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
-from llmrg.testing.recommender_suite import cycle_graphs, cycle_world
+from llmrg.recommenders.registry import MODELS, default_objective, model_config
+from llmrg.recommenders.sequential import SequentialRecommender
+from llmrg.recommenders.training import POOL, Epoch, RunOptions, TrainingConfig, batches
+from llmrg.testing.recommender_suite import cycle_world
 
-SMALL = SasRecConfig(embedding_size=8, max_length=8, blocks=1)
 FIVE = TrainingConfig(epochs=5, batch_size=4)
 DATA = cycle_world(10)
-QUERIES = [Query.at(h, 5, cycle_graphs(DATA)[u]) for u, h in DATA.histories.items()]
+QUERIES = [Query.at(history, 5) for history in DATA.histories.values()]
 
 
-def fitted(options: RunOptions, kind: str = "sasrec", training: TrainingConfig = FIVE) -> SasRec | GraphRecommender:
-    made = SasRec(SMALL, training, options) if kind == "sasrec" else GraphRecommender(None, SMALL, None, training, options)
-    made.fit(DATA, cycle_graphs(DATA))
+def small(kind: str = "sasrec", **settings: Any) -> Any:
+    return model_config(kind, **{"embedding_size": 8, "max_length": 4, "layers": 1, **settings})
+
+
+def fitted(
+    model: Any = None, objective: Any = None, *, options: RunOptions | None = None, training: TrainingConfig = FIVE
+) -> SequentialRecommender:
+    made = SequentialRecommender(model or small(), objective, training=training, options=options)
+    made.fit(DATA)
     return made
 
 
@@ -36,48 +43,69 @@ class Killed(Exception):
     pass
 
 
-def kill_at(epoch: int) -> RunOptions:
+def kill_at(epoch: int, checkpoint: Path) -> RunOptions:
     def stop(done: Epoch) -> None:
         if done.number == epoch:
             raise Killed
 
-    return RunOptions(progress=stop)
+    return RunOptions(checkpoint=checkpoint, progress=stop)
 
 
-@pytest.mark.parametrize("kind", ["sasrec", "graph"])
+# -- batches -----------------------------------------------------------------------------------------------------------
+@given(st.lists(st.integers(1, 50), max_size=300), st.integers(1, 9), st.integers(0, 99))
+def test_every_row_is_in_one_batch(lengths: list[int], size: int, seed: int) -> None:
+    found = batches(np.array(lengths, dtype=np.int64), size, np.random.default_rng(seed))
+    assert all(0 < len(batch) <= size for batch in found)
+    assert sorted(row for batch in found for row in batch) == list(range(len(lengths)))
+
+
+def test_rows_of_a_batch_are_of_similar_length_and_batches_in_random_order() -> None:
+    lengths = np.random.default_rng(0).geometric(0.1, 64 * POOL)
+    found = batches(lengths, 32, np.random.default_rng(1))
+    padded = sum(int(lengths[batch].max()) * len(batch) for batch in found)
+    assert padded < 1.1 * lengths.sum()  # in random batches it is about four times the sum
+    longest = np.array([lengths[batch].max() for batch in found])
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.3
+    other = batches(lengths, 32, np.random.default_rng(2))
+    assert any(set(a) != set(b) for a, b in zip(found, other, strict=True))
+
+
+# -- the loop ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", sorted(MODELS))
 def test_a_killed_training_goes_on_to_the_identical_result(kind: str, tmp_path: Path) -> None:
-    whole = fitted(RunOptions(), kind)
+    whole = fitted(small(kind))
     file = tmp_path / "deep" / "checkpoint.safetensors"
     with pytest.raises(Killed):
-        fitted(RunOptions(checkpoint=file, progress=kill_at(2).progress), kind)
-    resumed = fitted(RunOptions(checkpoint=file), kind)
+        fitted(small(kind), options=kill_at(2, file))
+    resumed = fitted(small(kind), options=RunOptions(checkpoint=file))
     assert [epoch.number for epoch in resumed.epochs] == [3, 4, 5]
     np.testing.assert_array_equal(resumed.scores(QUERIES), whole.scores(QUERIES))
-    assert fitted(RunOptions(checkpoint=file), kind).epochs == []  # nothing left to do
+    assert fitted(small(kind), options=RunOptions(checkpoint=file)).epochs == []  # nothing left to do
 
 
 def test_checkpoints_of_others_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
-    fitted(RunOptions(checkpoint=file))
-    with pytest.raises(ArtifactError, match="other data or settings"):
-        fitted(RunOptions(seed=1, checkpoint=file))
+    fitted(options=RunOptions(checkpoint=file))
+    for options, objective in ((RunOptions(seed=1, checkpoint=file), None), (RunOptions(checkpoint=file), ContrastiveConfig())):
+        with pytest.raises(ArtifactError, match="other data or settings"):
+            fitted(objective=objective, options=options)
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(ArtifactError, match="damaged"):
-        fitted(RunOptions(checkpoint=file))
+        fitted(options=RunOptions(checkpoint=file))
 
 
 def test_seeds_decide_and_the_callers_random_state_does_not() -> None:
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    first = fitted(RunOptions(seed=3)).scores(QUERIES)
+    first = fitted(options=RunOptions(seed=3)).scores(QUERIES)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(2)
-    np.testing.assert_array_equal(fitted(RunOptions(seed=3)).scores(QUERIES), first)
-    assert not np.allclose(fitted(RunOptions(seed=4)).scores(QUERIES), first)
+    np.testing.assert_array_equal(fitted(options=RunOptions(seed=3)).scores(QUERIES), first)
+    assert not np.allclose(fitted(options=RunOptions(seed=4)).scores(QUERIES), first)
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_the_training() -> None:
-    made = fitted(RunOptions(), training=TrainingConfig(epochs=300, batch_size=4, learning_rate=0.02, patience=3))
+    made = fitted(training=TrainingConfig(epochs=300, batch_size=4, learning_rate=0.02, patience=3))
     values = [epoch.ndcg for epoch in made.epochs]
     best = int(np.argmax(values)) + 1
     assert len(made.epochs) == best + 3
@@ -85,62 +113,64 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training() -> None:
     assert made.epochs[0].loss > made.epochs[best - 1].loss
 
 
-def test_loss_and_gradients_equal_torch() -> None:
-    generator = torch.Generator().manual_seed(0)
-    targets = torch.randint(50, (30,), generator=generator)
-    values = [torch.randn(shape, generator=generator) for shape in ((30, 8), (50, 8))]
-    found = []
-    for own in (True, False):
-        states, table = (value.clone().requires_grad_() for value in values)
-        loss = full_softmax(states, table, targets) if own else torch.nn.functional.cross_entropy(states @ table.T, targets)
-        (3 * loss).backward()
-        found.append((loss.detach(), states.grad, table.grad))
-    for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs)
-    assert full_softmax(values[0][:0], values[1], targets[:0]) == 0
+def test_no_epoch_starts_after_the_time_that_is_given() -> None:
+    made = fitted(training=TrainingConfig(epochs=300, max_seconds=1e-9))
+    assert len(made.epochs) <= 1
+    assert np.isfinite(made.scores(QUERIES)).all()
 
 
-def test_loss_in_chunks_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    states, table, targets = torch.randn(7, 4), torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 4, 0, 1])
-    whole = full_softmax(states, table, targets)
-    monkeypatch.setattr("llmrg.recommenders.losses.CHUNK_LOGITS", 10)
-    torch.testing.assert_close(full_softmax(states, table, targets), whole)
-
-
-def test_padding_and_positions() -> None:
-    rows = [np.array([1, 2, 3, 4]), np.array([5]), np.array([], dtype=np.int64)]
-    items = padded(rows, 3)
-    assert items.tolist() == [[2, 3, 4], [0, 0, 5], [0, 0, 0]]
-    assert slot_positions(items, np.array([4, 1, 0])).tolist() == [[2, 3, 4], [0, 0, 1], [0, 0, 0]]
-    assert trimmed(items[1:2]) == 2
-    assert trimmed(items[2:]) == 2
-
-
-def test_sequences_shift_by_one_and_ask_after_the_whole_part() -> None:
-    data = Sequences.of([np.array([1, 2, 3]), np.array([4]), np.array([5, 6])], [9, 8, 0], 4)
-    assert data.inputs.tolist() == [[0, 0, 1, 2], [0, 0, 0, 5]]
-    assert data.targets.tolist() == [[0, 0, 2, 3], [0, 0, 0, 6]]
-    assert (data.users.tolist(), data.train.tolist()) == ([0, 2], [2, 1])
-    assert data.questions.tolist() == [[0, 1, 2, 3], [0, 0, 0, 4]]
-    assert (data.asked.tolist(), data.answers.tolist()) == ([0, 1], [9, 8])
-
-
-def test_sasrec_encodes_a_prefix_as_in_the_whole_and_padding_as_zero() -> None:
-    net = SasRecNet(20, SasRecConfig(embedding_size=8, max_length=6), torch.Generator().manual_seed(0)).eval()
-    whole = net.encode(torch.tensor([[0, 3, 4, 5, 6, 7]]))
-    assert (whole[0, 0] == 0).all()
-    torch.testing.assert_close(net.encode(torch.tensor([[3, 4, 5]]))[0], whole[0, 1:4])
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no device 'cuda:77' here .* take cpu, or auto"):
+        fitted(options=RunOptions(device="cuda:77"))
 
 
 def test_histories_too_short_to_train_on_leave_an_untrained_net_that_answers() -> None:
-    data = cycle_world(3)
-    short = {user: history.before(1) for user, history in data.histories.items()}
-    made = SasRec(SMALL, FIVE)
-    made.fit(type(data)("short", data.catalogue, short, data.report))
-    assert made.epochs == []
-    assert np.isfinite(made.scores([Query(history) for history in short.values()])).all()
+    short = {user: history.before(1) for user, history in DATA.histories.items()}
+    for kind in ("sasrec", "bert4rec", "duorec"):
+        made = SequentialRecommender(small(kind), training=FIVE)
+        made.fit(type(DATA)("short", DATA.catalogue, short, DATA.report))
+        assert made.epochs == []
+        assert np.isfinite(made.scores([Query(history) for history in short.values()])).all()
 
 
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(ValidationError, match=re.escape("10 % 3")):
-        SasRecConfig(embedding_size=10, heads=3)
+# -- parts -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["cl4srec", "duorec", "sasrec"])
+def test_without_contrastive_weight_the_training_is_sasrecs(kind: str) -> None:
+    plain, free = fitted(small()), fitted(small(kind), ContrastiveConfig(augmented=0.0))
+    np.testing.assert_array_equal(free.scores(QUERIES), plain.scores(QUERIES))
+    assert [epoch.loss for epoch in free.epochs] == [epoch.loss for epoch in plain.epochs]
+
+
+@pytest.mark.parametrize("kind", ["cl4srec", "duorec"])
+def test_the_contrastive_terms_are_trained_on(kind: str) -> None:
+    plain, made = fitted(small()), fitted(small(kind))
+    assert made.epochs[0].loss > plain.epochs[0].loss
+    assert not np.allclose(made.scores(QUERIES), plain.scores(QUERIES), atol=1e-5)
+
+
+def test_bsarec_with_alpha_0_is_trained_as_sasrec_and_otherwise_is_not() -> None:
+    sasrec = fitted(small(heads=1, dropout=0.0))
+    free, made = (fitted(small("bsarec", alpha=alpha, dropout=0.0)) for alpha in (0.0, 0.7))
+    np.testing.assert_array_equal(free.scores(QUERIES), sasrec.scores(QUERIES))
+    assert not np.allclose(made.scores(QUERIES), sasrec.scores(QUERIES), atol=1e-5)
+
+
+def test_each_model_has_the_objective_of_its_paper() -> None:
+    found = {kind: default_objective(model_config(kind)) for kind in MODELS}
+    assert found.pop("bert4rec") == ClozeConfig(share=0.6)
+    assert found.pop("cl4srec") == ContrastiveConfig(augmented=0.1, twin=0.0, same_target=0.0)
+    assert found.pop("duorec") == ContrastiveConfig(augmented=0.0, twin=0.1, same_target=0.1)
+    assert set(found.values()) == {NextItemConfig()}
+
+
+@pytest.mark.parametrize(("kind", "objective"), [("bert4rec", NextItemConfig()), ("sasrec", ClozeConfig())])
+def test_a_model_that_sees_what_it_is_asked_is_refused(kind: str, objective: Any) -> None:
+    with pytest.raises(ConfigError, match=f"'{kind}' and the objective '{objective.kind}' do not go together"):
+        SequentialRecommender(model_config(kind), objective)
+
+
+def test_any_causal_model_takes_the_contrastive_objective() -> None:
+    for kind in ("gru4rec", "bsarec", "fdsa"):
+        made = fitted(small(kind), ContrastiveConfig(augmented=0.1, twin=0.1, same_target=0.1))
+        assert np.isfinite(made.scores(QUERIES)).all()
+    assert SasRecConfig().bidirectional is False
