@@ -29,8 +29,8 @@ def part_lines(
 def summary(parts: Sequence[Part], reasons: Sequence[Part]) -> str:
     """What reasons did, in one sentence."""
     if reasons:
-        made, count = _sum(reasons), count_of(len(reasons), "reason")
-        return f"{count} made {percent(made)} of the score" if made is not None else f"{count} took part in the score"
+        share, count = _sum(reasons), count_of(len(reasons), "reason")
+        return f"{count} made {percent(share)} of the score" if share is not None else f"{count} took part in the score"
     whole = _graph(parts)
     if whole is not None:
         made = f"made {percent(whole.share)} of the score" if whole.share is not None else "took part in the score"

@@ -7,7 +7,7 @@ that user's own steps (leave-own-out): an own step about an item was made by som
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -39,6 +39,8 @@ class ItemProfiles:
     """Whose steps stand behind the matrix; None for sources that no user's steps went into."""
     unknown: tuple[str, ...] = ()
     """Items of the source that the catalogue lacks."""
+    source: str = ""
+    """Name of the source: of `auto`, the one that was chosen."""
     column: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -136,7 +138,7 @@ def source_profiles(data: FitData, source: str) -> ItemProfiles:
     if source == AUTO:
         source = _best_source(data)
     if source == STEPS:
-        return step_profiles(data)
+        return replace(step_profiles(data), source=source)
     profile = data.themes.profile(source)
     if profile is None and source == CATALOGUE:
         profile = catalogue_profile(data.dataset)
@@ -145,7 +147,7 @@ def source_profiles(data: FitData, source: str) -> ItemProfiles:
     if profile is None:
         known = ", ".join([CATALOGUE, WORDS, STEPS, *(p.source.name for p in data.themes.profiles)])
         raise ConfigError(f"there are no item profiles of the source {source!r}; known are {known} (`llmrg profiles list`)")
-    return stored_profiles(profile, data.items, data.themes)
+    return replace(stored_profiles(profile, data.items, data.themes), source=source)
 
 
 def _best_source(data: FitData) -> str:

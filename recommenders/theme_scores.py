@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -151,7 +152,9 @@ class ThemeScores(BaseRecommender):
         shared = csr_matrix(asked.multiply(key))
         positions = self._positions(row, query)
         return [
-            Contribution("theme", self._profiles.themes[theme], float(value), tuple(positions.get(theme, ())), self.config.source)
+            Contribution(
+                "theme", self._profiles.themes[theme], float(value), tuple(positions.get(theme, ())), self._profiles.source
+            )
             for theme, value in zip(shared.indices.tolist(), shared.data.tolist(), strict=True)
             if value
         ]
@@ -175,7 +178,8 @@ class ThemeScores(BaseRecommender):
         own = self._profiles.own
         texts = dict(self._themes.of_text)
         users = list(own.users) if own is not None else None
-        return {**self.config.model_dump(), "themes": list(self._profiles.themes), "texts": texts, "users": users}
+        told = {"themes": list(self._profiles.themes), "texts": texts, "users": users, "said_by": self._profiles.source}
+        return {**self.config.model_dump(), **told}
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         kept, own = self._profiles.matrix, self._profiles.own
@@ -185,11 +189,11 @@ class ThemeScores(BaseRecommender):
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
         saved = dict(artifact.config)
-        themes, texts, users = saved.pop("themes"), saved.pop("texts"), saved.pop("users")
+        themes, texts, users, said_by = (saved.pop(name) for name in ("themes", "texts", "users", "said_by"))
         made = cls(ThemeScoresConfig(**saved))
         shape = (len(artifact.items), len(themes))
         matrix = csr_matrix(tuple(artifact.tensor(name) for name in ("data", "indices", "indptr")), shape=shape)
         own = None if users is None else OwnSteps.revived(users, artifact, shape)
-        made._profiles, made._themes = ItemProfiles.of(themes, matrix, own), Themes(texts)
+        made._profiles, made._themes = replace(ItemProfiles.of(themes, matrix, own), source=said_by), Themes(texts)
         made._ready()
         return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -68,7 +68,7 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
         shape = (len(artifact.items), len(saved["themes"]))
         matrix = csr_matrix(tuple(artifact.tensor(f"profile.{name}") for name in ("data", "indices", "indptr")), shape=shape)
         own = None if saved["users"] is None else OwnSteps.revived(saved["users"], artifact, shape)
-        profiles = ItemProfiles.of(saved["themes"], matrix, own)
+        profiles = replace(ItemProfiles.of(saved["themes"], matrix, own), source=saved["said_by"])
         return ThemesTold.of(self, profiles, Themes(saved["texts"]), ItemRows(artifact.items), [], [], [])
 
 
@@ -232,7 +232,7 @@ class ThemesTold:
             if value:
                 before, positions = sums.get(int(theme), (0.0, set()))
                 sums[int(theme)] = before + float(value), positions | {int(position)}
-        names, source = self.profiles.themes, self.setting.source
+        names, source = self.profiles.themes, self.profiles.source
         found = [Contribution("theme", names[t], value, tuple(sorted(at)), source) for t, (value, at) in sums.items()]
         return found + [Contribution("imagined", "imagined", float(value)) for value in imagined if value]
 
@@ -240,7 +240,12 @@ class ThemesTold:
         """See `Told.config`."""
         own = self.profiles.own
         users = list(own.users) if own is not None else None
-        return {"themes": list(self.profiles.themes), "texts": dict(self.themes.of_text), "users": users}
+        return {
+            "themes": list(self.profiles.themes),
+            "texts": dict(self.themes.of_text),
+            "users": users,
+            "said_by": self.profiles.source,
+        }
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """See `Told.tensors`."""

@@ -24,6 +24,7 @@ from llmrg.explanations.svg import draw_svg
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.fusion.concat import ConcatConfig
 from llmrg.recommenders.fusion.themes import ThemesConfig
+from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.making import GraphOptions, late_mix
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.models.sasrec import SasRecConfig
@@ -80,8 +81,8 @@ def trained(fusion: ThemesConfig | ConcatConfig | None, epochs: int = 12) -> Seq
 
 
 MAKERS: dict[str, Callable[[], BaseRecommender]] = {
-    "late": lambda: late_mix(trained(None, 2), GraphOptions(source="catalogue")),
-    "joint": lambda: trained(ThemesConfig()),
+    "late": lambda: late_mix(trained(None, 2), GraphOptions()),
+    "joint": lambda: trained(ThemesConfig(source="auto")),
     "concat": lambda: trained(ConcatConfig(), 3),
     "session": lambda: Mix([SequentialRules(), ThemeScores(ThemeScoresConfig(view="bag"))]),
 }
@@ -144,6 +145,7 @@ def test_the_top_theme_of_a_planted_item_is_the_planted_theme(name: str) -> None
         counts.append(top.counts)
         if right[-1]:
             assert top.steps
+            assert top.sources == ("catalogue",)
             assert {step.reason for step in top.steps} == {last.reason}
             assert {step.position for step in top.steps} == set(top.positions)
             assert [query.history.items[p] for p in top.positions] == list(top.items)
@@ -271,6 +273,15 @@ def test_concat_tells_what_the_graph_did_as_a_whole_and_no_single_reason() -> No
             told.append(found.text(catalogue))
     assert told
     assert all("the reasoning graph as a whole" in text and "cannot tell its reasons apart" in text for text in told)
+
+
+@pytest.mark.parametrize("name", ["late", "joint"])
+def test_a_loaded_recommender_explains_as_the_saved_one(name: str, tmp_path) -> None:
+    made = recommender(name)
+    made.save(tmp_path / "saved")
+    for query in queries(3):
+        item = unseen(query.history, theme_of(query.history.items[-1]))
+        assert why(load_recommender(tmp_path / "saved", text=HashedVectors(32)), query, item) == why(made, query, item)
 
 
 def test_a_step_that_was_too_old_to_count_is_not_shown() -> None:
