@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llmrg.core.errors import CallerError
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue
+from llmrg.explanations.explain import Explanation
 from llmrg.explanations.geometry import Layout
 from llmrg.explanations.lanes import assign
 from llmrg.explanations.layout import lay_out
@@ -50,7 +51,17 @@ def readers(draw: st.DrawFn) -> tuple[History, ReasoningGraph]:
 
 
 def drawn(reader: tuple[History, ReasoningGraph]) -> Layout:
-    return lay_out(CATALOGUE, *reader, {"b70": 1, "b80": 2})
+    return lay_out(CATALOGUE, *reader, {"b70": 1, "b80": 2}, whys={"b70": Explanation("u", "b70", attributed=True)})
+
+
+@settings(max_examples=100, deadline=None)
+@given(readers())
+def test_lines_of_the_rows_do_not_lie_over_each_other(reader: tuple[History, ReasoningGraph]) -> None:
+    lines = []
+    for row in drawn(reader).rows:
+        assert (row.why == "no reason") is (row.item == "b70" and not row.refused)
+        lines += [row.y, *([row.y + 15] if row.why else []), *(ray.label.y for ray in row.rays)]
+    assert all(b - a >= 14 for a, b in pairwise(lines))
 
 
 @settings(max_examples=150, deadline=None)
