@@ -27,7 +27,7 @@ from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
 RESULT = Path(__file__).parent / "results" / "base_models.json"
 TRAINING = {
     "amazon-beauty": TrainingConfig(epochs=120, batch_size=64, learning_rate=1e-3, patience=8),
-    "ml-1m": TrainingConfig(epochs=120, batch_size=128, learning_rate=1e-3, patience=6),
+    "ml-1m": TrainingConfig(epochs=120, batch_size=128, learning_rate=1e-3, patience=10),
     "ml-latest-small": TrainingConfig(epochs=120, batch_size=64, learning_rate=1e-3, patience=8),
 }
 DROPOUT = {"amazon-beauty": 0.5, "ml-1m": 0.2, "ml-latest-small": 0.5}

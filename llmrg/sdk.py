@@ -215,7 +215,7 @@ class Project(Builds):
         folder = self._model_folder(name or next(iter(trained)))
         if not folder.exists():
             known = f"; trained are {', '.join(trained)}" if trained else ""
-            raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train`{known}")
+            raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train --model MODEL`{known}")
         return load_recommender(folder, text=text_vectors(self.settings))
 
     def _model_folder(self, name: str) -> Path:
