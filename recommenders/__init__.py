@@ -6,13 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmrg.recommenders.base import BaseRecommender, Contribution
+    from llmrg.core.contribution import Contribution
+    from llmrg.recommenders.base import BaseRecommender
+    from llmrg.recommenders.best_of import BestOf
     from llmrg.recommenders.ease import Ease, EaseConfig
     from llmrg.recommenders.fusion.concat import ConcatConfig
     from llmrg.recommenders.fusion.themes import ThemesConfig
+    from llmrg.recommenders.imagined_scores import ImaginedScores
     from llmrg.recommenders.item_knn import ItemKnn, ItemKnnConfig
     from llmrg.recommenders.loading import load_recommender
     from llmrg.recommenders.losses import LossConfig
+    from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
     from llmrg.recommenders.mix import Mix, MixConfig
     from llmrg.recommenders.models.bert4rec import Bert4RecConfig
     from llmrg.recommenders.models.bsarec import BsaRecConfig
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "BaseRecommender": "base",
     "Bert4RecConfig": "models.bert4rec",
+    "BestOf": "best_of",
     "BsaRecConfig": "models.bsarec",
     "Cl4SRecConfig": "models.cl4srec",
     "ClozeConfig": "objectives.cloze",
@@ -48,7 +53,9 @@ _WHERE = {
     "EaseConfig": "ease",
     "Epoch": "training",
     "FdsaConfig": "models.fdsa",
+    "GraphOptions": "making",
     "Gru4RecConfig": "models.gru4rec",
+    "ImaginedScores": "imagined_scores",
     "ItemKnn": "item_knn",
     "ItemKnnConfig": "item_knn",
     "LossConfig": "losses",
@@ -71,15 +78,18 @@ _WHERE = {
     "ThemesConfig": "fusion.themes",
     "TrainingConfig": "training",
     "load_recommender": "loading",
+    "make_recommender": "making",
     "model_config": "registry",
     "recommend_batch": "recommend",
     "recommend_items": "recommend",
     "recommend_user": "recommend",
+    "with_graphs": "making",
 }
 
 __all__ = [
     "BaseRecommender",
     "Bert4RecConfig",
+    "BestOf",
     "BsaRecConfig",
     "Cl4SRecConfig",
     "ClozeConfig",
@@ -91,7 +101,9 @@ __all__ = [
     "EaseConfig",
     "Epoch",
     "FdsaConfig",
+    "GraphOptions",
     "Gru4RecConfig",
+    "ImaginedScores",
     "ItemKnn",
     "ItemKnnConfig",
     "LossConfig",
@@ -114,10 +126,12 @@ __all__ = [
     "ThemesConfig",
     "TrainingConfig",
     "load_recommender",
+    "make_recommender",
     "model_config",
     "recommend_batch",
     "recommend_items",
     "recommend_user",
+    "with_graphs",
 ]
 
 
