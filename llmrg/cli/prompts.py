@@ -20,7 +20,7 @@ DIFFERS = 1
 
 @prompts_app.command()
 def show(
-    role: Annotated[str, typer.Argument(help="reason, verify or imagine.")] = "reason",
+    role: Annotated[str, typer.Argument(help="reason, verify or imagine; asked once per item: items or pick.")] = "reason",
     prompts: Folder = None,
     data: Data = "demo",
     store: Store = None,
@@ -34,11 +34,14 @@ def show(
       llmrg prompts show verify
       llmrg prompts show reason --user reader-001
     """
-    from llmrg.agents.prompts import FOLDER, load_prompt, version_of
+    from llmrg.agents.prompts import FOLDER, ITEM_ROLES, load_prompt, version_of
+    from llmrg.core.errors import ConfigError
     from llmrg.core.settings import load_settings
 
     folder = load_settings(prompts=prompts).prompts or FOLDER
     known = _role(role)
+    if user is not None and known in ITEM_ROLES:
+        raise ConfigError(f"{known} is asked about items, not about a user's; leave --user out")
     prompt = load_prompt(known, folder)
     if user is None:
         typer.echo((folder / f"{known}.txt").read_text(encoding="utf-8").rstrip())
@@ -58,10 +61,10 @@ def diff(folder: Annotated[Path, typer.Argument(help="Folder of prompts of your 
     """
     import difflib
 
-    from llmrg.agents.prompts import FOLDER, ROLES, load_prompt
+    from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES, load_prompt
 
     differs = False
-    for role in ROLES:
+    for role in (*ROLES, *(role for role in ITEM_ROLES if (folder / f"{role}.txt").exists())):
         ours, yours = load_prompt(role), load_prompt(role, folder)
         texts = [(place / f"{role}.txt").read_text(encoding="utf-8").splitlines() for place in (FOLDER, folder)]
         lines = list(difflib.unified_diff(texts[0], texts[1], f"ours/{role}.txt", f"{folder}/{role}.txt", lineterm=""))
@@ -81,24 +84,25 @@ def write(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> No
     \b
     Example: llmrg prompts write my_prompts && llmrg build --mind chat --model openai:NAME --prompts my_prompts
     """
-    from llmrg.agents.prompts import FOLDER, ROLES
+    from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES
     from llmrg.core.errors import ConfigError
 
-    there = [str(folder / f"{role}.txt") for role in ROLES if (folder / f"{role}.txt").exists()]
+    roles = (*ROLES, *ITEM_ROLES)
+    there = [str(folder / f"{role}.txt") for role in roles if (folder / f"{role}.txt").exists()]
     if there:
         raise ConfigError(f"{', '.join(there)} would be overwritten; name another folder, or take them away first")
     folder.mkdir(parents=True, exist_ok=True)
-    for role in ROLES:
+    for role in roles:
         (folder / f"{role}.txt").write_text((FOLDER / f"{role}.txt").read_text(encoding="utf-8"), encoding="utf-8")
     err.print(f"wrote {folder}; change the texts and their versions, then: llmrg build --prompts {folder}", highlight=False)
 
 
 def _role(role: str) -> Any:
-    from llmrg.agents.prompts import ROLES
+    from llmrg.agents.prompts import ITEM_ROLES, ROLES
     from llmrg.core.errors import ConfigError
 
-    if role not in ROLES:
-        raise ConfigError(f"no prompt has the role {role!r}; the roles are {', '.join(ROLES)}")
+    if role not in (*ROLES, *ITEM_ROLES):
+        raise ConfigError(f"no prompt has the role {role!r}; the roles are {', '.join((*ROLES, *ITEM_ROLES))}")
     return role
 
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from llmrg.agents.minds.chat import ChatConfig, ChatMind
-from llmrg.agents.prompts import FOLDER, ROLES, load_prompt, prompt_versions
+from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES, load_prompt, prompt_versions, render_items, render_pick
 from llmrg.cli.main import app
 from llmrg.core.errors import ConfigError
 from llmrg.testing.scripted_chat import ScriptedChatModel
@@ -83,3 +83,24 @@ def test_show_write_and_diff(tmp_path: Path) -> None:
     assert differs.exit_code == 1
     assert '+"dry social comedy"' in differs.stdout
     assert isinstance(run.invoke(app, ["prompts", "show", "think"]).exception, ConfigError)
+    assert "ITEMS" in run.invoke(app, ["prompts", "show", "items"]).stdout
+    assert isinstance(run.invoke(app, ["prompts", "show", "pick", "--user", "reader-001"]).exception, ConfigError)
+    (mine / "pick.txt").unlink()  # who asks per user needs none
+    assert run.invoke(app, ["prompts", "diff", str(mine)]).exit_code == 1
+
+
+def test_what_is_asked_about_items_is_rendered_like_this(shelf) -> None:
+    catalogue = shelf({"Emma": ("love",), "Dune": ("desert",)}, {}).catalogue
+    asked = render_items(["emma", "dune"], catalogue, ("sea", "»x«"), {"dune": ["sea"]}, ("theme",))
+    assert asked.splitlines() == [
+        *("REASONS SO FAR", "«sea» «›x‹»", "ITEMS", "[1] «Emma» («theme: love»)", "[2] «Dune» («theme: desert»)"),
+        *("REJECTED BEFORE", "[2] «sea»"),
+    ]
+    picked = render_pick([("dune", ("sea", "desert")), ("emma", ("love",))], catalogue)
+    assert picked.splitlines() == ["PICK", "[1] «Dune»", "(1) «sea»", "(2) «desert»", "[2] «Emma»", "(1) «love»"]
+
+
+def test_the_prompts_about_items_have_versions_and_name_their_own_files(tmp_path: Path) -> None:
+    assert all(version.isdigit() for version in prompt_versions(roles=ITEM_ROLES).values())
+    with pytest.raises(ConfigError, match=r"needs items\.txt, pick\.txt"):
+        prompt_versions(write(tmp_path / "p"), ITEM_ROLES)
