@@ -144,9 +144,9 @@ class SasRecNet(nn.Module):
 
 
 def reset(module: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Matrices normal with deviation 0.05, biases zero; norms keep their ones."""
+    """Matrices normal with deviation 0.05, biases zero; all else is left as it is."""
     for name, weight in module.named_parameters():
-        if weight.dim() > 1:
+        if weight.dim() == 2:
             nn.init.normal_(weight, std=0.05, generator=generator)
         elif "bias" in name:
             nn.init.zeros_(weight)

@@ -63,7 +63,7 @@ def test_rows_of_a_batch_are_of_similar_length_and_batches_in_random_order() -> 
     lengths = np.random.default_rng(0).geometric(0.1, 64 * POOL)
     found = batches(lengths, 32, np.random.default_rng(1))
     padded = sum(int(lengths[batch].max()) * len(batch) for batch in found)
-    assert padded < 1.1 * lengths.sum()  # in random batches it is about four times the sum
+    assert padded < 1.2 * lengths.sum() < 0.4 * lengths.reshape(-1, 32).max(axis=1).sum() * 32  # in batches as they come
     longest = np.array([lengths[batch].max() for batch in found])
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.3
     other = batches(lengths, 32, np.random.default_rng(2))
@@ -149,8 +149,8 @@ def test_the_contrastive_terms_are_trained_on(kind: str) -> None:
 
 
 def test_bsarec_with_alpha_0_is_trained_as_sasrec_and_otherwise_is_not() -> None:
-    sasrec = fitted(small(heads=1, dropout=0.0))
-    free, made = (fitted(small("bsarec", alpha=alpha, dropout=0.0)) for alpha in (0.0, 0.7))
+    sasrec = fitted(small(heads=1))
+    free, made = (fitted(small("bsarec", alpha=alpha)) for alpha in (0.0, 0.7))
     np.testing.assert_array_equal(free.scores(QUERIES), sasrec.scores(QUERIES))
     assert not np.allclose(made.scores(QUERIES), sasrec.scores(QUERIES), atol=1e-5)
 
