@@ -271,7 +271,7 @@ class Project(Builds):
         how = graphs or GraphOptions(backend=self.settings.backend)
         options = RunOptions(device=device or self.settings.device)
         return Experiment(
-            self.dataset, built, text_vectors(self.settings), self.themes(), model, how, config, options, more or {}
+            self.dataset, built, text_vectors(self.settings), self.themes(), model, how, config, options, more=more or {}
         )
 
     def _keep(self, name: str, recommender: Recommender) -> None:
