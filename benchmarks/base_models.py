@@ -2,8 +2,8 @@
 
     python benchmarks/base_models.py --data FOLDER --set amazon-beauty --model sasrec [--seed 0] [--device auto] [--home FOLDER]
 
-One training a call, kept in the home folder and resumable: an interrupted one goes on after its last epoch. Test is read once, when
-the training is over; the figures of all trainings kept there go to the result file.
+One training a call, kept in the home folder and resumable: an interrupted one goes on after its last epoch. Test is read once,
+when the training is over; the figures of all trainings kept there go to the result file.
 """
 
 from __future__ import annotations

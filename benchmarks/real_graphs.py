@@ -177,9 +177,8 @@ def main() -> None:
     for one in table.rows:
         print(f"{one.name:55} NDCG@10 {one.metrics['NDCG@10'].mean:.4f}  HR@10 {one.metrics['HR@10'].mean:.4f}")
     for two in table.contrasts:
-        print(
-            f"{two.name} against {two.against}: {two.difference.mean:+.4f} [{two.difference.low:+.4f}, {two.difference.high:+.4f}] p {two.p}"
-        )
+        gain = two.difference
+        print(f"{two.name} against {two.against}: {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] p {two.p}")
     names = [
         getattr(member, "name", "") + f" {getattr(getattr(member, 'config', None), 'half_life', '') or ''}" for member in members
     ]

@@ -2,10 +2,10 @@
 
     python benchmarks/right_reasons.py [--seeds 3] [--quick]
 
-The reason of each step is the planted one, or with the error rate another of the bank; with verification a verifier that errs in 5 %
-accepts 95 % of the right steps and 5 % of the wrong ones. Profiles of items come from the catalogue, or only from what other users'
-accepted steps say. The steps are drawn by this script, not by a model: the curve is about what right reasons are worth. Weights are
-fitted late, on validation items. The figure goes to docs/images/right_reasons.svg.
+The reason of each step is the planted one, or with the error rate another of the bank; with verification a verifier that errs
+in 5 % accepts 95 % of the right steps and 5 % of the wrong ones. Profiles of items come from the catalogue, or only from what
+other users' accepted steps say. The steps are drawn by this script, not by a model: the curve is about what right reasons are
+worth. Weights are fitted late, on validation items. The figure goes to docs/images/right_reasons.svg.
 """
 
 from __future__ import annotations

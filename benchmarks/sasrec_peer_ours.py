@@ -18,7 +18,7 @@ import torch
 
 from llmrg.core.records import History, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
-from llmrg.recommenders import SasRec, SasRecConfig, TrainingConfig
+from llmrg.recommenders import SasRecConfig, SequentialRecommender, TrainingConfig
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.training import Epoch, RunOptions
 
@@ -39,10 +39,10 @@ def train(dataset: Dataset, job: dict[str, Any], seed: int, scores: Path) -> dic
     def note(epoch: Epoch) -> None:
         curve.append({"ndcg": epoch.ndcg or 0.0, "cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall})
 
-    shape = {name: job[name] for name in ("embedding_size", "blocks", "heads", "max_length")}
+    shape = {name: job[name] for name in ("embedding_size", "heads", "max_length")}
     training = {name: job[name] for name in ("epochs", "patience", "batch_size", "learning_rate")}
-    config, options = SasRecConfig(dropout=job["dropout"], **shape), RunOptions(seed=seed, progress=note)
-    model = SasRec(config, TrainingConfig(**training), options)
+    config, options = SasRecConfig(dropout=job["dropout"], layers=job["blocks"], **shape), RunOptions(seed=seed, progress=note)
+    model = SequentialRecommender(config, training=TrainingConfig(**training), options=options)
     model.fit(dataset)
     spent = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
     queries = [Query.at(history, len(history) - 1) for history in dataset.histories.values()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import build_tables
+import graph_tables
 from table_parts import columns, interval, machine_line
 
 ROOT = Path(__file__).parents[1]
@@ -26,25 +27,8 @@ def result(name: str) -> dict[str, Any] | None:
     return found
 
 
-def comparison(table: dict[str, Any]) -> list[str]:
-    lines = columns("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table['reference']}", "p (Holm)")
-    for row in table["rows"]:
-        difference = interval(row["difference"]) if row["difference"] else ""
-        bound = "<= " if row.get("p_is_bound") else ""
-        p = "" if row["p_value"] is None else f"{bound}{row['p_value']:.{4 if bound else 3}f}"
-        cells = [row["name"], interval(row["metrics"]["HR@10"]), interval(row["metrics"]["NDCG@10"]), difference, p]
-        lines.append(f"| {' | '.join(cells)} |")
-    card = table["card"]
-    lines += [
-        "",
-        f"{card['users']:,} users, {card['items']:,} items, {len(card['seeds'])} seeds; {card['split']}; {card['ranking']};",
-    ]
-    lines += [f"{card['seen']}; ties {card['ties']}; selection: {card['selection']}; {card['interval']}."]
-    return lines
-
-
 def demo(found: dict[str, Any]) -> list[str]:
-    lines = ["### The demo: simulated readers, planted reasons", "", *comparison(found["table"]), ""]
+    lines = ["### The demo: simulated readers, planted reasons", "", *graph_tables.demo(found["tables"])]
     lines += ["Graphs against the planted truth (share right, 95 % interval over users):", ""]
     lines += [
         *columns("mind", "precision, verified", "precision, unverified", "recall, verified", "recall, unverified"),
@@ -83,9 +67,9 @@ def rate(value: dict[str, float]) -> str:
 
 def movielens(found: dict[str, Any]) -> list[str]:
     lines = [f"### MovieLens latest-small, {found['users']} users, mind `{found['mind']}`", ""]
-    if found["table"]:
+    if found["table"] and "contrasts" in found["table"]:
         about = found["training"]
-        lines += [*comparison(found["table"]), ""]
+        lines += [*graph_tables.comparison(found["table"]), ""]
         lines += [
             f"Trainings of {about['epochs']} epochs at most, patience {about['patience']}. {MOVIELENS_CAVEAT}",
             "",
@@ -179,6 +163,8 @@ def growth(found: dict[str, Any]) -> list[str]:
 def figures() -> str:
     parts = {
         "demo_table": demo,
+        "right_reasons": graph_tables.right_reasons,
+        "base_models": graph_tables.base_models,
         "movielens": movielens,
         "sasrec_peer": peer,
         "local_model": local_model,
@@ -186,6 +172,7 @@ def figures() -> str:
         "sqlite_store": sqlite,
         "growth": growth,
         "chat_calls": build_tables.chat_calls,
+        "item_calls": build_tables.item_calls,
         "local_endpoint": build_tables.local_endpoint,
         "verification_pays": build_tables.verification,
         "knowledge_pays": build_tables.knowledge,
@@ -193,6 +180,7 @@ def figures() -> str:
         "local_build": build_tables.local_build,
     }
     blocks = ["\n".join(write(found)) for name, write in parts.items() if (found := result(name))]
+    blocks.insert(3, "\n".join(graph_tables.real()))
     return "\n\n".join(block for block in blocks if block)
 
 

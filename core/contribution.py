@@ -11,8 +11,8 @@ class Contribution:
     """A summand of an item's score."""
 
     kind: Literal["base", "theme", "imagined", "graph"]
-    """`base`: what no reason stands behind; `theme`: a reason that the history gives and the item answers; `imagined`: an imagined
-    step that ends in the item; `graph`: all that the graph adds, where its reasons cannot be told apart."""
+    """`base`: what no reason stands behind; `theme`: a reason that the history gives and the item answers; `imagined`: an
+    imagined step that ends in the item; `graph`: all that the graph adds, where its reasons cannot be told apart."""
     name: str
     """Recommender, theme, or reason."""
     value: float

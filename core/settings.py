@@ -40,8 +40,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("~/.cache/llmrg/data")
     """Where `llmrg data get` puts files and where the loaders look for a data set by name."""
     mind: str = "likelihood"
-    """Who reasons: `likelihood` (local model), `attributes` (no model), `profiles` (recorded answers), or `chat`; with a model, or
-    the name of a profile source, after a slash where wanted, such as `chat/ollama:llama3.2` or `profiles/films`."""
+    """Who reasons: `likelihood` (local model), `attributes` (no model), `profiles` (recorded answers), or `chat`; with a model,
+    or the name of a profile source, after a slash where wanted, such as `chat/ollama:llama3.2` or `profiles/films`."""
     model: str = "gemma-3-270m"
     """Model of a mind that is named without one. Local: `gemma-3-270m`, `smollm2-135m` or a folder; chat: a LangChain name such
     as `ollama:llama3.2`, or `openai:NAME@http://127.0.0.1:8000/v1` for any server that speaks OpenAI's protocol."""

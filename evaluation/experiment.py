@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from llmrg.core.errors import ConfigError
@@ -34,6 +35,26 @@ NAMES = {
     "sasrec": "SASRec", "gru4rec": "GRU4Rec", "bert4rec": "BERT4Rec", "fdsa": "FDSA", "cl4srec": "CL4SRec", "duorec": "DuoRec",
     "bsarec": "BSARec",
 }  # fmt: skip
+
+
+Make = Callable[[int, SequentialRecommender | None], BaseRecommender]
+"""From a seed and that seed's fitted base model (None before its row) to a recommender that is not fitted."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row: a recommender, and the graphs and themes that it is fitted and asked with."""
+
+    title: str
+    make: Make
+    graphs: Callable[[int], Mapping[str, ReasoningGraph]] | None = None
+    """By seed; None for no graphs."""
+    themes: Callable[[int], Themes] | None = None
+    """By seed; None for those of the experiment."""
+
+
+def _same(graphs: Mapping[str, ReasoningGraph], seed: int) -> Mapping[str, ReasoningGraph]:
+    return graphs
 
 
 @dataclass(frozen=True)
@@ -68,48 +89,49 @@ class Experiment:
 
     def titles(self) -> list[str]:
         """Rows in their order."""
-        return [title for title, _ in self._rows()]
+        return [trial.title for trial in self.trials()]
 
-    def _rows(self) -> Iterator[tuple[str, Callable[[int, SequentialRecommender | None], tuple[BaseRecommender, Any, Themes]]]]:
-        """Title -> what makes the recommender of a seed, with its graphs and themes. The base row's is given to those after it."""
-        base, none = self.base, {}
-        for name, title in TITLES.items():
-            yield title, lambda seed, _, name=name: (make_recommender(name, self.text), none, self.themes)
-        yield base, lambda seed, _: (self._base(seed), none, self.themes)
+    def trials(self) -> list[Trial]:
+        """Rows in their order: the base comes before all that are made from it."""
+        base, plain = self.base, plain_sequence(self.dataset.histories, self.graphs)
+        simple = [Trial(title, partial(self._simple, name)) for name, title in TITLES.items()]
+        found = [*simple, Trial(base, self._base)]
         if self._has_attributes():
-            yield f"{base} + attributes", lambda seed, _: (self._base(seed, attributes=True), none, self.themes)
-        yield f"{base} + rules", lambda seed, fitted: (self._with_rules(fitted), none, self.themes)
-        plain = plain_sequence(self.dataset.histories, self.graphs)
-        concat = replace(self.how, fusion="concat", use_imagined=False)
-        yield f"{base} + plain sequence graph", lambda seed, _: (with_graphs(self._base(seed), concat), plain, self.themes)
-        yield (
-            f"{base} + shuffled graph",
-            lambda seed, fitted: (
-                self._graphs(seed, fitted), shuffled(self.graphs, seed, histories=self.dataset.histories, themes=self.themes), self.themes
-            ),
-        )  # fmt: skip
+            found.append(Trial(f"{base} + attributes", partial(self._base, attributes=True)))
+        found += [
+            Trial(f"{base} + rules", self._with_rules),
+            Trial(f"{base} + plain sequence graph", self._with_plain, lambda _: plain),
+            Trial(f"{base} + shuffled graph", self._with_graphs, self._shuffled),
+        ]
         if self._profile() is not None:
-            yield (
-                f"{base} + reasons of wrong items",
-                lambda seed, fitted: (self._graphs(seed, fitted), self.graphs, self._wrong_items(seed)),
-            )
+            found.append(Trial(f"{base} + reasons of wrong items", self._with_graphs, lambda _: self.graphs, self._wrong_items))
         for name, given in self.more.items():
-            yield f"{base} + {name}", lambda seed, fitted, given=given: (self._graphs(seed, fitted), given, self.themes)
-        yield self.ours, lambda seed, fitted: (self._graphs(seed, fitted), self.graphs, self.themes)
+            found.append(Trial(f"{base} + {name}", self._with_graphs, partial(_same, given)))
+        return [*found, Trial(self.ours, self._with_graphs, lambda _: self.graphs)]
 
-    def _base(self, seed: int, attributes: bool = False) -> SequentialRecommender:
+    def _simple(self, name: str, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+        return make_recommender(name, self.text)
+
+    def _base(self, seed: int, base: SequentialRecommender | None = None, attributes: bool = False) -> SequentialRecommender:
         options = replace(self.options, seed=seed)
         made = make_recommender(self.model, self.text, attributes=attributes, training=self.training, options=options)
         assert isinstance(made, SequentialRecommender)
         return made
 
-    def _with_rules(self, base: SequentialRecommender | None) -> BaseRecommender:
+    def _with_rules(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
         assert base is not None
         return Mix([base, make_recommender("rules", self.text)], refit=False)
 
-    def _graphs(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+    def _with_plain(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+        """The paper's fusion: a graph without reasons asks for no theme."""
+        return with_graphs(self._base(seed), replace(self.how, fusion="concat", use_imagined=False))
+
+    def _with_graphs(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
         assert base is not None
         return with_graphs(base, self.how)
+
+    def _shuffled(self, seed: int) -> Mapping[str, ReasoningGraph]:
+        return shuffled(self.graphs, seed, histories=self.dataset.histories, themes=self.themes)
 
     def _has_attributes(self) -> bool:
         return any(item.attributes for item in self.dataset.catalogue)
@@ -140,36 +162,34 @@ def run_experiment(
         seeds: trainings per trained recommender; shuffled graphs and profiles are dealt anew for each seed.
         trained: given the base and the recommender with the reasoning graphs, of the first seed, with their names.
     """
-    say, ranks, seen = progress or (lambda _: None), {}, ()
-    fitted: dict[int, SequentialRecommender] = {}
-    chosen: dict[int, str] = {}
-    for title, make in experiment._rows():
+    say: Callable[[str], None] = progress or (lambda _: None)
+    ranks: dict[str, list[Ranks]] = {}
+    seen: tuple[Visibility, ...] = ()
+    bases: dict[int, SequentialRecommender] = {}
+    chosen: list[str] = []
+    for trial in experiment.trials():
+        title = trial.title
         for seed in seeds[:1] if title in TITLES.values() else seeds:
             say(title if len(seeds) == 1 else f"{title}, seed {seed}")
-            recommender, graphs, themes = make(seed, fitted.get(seed))
-            ranks.setdefault(title, []).append(_ranked(recommender, experiment, graphs, themes))
-            if title == experiment.base:
-                assert isinstance(recommender, SequentialRecommender)
-                fitted[seed] = recommender
+            recommender = trial.make(seed, bases.get(seed))
+            ranks.setdefault(title, []).append(_ranked(recommender, experiment, trial, seed))
+            if isinstance(recommender, SequentialRecommender) and title == experiment.base:
+                bases[seed] = recommender
             if title == experiment.ours:
-                chosen[seed] = getattr(recommender, "chosen", "")
+                chosen.append(getattr(recommender, "chosen", ""))
                 seen = _visibility(recommender) or seen
             if trained and seed == seeds[0] and title in (experiment.base, experiment.ours):
                 trained("base" if title == experiment.base else "graphs", recommender)
-    return compare(
-        ranks,
-        experiment.base,
-        _card(experiment, seeds, ranks, seen, chosen),
-        len(experiment.dataset.catalogue),
-        _contrasts(experiment),
-    )
+    card = _card(experiment, seeds, len(ranks[experiment.base][0].users), seen, chosen)
+    return compare(ranks, experiment.base, card, len(experiment.dataset.catalogue), _contrasts(experiment))
 
 
-def _ranked(recommender: BaseRecommender, experiment: Experiment, graphs: Any, themes: Themes) -> Ranks:
+def _ranked(recommender: BaseRecommender, experiment: Experiment, trial: Trial, seed: int) -> Ranks:
+    graphs = trial.graphs(seed) if trial.graphs else {}
     try:
-        recommender.fit(experiment.dataset, graphs, themes)
+        recommender.fit(experiment.dataset, graphs, trial.themes(seed) if trial.themes else experiment.themes)
     except ConfigError as error:
-        raise ConfigError(f"{recommender.name}: {error}") from error
+        raise ConfigError(f"{trial.title}: {error}") from error
     return rank_held_out(recommender, experiment.dataset, graphs)
 
 
@@ -188,16 +208,12 @@ def _visibility(recommender: Any) -> tuple[Visibility, ...]:
 
 
 def _card(
-    experiment: Experiment,
-    seeds: Sequence[int],
-    ranks: Mapping[str, Sequence[Ranks]],
-    seen: tuple[Visibility, ...],
-    chosen: Mapping[int, str],
+    experiment: Experiment, seeds: Sequence[int], users: int, seen: tuple[Visibility, ...], chosen: Sequence[str]
 ) -> ProtocolCard:
-    ways = ", ".join(f"{list(chosen.values()).count(way)} x {way}" for way in sorted(set(chosen.values())) if way)
+    ways = ", ".join(f"{chosen.count(way)} x {way}" for way in sorted(set(chosen)) if way)
     return ProtocolCard(
         experiment.dataset.name,
-        len(ranks[experiment.base][0].users),
+        users,
         len(experiment.dataset.catalogue),
         tuple(seeds),
         graphs_at=seen,

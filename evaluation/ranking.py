@@ -62,8 +62,8 @@ def _columns(recommender: Recommender, dataset: Dataset) -> np.ndarray:
     new = [item for item in dataset.catalogue.ids if item not in recommender.items]
     if new:
         raise ArtifactError(
-            f"the recommender {recommender.name!r} was trained on another catalogue: {len(new)} of {len(dataset.catalogue)} items of "
-            f"{dataset.name!r} are new to it (for instance {new[0]!r}); train it again"
+            f"the recommender {recommender.name!r} was trained on another catalogue: {len(new)} of {len(dataset.catalogue)} "
+            f"items of {dataset.name!r} are new to it (for instance {new[0]!r}); train it again"
         )
     return recommender.items.rows(dataset.catalogue.ids) - 1
 

@@ -166,7 +166,8 @@ class Project(Builds):
             device: `cpu`, `cuda`, `auto`; by default the one of the settings.
             threads: CPU threads; 0 chooses by the size of the catalogue.
             settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
-        Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was built.
+        Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was
+        built.
         """
         from llmrg.recommenders.making import SIMPLE, GraphOptions, make_recommender
         from llmrg.recommenders.training import RunOptions

@@ -95,7 +95,8 @@ class BaseRecommender(ABC):
         return found
 
     def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:
-        """(B, N) float32 scores as a mix adds them up: the same order, on a scale on which differences mean the same everywhere."""
+        """(B, N) float32 scores as a mix adds them up: the same order, on a scale on which differences mean the same
+        everywhere."""
         return self.scores(queries)
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:

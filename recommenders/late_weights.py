@@ -29,7 +29,7 @@ class Shortlists:
 
     def logits(self, weights: np.ndarray) -> np.ndarray:
         """(U, C) float32."""
-        return self._sums(weights) + self.log_share
+        return np.asarray(self._sums(weights) + self.log_share)
 
     def _sums(self, weights: np.ndarray) -> np.ndarray:
         flat = self.scores.reshape(len(self.scores), -1)
@@ -133,7 +133,7 @@ def choose_weights(lists: Shortlists, keep: np.ndarray, least: float, dice: np.r
         fitted = [fit_weights(lists.take(fold), free) for fold in folds]
         gains, errors = np.zeros(len(free)), np.ones(len(free))
         for score in np.flatnonzero(free & ~keep):
-            gain = np.concatenate([_gain(lists, free, fitted[i], score, folds[i], folds[1 - i]) for i in range(2)])
+            gain = np.concatenate([_gain(lists, free, fitted[i], int(score), folds[i], folds[1 - i]) for i in range(2)])
             gains[score], errors[score] = gain.mean(), max(gain.std() / np.sqrt(len(gain)), 1e-12)
         strength = np.where(free & ~keep, gains / errors, np.inf)
         weakest = int(np.argmin(strength))
@@ -152,4 +152,4 @@ def _gain(lists: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int, f
     less[score] = False
     without = fit_weights(lists.take(fold), less, np.where(less, fitted, 0.0))
     rest = lists.take(other)
-    return rest.log_likelihood(fitted) - rest.log_likelihood(without)
+    return np.asarray(rest.log_likelihood(fitted) - rest.log_likelihood(without))

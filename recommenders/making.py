@@ -15,6 +15,7 @@ from llmrg.recommenders.theme_profiles import AUTO
 
 if TYPE_CHECKING:
     from llmrg.recommenders.sequential import SequentialRecommender
+    from llmrg.recommenders.theme_events import View
     from llmrg.recommenders.training import RunOptions, TrainingConfig
 
 FusionName = Literal["themes", "concat", "sr_gnn"]
@@ -22,8 +23,8 @@ Fit = Literal["auto", "late", "joint"]
 MODELS = ("sasrec", "gru4rec", "bert4rec", "fdsa", "cl4srec", "duorec", "bsarec")
 FUSIONS = ("themes", "concat", "sr_gnn")
 JOINT_DROPOUT = 0.7
-"""Least dropout of a base model that is trained together with themes: else it memorises the training items, and the loss finds the
-themes superfluous (chosen on validation items of the demo)."""
+"""Least dropout of a base model that is trained together with themes: else it memorises the training items, and the loss finds
+the themes superfluous (chosen on validation items of the demo)."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class GraphOptions:
     """Of `themes`: `late` weighs theme scores after the base is trained, on items it has not seen; `joint` trains both together;
     `auto` does both and lets validation choose."""
     source: str = AUTO
-    """Source of the item profiles; `auto` takes the one the graphs were made of, if it is stored, else the catalogue's attributes,
-    else the steps of other users."""
+    """Source of the item profiles; `auto` takes the one the graphs were made of, if it is stored, else the catalogue's
+    attributes, else the steps of other users."""
     use_reasoned: bool = True
     use_imagined: bool = True
     gates: bool = True
@@ -110,13 +111,17 @@ def with_graphs(
     from llmrg.recommenders.fusion.themes import ThemesConfig
     from llmrg.recommenders.sequential import SequentialRecommender
 
-    parts = {"attributes": base.attributes, "text": base.text, "training": base.training, "loss": base.parts.loss}
+    parts: dict[str, Any] = {"attributes": base.attributes, "text": base.text, "training": base.training, "loss": base.parts.loss}
     if graphs.fusion != "themes":
         encoder: Literal["causal", "sr_gnn"] = "causal" if graphs.fusion == "concat" else "sr_gnn"
-        used = {"use_reasoned": graphs.use_reasoned, "use_imagined": graphs.use_imagined, "backend": graphs.backend}
+        used: dict[str, Any] = {
+            "use_reasoned": graphs.use_reasoned,
+            "use_imagined": graphs.use_imagined,
+            "backend": graphs.backend,
+        }
         fusion = ConcatConfig(encoder=encoder, **used)
         return SequentialRecommender(base.parts.model, base.parts.objective, fusion, options=base.options, **parts)
-    views = ("graph",) if graphs.use_reasoned else ()
+    views: tuple[View, ...] = ("graph",) if graphs.use_reasoned else ()
     joint_config = ThemesConfig(source=graphs.source, views=views, use_imagined=graphs.use_imagined, gates=graphs.gates)
     dropout = max(base.parts.model.dropout, JOINT_DROPOUT)
     model = base.parts.model.model_copy(update={"dropout": dropout})
@@ -124,7 +129,7 @@ def with_graphs(
     joint = SequentialRecommender(model, base.parts.objective, joint_config, options=options, **parts)
     late = late_mix(base, graphs, progress=progress)
     ways: dict[str, Any] = {"late": late, "joint": joint}
-    chosen = ways if graphs.fit == "auto" else {graphs.fit: ways[graphs.fit]}
+    chosen = {way: made for way, made in ways.items() if graphs.fit in ("auto", way)}
     return BestOf(chosen, f"{base.name} + themes")
 
 

@@ -35,9 +35,9 @@ class MixConfig(BaseModel, frozen=True, extra="forbid"):
 class Mix(BaseRecommender):
     """score(i) = sum over members m of w_m score_m(i), w_m >= 0.
 
-    Members are fitted on the training parts; the weights on the validation items, by a softmax over the catalogue without the items
-    taken before (`late_weights`). The first member always stays; any other that does not pay for users it was not fitted on gets
-    weight 0.
+    Members are fitted on the training parts; the weights on the validation items, by a softmax over the catalogue without the
+    items taken before (`late_weights`). The first member always stays; any other that does not pay for users it was not fitted
+    on gets weight 0.
     """
 
     type = "mix"

@@ -46,15 +46,14 @@ class Parts(BaseModel, frozen=True, extra="forbid"):
     """Whether the catalogue's attributes are in the item vectors, or in the net that needs them."""
 
 
-def model_config(name: str, **settings: Any) -> AnyModel:
+def model_config(name: str, **settings: Any) -> Any:
     """The settings of a base model by its name.
 
     Raises: ConfigError: no such model.
     """
     if name not in MODELS:
         raise ConfigError(f"there is no base model {name!r}; choose one of {', '.join(sorted(MODELS))}")
-    found: AnyModel = MODELS[name](**settings)
-    return found
+    return MODELS[name](**settings)
 
 
 def default_objective(model: AnyModel) -> AnyObjective:

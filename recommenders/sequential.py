@@ -68,8 +68,8 @@ class SequentialRecommender(BaseRecommender):
         self.objective = self.parts.objective.build()
         if self.objective.bidirectional != self.parts.model.bidirectional:
             raise ConfigError(
-                f"the model {self.parts.model.kind!r} and the objective {self.parts.objective.kind!r} do not go together: a model whose "
-                "slots see later ones needs the objective `cloze`, and only such a model does"
+                f"the model {self.parts.model.kind!r} and the objective {self.parts.objective.kind!r} do not go together: "
+                "a model whose slots see later ones needs the objective `cloze`, and only such a model does"
             )
         self.name = " + ".join(
             [self.parts.model.kind, *(["attributes"] if attributes else []), *([fusion.kind] if fusion else [])]
@@ -87,7 +87,8 @@ class SequentialRecommender(BaseRecommender):
         device, seed = self.options.torch_device(), self.options.seed
         rows, answers = list(data.parts.values()), data.validation_rows()
         asked = np.array([u for u, row in enumerate(rows) if answers[u] and len(row)], dtype=np.int64)
-        self._told = self.parts.fusion.told(data, self.text) if self.parts.fusion is not None else None
+        fusion: Any = self.parts.fusion
+        self._told = fusion.told(data, self.text) if fusion is not None else None
         attributes = attribute_matrix(data) if self.parts.attributes else None
         windows = _windows(rows, self._length)
         self._see(rows, windows, asked)
@@ -117,7 +118,7 @@ class SequentialRecommender(BaseRecommender):
         """Work out where graphs are visible. Raises: ConfigError: nowhere in training."""
         if self._told is None:
             return
-        users, starts, stops = windows.T
+        users, starts, _ = windows.T
         slots = self.objective.training([rows[u][a:b] for u, a, b in windows], starts, self._length, np.random.default_rng(0))
         trained = np.where(slots.targets > 0, slots.positions, 0)
         ends = np.array([len(rows[u]) for u in asked], dtype=np.int64)
@@ -126,8 +127,9 @@ class SequentialRecommender(BaseRecommender):
         self.visible = {layer: (shares[layer], tested[layer]) for layer in shares}
         if not any(share for share, _ in self.visible.values()):
             raise ConfigError(
-                "no step of the graphs is visible at any position that the recommender trains on, so it could learn nothing from them; "
-                "build graphs with smaller blocks or with cuts inside the training part (`llmrg build --help`), or take the late fusion"
+                "no step of the graphs is visible at any position that the recommender trains on, so it could learn nothing from "
+                "them; build graphs with smaller blocks or with cuts inside the training part (`llmrg build --help`), or take "
+                "the late fit (`--fit late`)"
             )
 
     def _loss(self, rows: Sequence[np.ndarray], windows: np.ndarray, dice: np.random.Generator) -> Tensor:
@@ -244,7 +246,7 @@ class SequentialRecommender(BaseRecommender):
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         net = {f"net.{name}": value.detach().cpu().numpy() for name, value in self._fitted().state_dict().items()}
-        return net | (self._told.tensors() if self._told is not None else {})
+        return {**net, **(self._told.tensors() if self._told is not None else {})}
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
@@ -255,7 +257,8 @@ class SequentialRecommender(BaseRecommender):
         made._best = saved.get("best", 0.0)
         made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
         if parts.fusion is not None:
-            made._told = parts.fusion.revived(artifact, text)
+            fusion: Any = parts.fusion
+            made._told = fusion.revived(artifact, text)
         made._net = made._build(len(artifact.items), _saved_attributes(artifact) if parts.attributes else None)
         state = {name: torch.from_numpy(artifact.tensor(f"net.{name}").copy()) for name in made._net.state_dict()}
         try:

@@ -14,7 +14,6 @@ from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
 
-
 LEAST = 1e-5
 """Share below which scores no longer differ in a mix."""
 

@@ -78,11 +78,10 @@ def theme_events(
 ) -> Events:
     """Events of each user, over the last `last` items of each row.
 
-    `graph`: an accepted step of the user's graph asks for its reason's theme, from where its maker had seen no more (`Step.seen`).
-    A history without a graph has what `shared` gives.
-    `bag`: an item asks for all that it stands for, right after it. `shared`: the same, from where a second item of the history
-    stands for it too.
-    Args: rows: catalogue rows of each user, oldest first; row_of: id of a catalogue row.
+    `graph`: an accepted step of the user's graph asks for its reason's theme, from where its maker had seen no more
+    (`Step.seen`). A history without a graph has what `shared` gives. `bag`: an item asks for all that it stands for, right
+    after it. `shared`: the same, from where a second item of the history stands for it too. Args: rows: catalogue rows of each
+    user, oldest first; row_of: id of a catalogue row.
     """
     found = []
     for row, user, graph in zip(rows, users, graphs, strict=True):
@@ -117,12 +116,12 @@ def _of_graph(
 def _of_items(row: np.ndarray, user: str, view: View, profiles: ItemProfiles, last: int, number: int) -> list[Row]:
     first = max(0, len(row) - last - HELD_OUT)
     items = row[first:] - 1
-    if profiles.own is None:
-        told = profiles.matrix[items].tocoo()
-    else:
-        told = profiles.own.rows_without(user, items).tocoo()
+    own = profiles.own
+    told = (profiles.matrix[items] if own is None else own.rows_without(user, items)).tocoo()
     order = np.argsort(told.row, kind="stable")
-    found, waiting, known = [], {}, set()
+    found: list[Row] = []
+    waiting: dict[int, Row] = {}
+    known: set[int] = set()
     for place, column, weight in zip(told.row[order].tolist(), told.col[order].tolist(), told.data[order].tolist(), strict=True):
         position = first + place
         event = (column, position, position + 1, NEVER, weight, number)
@@ -130,7 +129,7 @@ def _of_items(row: np.ndarray, user: str, view: View, profiles: ItemProfiles, la
             found.append(event)
         elif column in waiting:
             early = waiting.pop(column)
-            found += [(*early[:2], position + 1, *early[3:]), event]
+            found += [(early[0], early[1], position + 1, early[3], early[4], early[5]), event]
             known.add(column)
         else:
             waiting[column] = event

@@ -1,7 +1,7 @@
 """Item profiles as sparse matrices: how strongly each item of a catalogue stands for each theme.
 
-Leak rule: what the steps of users say of an item is counted over their training parts alone, and at any position of a user without
-that user's own steps (leave-own-out): an own step about an item was made by someone who saw the item taken.
+Leak rule: what the steps of users say of an item is counted over their training parts alone, and at any position of a user
+without that user's own steps (leave-own-out): an own step about an item was made by someone who saw the item taken.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class OwnSteps:
 
     @classmethod
     def revived(cls, users: Sequence[str], artifact: Artifact, shape: tuple[int, int]) -> OwnSteps:
-        arrays = (artifact.tensor(f"own.{name}") for name in ("offsets", "item", "theme", "weight"))
-        return cls.of(users, *arrays, shape=shape)
+        offsets, item, theme, weight = (artifact.tensor(f"own.{name}") for name in ("offsets", "item", "theme", "weight"))
+        return cls.of(users, offsets, item, theme, weight, shape)
 
 
 def shares(counts: csr_matrix) -> csr_matrix:
@@ -170,7 +170,7 @@ def stored_profiles(profile: Profile, items: ItemRows, themes: Themes) -> ItemPr
     unknown = sorted({appeal.item for appeal in profile.appeals} - known)
     if not here:
         raise ConfigError(
-            f"the item profiles of the source {profile.source.name!r} name {len(unknown)} items, none of which is in the catalogue"
+            f"the item profiles of the source {profile.source.name!r} name {len(unknown)} items, none of them in the catalogue"
             + (f" (for instance {unknown[0]!r})" if unknown else "")
         )
     at = (items.rows([appeal.item for appeal, _ in here]) - 1, np.array([column for _, column in here]))

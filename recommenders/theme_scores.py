@@ -39,8 +39,8 @@ class ThemeScoresConfig(BaseModel, frozen=True, extra="forbid"):
 class ThemeScores(BaseRecommender):
     """score(i) = sum over themes t of q_t idf_t / |q| * c_it idf_t / |c_i|, a cosine in [0, 1].
 
-    q_t sums, over the asking items or steps, their weight for the theme times 2 ** (-age / half_life); c_i is the item's profile. A
-    user's own steps are left out of c_i, and steps of held-out positions never enter it (`theme_profiles`).
+    q_t sums, over the asking items or steps, their weight for the theme times 2 ** (-age / half_life); c_i is the item's
+    profile. A user's own steps are left out of c_i, and steps of held-out positions never enter it (`theme_profiles`).
     """
 
     type = "themes"

@@ -65,7 +65,8 @@ def demo(
 
 
 def without_model(project: Project) -> Mapping[str, ReasoningGraph]:
-    """Graphs of the mind that reads the catalogue's themes, of which the planted reasons are made: what right reasons are worth."""
+    """Graphs of the mind that reads the catalogue's themes, of which the planted reasons are made: what right reasons are
+    worth."""
     from llmrg.cli.progress import building
     from llmrg.demo_config import DEMO_BUILD
     from llmrg.sdk import Project

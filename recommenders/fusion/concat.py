@@ -33,8 +33,8 @@ class ConcatConfig(GraphVectorsConfig, frozen=True, extra="forbid"):
 
     def told(self, data: FitData, text: TextVectors) -> ConcatTold:
         """What the graphs tell about the training parts."""
-        shape = {"memory": self.memory, "use_reasoned": self.use_reasoned, "use_imagined": self.use_imagined}
-        inputs = GraphInputs.of(data.graphs, list(data.parts), list(data.parts.values()), data.items, **shape)
+        how = (self.memory, self.use_reasoned, self.use_imagined)
+        inputs = GraphInputs.of(data.graphs, list(data.parts), list(data.parts.values()), data.items, *how)
         _refuse_foreign(inputs, data)
         return ConcatTold(self, inputs, text, data.items, dict(zip(inputs.texts, text.embed(inputs.texts), strict=True)))
 
@@ -85,8 +85,8 @@ class ConcatTold:
     def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ConcatTold:
         """See `Told.of_queries`."""
         config = self.setting
-        shape = {"memory": config.memory, "use_reasoned": config.use_reasoned, "use_imagined": config.use_imagined}
-        inputs = GraphInputs.of_queries([query.graph for query in queries], rows, self.items, **shape)
+        how = (config.memory, config.use_reasoned, config.use_imagined)
+        inputs = GraphInputs.of_queries([query.graph for query in queries], rows, self.items, *how)
         new = [text for text in inputs.texts if text not in self.vectors]
         added = dict(zip(new, self.text.embed(new), strict=True)) if new else {}
         return ConcatTold(config, inputs, self.text, self.items, {**self.vectors, **added} if added else self.vectors)
@@ -137,8 +137,8 @@ def _refuse_foreign(inputs: GraphInputs, data: FitData) -> None:
     left_out = int(inputs.left_out.sum())
     if left_out and not known:
         raise ConfigError(
-            f"all {left_out} steps of the graphs contradict the histories of {data.dataset.name!r}: they were built on other data; "
-            "build them anew"
+            f"all {left_out} steps of the graphs contradict the histories of {data.dataset.name!r}: they were built on other "
+            "data; build them anew"
         )
 
 

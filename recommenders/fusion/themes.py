@@ -1,4 +1,5 @@
-"""Reasons as a second space: what the visible reasons ask for against what each item stands for, learnt together with the base."""
+"""Reasons as a second space: what the visible reasons ask for against what each item stands for, learnt together with the
+base."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
     source: str = CATALOGUE
     """Source of the item profiles."""
     views: tuple[View, ...] = ("graph",)
-    """Which themes ask: `graph`, the reasons of accepted steps; `shared`, themes that two items of the history share; `bag`, all."""
+    """Which themes ask: `graph`, the reasons of accepted steps; `shared`, themes that two items of the history share; `bag`,
+    all."""
     use_imagined: bool = True
     """Let imagined steps add to the score of their item."""
     gates: bool = True
@@ -171,9 +173,15 @@ class ThemesTold:
         else:
             theme = view = np.zeros(number.shape, np.int64)
             weight, age = np.zeros(number.shape, np.float32), np.full((*positions.shape, number.shape[1]), -1)
-        parts = [torch.from_numpy(part).to(device) for part in (theme, weight, view, age.astype(np.float32))]
         return ThemesBatch(
-            self._profile(device), self._idf(device), *parts, self._bonus(users, positions, device), self._own(users, device)
+            profile=self._profile(device),
+            idf=self._idf(device),
+            theme=torch.from_numpy(theme).to(device),
+            weight=torch.from_numpy(weight).to(device),
+            view=torch.from_numpy(view).to(device),
+            age=torch.from_numpy(age.astype(np.float32)).to(device),
+            imagined=self._bonus(users, positions, device),
+            own=self._own(users, device),
         )
 
     def _bonus(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> Bonus:
@@ -188,8 +196,7 @@ class ThemesTold:
         age = positions[b, line] - 1 - self.imagined.position[which]
         value = self.imagined.weight[which] * np.exp2(-age / 4.0)
         row, column = b * positions.shape[1] + line, self.imagined.content[which]
-        whole = [torch.from_numpy(part.astype(np.int64)).to(device) for part in (row, column)]
-        return Bonus(*whole, torch.from_numpy(value.astype(np.float32)).to(device))
+        return Bonus(_whole(row, device), _whole(column, device), torch.from_numpy(value.astype(np.float32)).to(device))
 
     def _own(self, users: np.ndarray, device: torch.device) -> OwnChange | None:
         if self.profiles.own is None:
@@ -198,8 +205,7 @@ class ThemesTold:
         lines = np.repeat(np.arange(len(users)), [len(items) for items, _ in found])
         columns = np.concatenate([items for items, _ in found])
         change = vstack([change for _, change in found], format="coo")
-        whole = (torch.from_numpy(part.astype(np.int64)).to(device) for part in (lines, columns))
-        return OwnChange(*whole, _sparse(change, device))
+        return OwnChange(_whole(lines, device), _whole(columns, device), _sparse(change, device))
 
     def _change(self, user: str) -> tuple[np.ndarray, csr_matrix]:
         """Own items' columns, and their unit profiles without the user's own steps minus those with them."""
@@ -257,9 +263,9 @@ class ThemesTold:
 class ThemesFusion(nn.Module):
     """score(i) = h . e_i + s * sum_v a_v t(v) . c_i + sum over visible imagined steps (learned weight) [i = item of the step].
 
-    a_v = gate(theme of v) * weight_v * sum_k m_k 2 ** (-age_v / half_life_k), over the root of 1 + sum a_v ** 2; c_i is the mean of
-    the theme vectors t of i's profile, by idf and score, of length about 1. s and the weight of imagined steps start at 0: untrained
-    is the base alone. There is no softmax over reasons, so each one's part of the score is a summand.
+    a_v = gate(theme of v) * weight_v * sum_k m_k 2 ** (-age_v / half_life_k), over the root of 1 + sum a_v ** 2; c_i is the
+    mean of the theme vectors t of i's profile, by idf and score, of length about 1. s and the weight of imagined steps start at
+    0: untrained is the base alone. There is no softmax over reasons, so each one's part of the score is a summand.
     """
 
     def __init__(self, config: ThemesConfig, themes: int, items: int) -> None:
@@ -316,6 +322,10 @@ class ThemesFusion(nn.Module):
         if self.training and self.config.dropout:
             found = F.dropout(found, self.config.dropout)
         return found / (1.0 + found.square().sum(dim=2, keepdim=True)).sqrt()
+
+
+def _whole(numbers: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.int64)).to(device)
 
 
 def _sparse(matrix: coo_matrix, device: torch.device) -> Tensor:

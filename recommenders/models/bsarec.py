@@ -42,6 +42,8 @@ class BsaLayer(AttentionLayer):
     as in our SASRec.
     """
 
+    kernel: Tensor
+
     def __init__(self, config: BsaRecConfig) -> None:
         super().__init__(config)
         self.alpha = config.alpha
@@ -60,7 +62,8 @@ class BsaLayer(AttentionLayer):
         content = torch.where(real[:, :, None], normed, 0.0)
         low = weight @ content
         filtered = self.dropout(low + self.beta.square() * (normed - low))
-        return self.alpha * filtered + (1 - self.alpha) * attended
+        mixed: Tensor = self.alpha * filtered + (1 - self.alpha) * attended
+        return mixed
 
 
 class BsaRecNet(SasRecNet):
@@ -71,6 +74,7 @@ class BsaRecNet(SasRecNet):
     def __init__(self, table: Table, config: BsaRecConfig, generator: torch.Generator | None = None) -> None:
         super().__init__(table, config, generator)
         for layer in self.layers:
+            assert isinstance(layer, BsaLayer)
             nn.init.normal_(layer.beta, generator=generator)
 
 

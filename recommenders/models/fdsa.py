@@ -39,6 +39,9 @@ class FeatureTable(Table):
     ones leave the paper's formula, and its bias cancels.
     """
 
+    attribute_at: Tensor
+    attribute_share: Tensor
+
     def __init__(
         self, items: int, size: int, attributes: csr_matrix, extra: int = 0, generator: torch.Generator | None = None
     ) -> None:

@@ -71,4 +71,5 @@ class Gru4RecNet(nn.Module):
 
     def item_vectors(self) -> Tensor:
         """(N + 1, D) float32; row 0 belongs to padding."""
-        return self.item()[: self.item.items + 1]
+        rows: Tensor = self.item()[: self.item.items + 1]
+        return rows

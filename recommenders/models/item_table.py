@@ -28,6 +28,9 @@ class Table(nn.Module):
 class ItemTable(Table):
     """Row i is e_i, or with attributes e_i + the weighted mean of the vectors of i's attributes; row 0 is padding and zero."""
 
+    attribute_at: Tensor
+    attribute_share: Tensor
+
     def __init__(
         self,
         items: int,

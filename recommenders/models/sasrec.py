@@ -140,7 +140,8 @@ class SasRecNet(nn.Module):
 
     def item_vectors(self) -> Tensor:
         """(N + 1, D) float32; row 0 belongs to padding."""
-        return self.item()[: self.item.items + 1]
+        rows: Tensor = self.item()[: self.item.items + 1]
+        return rows
 
 
 def reset(module: nn.Module, generator: torch.Generator | None = None) -> None:

@@ -141,7 +141,7 @@ class Occurrences:
 
     def _prefix(self, number: int, length: int) -> np.ndarray:
         place = self._places[number]
-        return self.parts[self._users[number]][max(0, place - length) : place]
+        return np.asarray(self.parts[self._users[number]][max(0, place - length) : place])
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float) -> Tensor:

@@ -114,7 +114,8 @@ def test_compare_has_every_control_row_and_its_card(built: Project) -> None:
         assert sum(part in name for name in names) == 1, (part, names)
     assert {(c.name, c.against) for c in table.contrasts} >= {("SASRec + reasoning graph", "SASRec + shuffled graph")}
     assert table.card.users == 60
-    assert table.card.graphs_at and all(0 < one.training <= 1 and one.test == 1 for one in table.card.graphs_at)
+    assert table.card.graphs_at
+    assert all(0 < one.training <= 1 and one.test == 1 for one in table.card.graphs_at)
     for row in table.rows:
         assert 0 <= row.metrics["HR@10"].low <= row.metrics["HR@10"].mean <= row.metrics["HR@10"].high <= 1
 

@@ -218,7 +218,8 @@ def test_leave_own_out_in_training_and_that_it_matters() -> None:
     graphs = {}
     for user, history in histories.items():
         steps = [
-            Step(user, p, "reasoned", "root", "", None, f"reason of {user}", history.items[p], 0.9, 0, seen=p + 1) for p in range(6)
+            Step(user, p, "reasoned", "root", "", None, f"reason of {user}", item, 0.9, 0, seen=p + 1)
+            for p, item in enumerate(history.items)
         ]
         graphs[user] = ReasoningGraph(user, tuple(steps))
     data = Dataset("own", catalogue, histories, LoadReport("own", 0, users, len(catalogue)))
@@ -263,7 +264,8 @@ def test_a_killed_fused_training_goes_on_to_the_identical_result(tmp_path: Path)
 
     def fit(epochs: int, checkpoint: Path | None) -> SequentialRecommender:
         config = TrainingConfig(epochs=epochs, batch_size=4)
-        made = SequentialRecommender(SMALL, fusion=ThemesConfig(size=8), training=config, options=RunOptions(checkpoint=checkpoint))
+        options = RunOptions(checkpoint=checkpoint)
+        made = SequentialRecommender(SMALL, fusion=ThemesConfig(size=8), training=config, options=options)
         made.fit(data, graphs)
         return made
 

@@ -35,7 +35,8 @@ def test_a_score_that_is_noise_gets_weight_0_and_one_that_is_not_stays() -> None
         scores, targets = drawn(600, 50, [1.0, 0.0, 0.4, 0.0], seed)
         lists = shortlists(scores, targets, none_hidden(scores), np.random.default_rng(seed))
         fitted = choose_weights(lists, np.array([True, False, False, False]), 1.64, np.random.default_rng(seed))
-        assert fitted.weights[0] > 0.5 and fitted.weights[2] > 0.2
+        assert fitted.weights[0] > 0.5
+        assert fitted.weights[2] > 0.2
         assert (fitted.weights[[1, 3]] == 0).sum() >= 1  # each has a chance of one in twenty
         assert fitted.gains[2] > 0
 
@@ -79,7 +80,9 @@ def test_weights_are_never_negative_and_a_missing_score_stays_out() -> None:
     scores, targets = drawn(500, 30, [1.0, -1.0, 0.5])
     lists = shortlists(scores, targets, none_hidden(scores), np.random.default_rng(0))
     found = fit_weights(lists, np.array([True, True, False]))
-    assert found[0] > 0 and found[1] == 0 and found[2] == 0
+    assert found[0] > 0
+    assert found[1] == 0
+    assert found[2] == 0
 
 
 def test_the_slope_is_the_losss() -> None:

@@ -21,7 +21,7 @@ from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
 
 def dataset(items: dict[str, list[str]], histories: dict[str, str]) -> Dataset:
     """Items are single letters with themes."""
-    catalogue = Catalogue(Item(name, f"Item {name}", tuple(("theme", theme) for theme in themes)) for name, themes in items.items())
+    catalogue = Catalogue(Item(name, name, tuple(("theme", theme) for theme in themes)) for name, themes in items.items())
     found = {user: History(user, tuple(letters)) for user, letters in histories.items()}
     return Dataset("letters", catalogue, found, LoadReport("letters", 0, len(found), len(items)), ("theme",))
 
@@ -55,7 +55,8 @@ def test_shared_themes_need_two_items() -> None:
     made.fit(LETTERS)
     scores = made.scores([Query(History("new", ("a", "d"))), Query(History("new", ("a", "b", "d")))])
     assert not scores[0].any()  # sea and love stand alone
-    assert scores[1, 0] == pytest.approx(1.0) and scores[1, 3] == 0  # sea is shared, war and love are not
+    assert scores[1, 0] == pytest.approx(1.0)
+    assert scores[1, 3] == 0
 
 
 def test_the_reasons_of_a_graph_ask_and_a_history_without_one_has_chains_of_its_own() -> None:
@@ -64,7 +65,8 @@ def test_the_reasons_of_a_graph_ask_and_a_history_without_one_has_chains_of_its_
     history = History("u", ("a", "b"))
     step = Step("u", 1, "reasoned", "item", "a", 0, "war", "b", 0.9, 0, seen=2)
     asked = made.scores([Query(history, ReasoningGraph("u", (step,))), Query(history, ReasoningGraph("u")), Query(history)])
-    assert asked[0, 2] == pytest.approx(1.0) and asked[0, 0] == 0  # the graph says war, whatever the items share
+    assert asked[0, 2] == pytest.approx(1.0)
+    assert asked[0, 0] == 0
     assert not asked[1].any()  # a graph without steps asks for nothing
     assert asked[2, 0] == pytest.approx(1.0)  # no graph: both items stand for the sea
 
@@ -114,7 +116,8 @@ def test_steps_of_held_out_positions_never_enter_a_profile() -> None:
     items = ItemRows(data.catalogue.ids)
     parts = {user: items.rows(history.items[:3]) for user, history in data.histories.items()}
     found = step_profiles(FitData(data, items, parts, graphs, Themes()))
-    assert "common" in found.themes and "held out" not in found.themes
+    assert "common" in found.themes
+    assert "held out" not in found.themes
     leaky = {user: items.rows(history.items) for user, history in data.histories.items()}
     assert "held out" in step_profiles(FitData(data, items, leaky, graphs, Themes())).themes  # so the test can fail
 
@@ -128,7 +131,8 @@ def test_own_steps_are_left_out_item_by_item() -> None:
     columns = np.array([items.row("own1") - 1, items.row("all1") - 1, items.row("own1") - 1])
     less = found.own.rows_without("u1", columns).toarray()
     common = found.column["common"]
-    assert not less[0].any() and not less[2].any()
+    assert not less[0].any()
+    assert not less[2].any()
     assert less[1, common] == pytest.approx(3 * 0.9 / (3 * 0.9 + 1))  # three others, damped by one
     assert found.matrix[columns].toarray()[1, common] == pytest.approx(4 * 0.9 / (4 * 0.9 + 1))
     np.testing.assert_array_equal(found.own.rows_without("nobody", columns).toarray(), found.matrix[columns].toarray())
@@ -165,12 +169,13 @@ def test_odd_profiles() -> None:
     made = ThemeScores(ThemeScoresConfig(source="mine"))
     with pytest.raises(ConfigError, match="no item profiles of the source 'mine'"):
         made.fit(LETTERS)
-    with pytest.raises(ConfigError, match="none of which is in the catalogue"):
+    with pytest.raises(ConfigError, match="none of them in the catalogue"):
         made.fit(LETTERS, {}, Themes({}, (profile("mine"),)))
     made.fit(LETTERS, {}, Themes({}, (profile("mine", a=["x"], b=["x"], ghost=["x"], spook=["y"]), profile("other", a=["y"]))))
     assert made._profiles.unknown == ("ghost", "spook")
     scores = made.scores([Query(History("new", ("a",)))])[0]
-    assert scores[1] == pytest.approx(1.0) and not scores[2:].any()  # items without a profile score 0; sources never mix
+    assert scores[1] == pytest.approx(1.0)
+    assert not scores[2:].any()
 
 
 def test_reasons_are_read_by_their_theme() -> None:
