@@ -112,7 +112,7 @@ def right_reasons(found: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"NDCG@10 minus that of SASRec ({found['base_ndcg']:.3f}); the demo's {found['readers']} readers, {found['seeds']} seeds, "
-        "95 % over readers; planted steps with wrong reasons dealt in, late weights, no imagined steps.",
+        f"NDCG@10 minus that of SASRec ({found['base_ndcg']:.3f}); the demo's {found['readers']} readers, {found['seeds']} "
+        "seeds, 95 % over readers; planted steps with wrong reasons dealt in, late weights, no imagined steps.",
         machine_line(found),
     ]
