@@ -56,8 +56,12 @@ class _DryItems(ItemChatMind):
     """Renders every request; which reasons are found again is drawn by the habits."""
 
     def __init__(self, dataset: Dataset, real: ItemChatMind, habits: Habits) -> None:
-        shape = {"themes": max(round(habits.themes), 1), "theme_length": max(round(habits.theme_length), 1)}
-        super().__init__(StandInModel(reasons_per_item=habits.steps_per_item, **shape), dataset, real.config)
+        model = StandInModel(
+            reasons_per_item=habits.steps_per_item,
+            themes=max(round(habits.themes), 1),
+            theme_length=max(round(habits.theme_length), 1),
+        )
+        super().__init__(model, dataset, real.config)
         self._habits = habits
 
     async def costs(self, items: Sequence[str], told: Iterable[Appeal], config: BuildConfig) -> Stages:

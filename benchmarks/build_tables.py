@@ -53,6 +53,50 @@ def chat_calls(found: dict[str, Any]) -> list[str]:
     ]
 
 
+ASKED = {"user": "asked per user, in blocks", "item": "asked once per item", "attributes": "no model: themes of the catalogue"}
+"""Ways of asking, compared."""
+
+
+def item_calls(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "### Asking once per item",
+        "",
+        *columns(
+            f"{found['users']} users, {found['items']} items",
+            "requests",
+            "estimated before",
+            "after 20 requests",
+            "tokens",
+            "estimated before",
+            "after 20",
+            "precision",
+            "recall",
+        ),
+    ]
+    for kind, row in found["rows"].items():
+        told = [
+            f"{of[what]:,.0f}" for what in ("calls", "tokens") for of in (row, row["estimated"], row["estimated_after_20_calls"])
+        ]
+        lines.append(f"| {ASKED[kind]} | {' | '.join(told)} | {rate(row['precision'])} | {rate(row['recall'])} |")
+    equal, themes = found["equal_at_users"], found["themes_of_items"]
+    larger = "; ".join(f"{row['items']:,} items {row['calls']:,.0f} and {row['tokens']:,.0f}" for row in found["larger"])
+    return [
+        *lines,
+        "",
+        f"Imagining too, without the knowledge base; a scripted model errs in {found['reasoner_error_rate']:.0%} of its reasons "
+        f"and in {found['verifier_error_rate']:.0%} of its checks. Once per item costs the same for any number of users: as many "
+        f"requests as {equal['calls']:.0f} users asked one by one, as many tokens as {equal['tokens']:.0f}. A new user costs "
+        f"{found['per_user']['calls']:.0f} requests and {found['per_user']['tokens']:,.0f} tokens the one way, none the other. "
+        f"Estimated for larger catalogues, whatever the users: {larger} (requests and tokens). Asked per user, the scripted "
+        "model knows the user's own reason; asked per item, it knows the item's themes, of which a user's reason is one: the "
+        "attributes mind, which reads the true ones, is the ceiling of that way. Themes of items: precision "
+        f"{themes['unchecked']['precision']:.3f} as given, {themes['checked']['precision']:.3f} after the second question; "
+        "recall "
+        f"{themes['unchecked']['recall']:.3f} and {themes['checked']['recall']:.3f}.",
+        machine_line(found),
+    ]
+
+
 def verification(found: dict[str, Any]) -> list[str]:
     lines = [
         "### What verification is worth",

@@ -21,7 +21,14 @@ def main() -> None:
     options.add_argument("--peer-python")
     chosen = options.parse_args()
     commands = [["sqlite_store.py"], ["neo4j_store.py"], ["growth.py"], ["local_model.py"], ["demo_table.py"]]
-    commands += [["chat_calls.py"], ["verification_pays.py"], ["throughput.py"], ["local_endpoint.py"], ["graph_arrays.py"]]
+    commands += [
+        ["chat_calls.py"],
+        ["item_calls.py"],
+        ["verification_pays.py"],
+        ["throughput.py"],
+        ["local_endpoint.py"],
+        ["graph_arrays.py"],
+    ]
     commands += [["theme_grouping.py"]]
     if chosen.data:
         commands.append(["movielens.py", "--data", chosen.data])
