@@ -23,6 +23,15 @@ def open_chains(steps: Iterable[Step]) -> tuple[list[dict[str, Any]], int]:
     return [plain(chain) for chain in by_recency(chains)], highest + 1
 
 
+def chains_at(before: Sequence[dict[str, Any]], steps: Iterable[Step], cut: int) -> list[dict[str, Any]]:
+    """The chains open at a cut: those before the block, continued by its steps as far as these had seen no more than the cut."""
+    chains = {chain.number: chain for chain in read_chains(before)}
+    for step in steps:
+        if step.accepted and step.seen <= cut:
+            chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
+    return [plain(chain) for chain in by_recency(chains.values())]
+
+
 def by_recency(chains: Iterable[OpenChain]) -> list[OpenChain]:
     return sorted(chains, key=lambda chain: (-chain.tail_position, -chain.score, chain.number))
 

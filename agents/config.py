@@ -13,8 +13,11 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     l_tru: PositiveInt = 50
     """Look at this many last items of a history (the paper's truncation length): older ones are neither explained nor causes."""
     block_size: PositiveInt | None = None
-    """Items explained in one go; chains are continued beyond the history at the end of every block. None takes the reasoner's
-    own, else 10."""
+    """Items explained in one go at most; chains are continued beyond the history at the end of every block. None takes the
+    reasoner's own, else 10."""
+    cut_every: NonNegativeInt | None = None
+    """Chains are continued at each so-manieth position too (1: at every one; 0: at the ends of blocks only), so that a
+    recommender sees some where it learns. None takes what imaginer and verifier like, where both cost no calls; else 0."""
     candidates: PositiveInt = 2
     """Accepted steps kept per item at most."""
     tau: float | None = Field(default=None, ge=0, le=1)

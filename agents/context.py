@@ -113,6 +113,15 @@ class BuildContext:
         return self.config.block_size or int(getattr(self.minds.reasoner, "block_size", BLOCK_SIZE))
 
     @property
+    def cut_every(self) -> int:
+        """See `BuildConfig.cut_every`: only where neither imagining nor verifying costs calls is it cheap to do it often."""
+        if self.config.cut_every is not None:
+            return self.config.cut_every
+        asked = [self.minds.imaginer, *([self.minds.verifier] if self.config.verification else [])]
+        own = [int(getattr(mind, "cut_every", 0)) for mind in asked]
+        return max(own) if all(own) else 0
+
+    @property
     def shares_knowledge(self) -> bool:
         """Whether the knowledge base is asked and filled: it holds verified steps, which the control without verification has no
         part in."""

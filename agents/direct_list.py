@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from llmrg.agents.config import BuildConfig
+from llmrg.agents.context import BLOCK_SIZE
 from llmrg.agents.nodes.ground import find_item
-from llmrg.agents.nodes.plan import blocks_of
+from llmrg.agents.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.protocols import Cut, Imaginer, OpenChain
 from llmrg.core.errors import ModelReplyError
 from llmrg.core.records import ReasoningGraph, Step
@@ -55,7 +56,9 @@ async def _of_user(
 ) -> ReasoningGraph:
     history, steps = dataset.histories[user], list[Step]()
     start = max(0, len(history) - config.l_tru)
-    for _, position in blocks_of(len(history), start, config.block_size or 10, config.held_out):
+    size = config.block_size or int(getattr(imaginer, "block_size", BLOCK_SIZE))
+    every = int(getattr(imaginer, "cut_every", 0)) if config.cut_every is None else config.cut_every
+    for position in (cut for block in blocks_of(len(history), start, size, config.held_out) for cut in cuts_of(*block, every)):
         known = history.before(position)
         tail, seen = known.items[-1], set(known.items)
         often = tuple(item for item, _ in successors.ranked(tail, without=history) if item not in seen)[:20]

@@ -16,8 +16,10 @@ class State(TypedDict, total=False):
     phase: Literal["reason", "imagine"]
     candidates: list[dict[str, Any]]
     """Candidates waiting for verification."""
+    cuts: list[dict[str, Any]]
+    """Cuts of the block under way, ascending: `position`, and the `chains` that were open there as far as one knew."""
     imagined: list[dict[str, Any]]
-    """Continuations waiting for grounding."""
+    """Continuations waiting for grounding, each with its `cut`."""
     knowledge: dict[str, str]
     """Candidate name -> key of the knowledge entry it was recalled from."""
     steps: list[dict[str, Any]]

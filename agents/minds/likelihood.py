@@ -58,7 +58,7 @@ class LikelihoodMind:
         self.config = config or LikelihoodConfig()
         self.name = f"likelihood/{lm.name}"
         self.settings = {**self.config.model_dump(mode="json"), "weights": lm.weights}
-        self.default_tau = 0.85
+        self.default_tau, self.cut_every = 0.85, 2
         self._catalogue, self._lm = dataset.catalogue, lm
         self.bank = reason_bank(dataset, self.config.bank)
         profile = partial(ThemeProfile, lm, dataset.catalogue, self.bank, cache_dir=cache_dir, contrast=self.config.contrast)

@@ -10,14 +10,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from llmrg.agents.chains import by_recency, read_chains
+from llmrg.agents.chains import chains_at, read_chains
 from llmrg.agents.context import BuildContext
+from llmrg.agents.nodes.plan import cuts_of
 from llmrg.agents.protocols import OpenChain
-from llmrg.agents.state import State, candidate_name, plain
+from llmrg.agents.state import State, candidate_name
 from llmrg.core.errors import StoreUnreachableError
 from llmrg.core.records import Step, in_order
 
@@ -30,14 +31,17 @@ async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
     context = runtime.context
     steps = [Step(**row) for row in state["steps"]]
     if state["phase"] == "reason":
-        kept, chains, number = _reasoned(context, state, steps)
-        open_now: State = {"chains": chains, "next_chain": number}
-        if context.config.divergence and chains:
-            return {**open_now, "steps": [s.to_json() for s in kept], "phase": "imagine"}
+        kept, number = _reasoned(context, state, steps)
+        (start, stop), before = state["blocks"][0], state["chains"]
+        open_now: State = {"chains": chains_at(before, kept, stop), "next_chain": number}
+        places = cuts_of(start, stop, context.cut_every) if context.config.divergence else []
+        cuts = [{"position": cut, "chains": chains} for cut in places if (chains := chains_at(before, kept, cut))]
+        if cuts:
+            return {**open_now, "cuts": cuts, "steps": [s.to_json() for s in kept], "phase": "imagine"}
         await _keep(context, state, kept)
         return {**open_now, **_next_block(state)}
-    before = [step for step in steps if step.kind == "reasoned"]
-    await _keep(context, state, before + _imagined(context, steps))
+    reasoned = [step for step in steps if step.kind == "reasoned"]
+    await _keep(context, state, reasoned + _imagined(context, steps, state["blocks"][0][1]))
     return {**_next_block(state), "phase": "reason"}
 
 
@@ -71,24 +75,30 @@ async def _count(context: BuildContext, uses: dict[str, int]) -> None:
         log.warning("the uses of %d knowledge entries were not counted: %s", len(uses), error)
 
 
-def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[list[Step], list[dict[str, Any]], int]:
-    """Steps to keep with their final chain numbers, the open chains after them, and the next free number."""
-    chains = {chain.number: chain for chain in read_chains(state["chains"])}
-    number = state["next_chain"]
+def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[list[Step], int]:
+    """Steps to keep with their final chain numbers, in the order in which they got them, and the next free number.
+
+    What was known first is numbered first, so that no chain looks different for a step that comes to be known later. Of equal
+    scores the one proposed first is kept.
+    """
     by_position: defaultdict[int, list[Step]] = defaultdict(list)
-    for step in sorted(steps, key=lambda s: (s.position, -s.score, s.reason, s.cause)):
+    for step in sorted(steps, key=lambda s: -s.score):
         by_position[step.position].append(step)
-    kept = []
+    accepted, others = list[Step](), list[Step]()
     for position in sorted(by_position):
-        for step in [s for s in by_position[position] if s.accepted][: context.config.candidates]:
-            continued = continues(chains.values(), step)
-            step = _on_chain(step, number if continued is None else continued)
-            number = max(number, step.chain + 1)
-            chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
-            kept.append(step)
-        kept += [_on_chain(s, -1) for s in by_position[position] if s.waits][: context.config.candidates]
-        kept += [_on_chain(s, -1) for s in by_position[position] if not s.accepted and not s.waits][:REJECTED_KEPT]
-    return kept, [plain(chain) for chain in by_recency(chains.values())], number
+        here = by_position[position]
+        accepted += [s for s in here if s.accepted][: context.config.candidates]
+        others += [s for s in here if s.waits][: context.config.candidates]
+        others += [s for s in here if not s.accepted and not s.waits][:REJECTED_KEPT]
+    chains = {chain.number: chain for chain in read_chains(state["chains"])}
+    number, kept = state["next_chain"], list[Step]()
+    for step in sorted(accepted, key=lambda s: (s.seen, s.position)):
+        continued = continues(chains.values(), step)
+        step = _on_chain(step, number if continued is None else continued)
+        number = max(number, step.chain + 1)
+        chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
+        kept.append(step)
+    return kept + [_on_chain(step, -1) for step in others], number
 
 
 def _on_chain(step: Step, chain: int) -> Step:
@@ -104,12 +114,15 @@ def continues(chains: Iterable[OpenChain], step: Step) -> int | None:
     return max(ends, key=lambda c: (c.number == step.chain, c.reason == step.reason, c.score, -c.number)).number if ends else None
 
 
-def _imagined(context: BuildContext, steps: list[Step]) -> list[Step]:
+def _imagined(context: BuildContext, steps: list[Step], end: int) -> list[Step]:
+    """The best of each cut and chain; what was not accepted only of the cut at the block's end, for the eye."""
     kept: list[Step] = []
-    by_chain: defaultdict[tuple[int, bool, bool], int] = defaultdict(int)
+    by_chain: defaultdict[tuple[int, int, bool, bool], int] = defaultdict(int)
     for step in sorted((s for s in steps if s.kind == "imagined"), key=lambda s: (-s.score, s.chain, s.item)):
+        if not step.accepted and step.position < end:
+            continue
         most = context.config.imagined_per_chain if step.accepted or step.waits else REJECTED_KEPT
-        group = (step.chain, step.accepted, step.waits)
+        group = (step.position, step.chain, step.accepted, step.waits)
         if by_chain[group] < most:
             by_chain[group] += 1
             kept.append(step if step.accepted else _on_chain(step, -1))

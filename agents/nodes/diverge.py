@@ -1,6 +1,9 @@
-"""diverge: continue the live chains beyond the cut at the block's end."""
+"""diverge: continue the live chains beyond each cut of the block."""
 
 from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
 
 from langgraph.runtime import Runtime
 
@@ -16,18 +19,25 @@ SUGGESTIONS = 20
 
 async def diverge(state: State, runtime: Runtime[BuildContext]) -> State:
     context, user = runtime.context, state["user"]
-    position = state["blocks"][0][1]
     history = context.history(user)
-    known = history.before(position)
-    chains = read_chains(state["chains"])[: context.config.live_chains]
-    seen = set(known.items)
-    suggestions = {}
-    for chain in chains:
-        follow = context.successors.ranked(chain.tail_item, without=history)
-        suggestions[chain.number] = tuple(item for item, _ in follow if item not in seen)[:SUGGESTIONS]
-    cut = Cut(user, known, position, chains, suggestions)
+
+    @cache
+    def follow(tail: str) -> list[str]:
+        return [item for item, _ in context.successors.ranked(tail, without=history)]
+
+    imagined: list[dict[str, Any]] = []
     none: list[Imagined] = []
-    imagined = await ask(context, "diverge", context.minds.imaginer.name, user, lambda: context.minds.imaginer.imagine(cut), none)
-    context.usage.add("diverge.cuts")
+    for row in state["cuts"]:
+        position, chains = row["position"], read_chains(row["chains"][: context.config.live_chains])
+        known = history.before(position)
+        seen = set(known.items)
+        suggestions = {
+            chain.number: tuple(item for item in follow(chain.tail_item) if item not in seen)[:SUGGESTIONS] for chain in chains
+        }
+        cut = Cut(user, known, position, chains, suggestions)
+        imaginer = context.minds.imaginer
+        found = await ask(context, "diverge", imaginer.name, user, partial(imaginer.imagine, cut), none)
+        imagined += [plain(one) | {"cut": position} for one in found]
+    context.usage.add("diverge.cuts", len(state["cuts"]))
     context.usage.add("diverge.imagined", len(imagined))
-    return {"imagined": [plain(one) for one in imagined]}
+    return {"imagined": imagined}

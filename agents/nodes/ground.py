@@ -22,24 +22,25 @@ LONGEST_TITLE = 300
 
 
 async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
-    context = runtime.context
-    cut = state["blocks"][0][1]
-    seen = set(context.history(state["user"]).items[:cut])
-    tails = {chain.number: chain for chain in read_chains(state["chains"])}
+    context, items = runtime.context, runtime.context.history(state["user"]).items
+    seen = {cut["position"]: set(items[: cut["position"]]) for cut in state["cuts"]}
+    tails = {(cut["position"], chain.number): chain for cut in state["cuts"] for chain in read_chains(cut["chains"])}
     candidates: list[Candidate] = []
-    taken: set[tuple[int, str]] = set()
-    imagined = [Imagined(**row) for row in state["imagined"]]
+    taken: set[tuple[int, int, str]] = set()
+    cuts = [row["cut"] for row in state["imagined"]]
+    imagined = [Imagined(**{name: row[name] for name in Imagined.__slots__}) for row in state["imagined"]]
     with context.usage.timed("ground"):
-        for one, found in zip(imagined, await asyncio.to_thread(_found, context, imagined), strict=True):
-            tail = tails.get(one.chain)
+        matches = await asyncio.to_thread(_found, context, imagined)
+        for cut, one, found in zip(cuts, imagined, matches, strict=True):
+            tail = tails.get((cut, one.chain))
             if tail is None or found is None:
                 context.usage.add("ground.not_in_catalogue")
-            elif found[0] in seen:
+            elif found[0] in seen[cut]:
                 context.usage.add("ground.seen")
-            elif (one.chain, found[0]) in taken:
+            elif (cut, one.chain, found[0]) in taken:
                 context.usage.add("ground.duplicates")
             else:
-                taken.add((one.chain, found[0]))
+                taken.add((cut, one.chain, found[0]))
                 cause = ("item", tail.tail_item, tail.tail_position)
                 candidates.append(Candidate(cut, *cause, one.reason, found[0], one.chain, cut, "model", found[1]))  # type: ignore[arg-type]
     context.usage.add("ground.kept", len(candidates))

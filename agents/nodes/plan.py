@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Literal
 
 from langgraph.runtime import Runtime
@@ -12,15 +14,27 @@ from llmrg.agents.state import State
 from llmrg.core.errors import DataError
 
 
-def blocks_of(length: int, start: int, block_size: int, held_out: int) -> list[list[int]]:
+def blocks_of(length: int, start: int, block_size: int, held_out: int, resumed: bool = False) -> list[list[int]]:
     """[start, stop) pairs over positions start..length-1.
 
-    Block ends fall on every cut that a recommender is asked at: before each of the last `held_out` items, and after the last.
+    A block ends before each of the last `held_out` items and after the last, since a recommender is asked there. What comes
+    before is cut into equal blocks, as few as `block_size` allows but at least two (unless `resumed`: there was one before):
+    a recommender learns from what it sees there, and what a block brings may be seen from its end on only.
     """
-    ends = {end for end in range(length - held_out, length + 1) if end > start}
-    ends |= set(range(start + block_size, length - held_out, block_size))
-    stops = sorted(end for end in ends if end <= length)
-    return [[begin, stop] for begin, stop in zip([start, *stops], stops, strict=False)]
+    training, stops = length - held_out, [start]
+    if training > start:
+        count = math.ceil((training - start) / block_size)
+        if held_out and not resumed:
+            count = max(count, min(2, training - start))
+        for left in range(count, 0, -1):
+            stops.append(stops[-1] + math.ceil((training - stops[-1]) / left))
+    stops += range(max(training, start) + 1, length + 1)
+    return [[begin, stop] for begin, stop in pairwise(stops)]
+
+
+def cuts_of(start: int, stop: int, every: int) -> list[int]:
+    """Positions from which a block is imagined beyond: its end, and before it those that `every` divides (0: none)."""
+    return [*range(start + every - start % every, stop, every), stop] if every else [stop]
 
 
 async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
@@ -38,7 +52,7 @@ async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
         )
     start = max(done, len(history) - config.l_tru, 0)
     chains, next_chain = open_chains(steps)
-    blocks = blocks_of(len(history), start, context.block_size, config.held_out)
+    blocks = blocks_of(len(history), start, context.block_size, config.held_out, resumed=done > 0)
     return {"blocks": blocks, "through": done, "phase": "reason", "chains": chains, "next_chain": next_chain}
 
 

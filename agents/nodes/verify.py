@@ -9,6 +9,7 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 
 from llmrg.agents.calls import ask
+from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.reason import block_of, still_open
 from llmrg.agents.protocols import Block, Candidate, Verdict
@@ -23,36 +24,48 @@ NONE = Verdict(-1.0)
 
 
 async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
-    context = runtime.context
+    context, steps = runtime.context, list(state["steps"])
     candidates = [Candidate(**row) for row in state["candidates"]]
-    if not candidates:
-        return {"candidates": []}
     imagined = state["phase"] == "imagine"
-    positions = sorted({c.position for c in candidates})
-    block = block_of(context, state, positions)
-    if context.config.verification:
-        useless = [Verdict(0.0, "no usable verdict", cause="no usable verdict") for _ in candidates]
-        verifier = context.minds.verifier.name
-        verdicts = await ask(context, "verify", verifier, block.user, lambda: _judged(context, block, candidates), useless)
-    else:
-        verdicts = [Verdict(UNVERIFIED) for _ in candidates]
-    kind = "imagined" if imagined else "reasoned"
-    steps = list(state["steps"])
     best: dict[int, Verdict] = {}  # of the rejected ones; what came nearest is worth mending
-    for candidate, verdict in zip(candidates, verdicts, strict=True):
-        seen = min(max(candidate.seen, verdict.seen), len(block.history))
-        step = _step(context, state["user"], candidate, kind, verdict, seen)
-        steps.append(step.to_json())
-        outcome = "accepted" if step.accepted else "waiting" if step.waits else "rejected"
-        context.usage.add(f"verify.{kind}.{outcome}")
-        if not step.accepted and verdict.score > best.get(candidate.position, NONE).score:
-            best[candidate.position] = verdict
-        if outcome == "rejected":
-            context.usage.add(f"verify.why.{verdict.cause or 'score below tau'}")
-    if imagined:
+    for block, part in _blocks(context, state, candidates):
+        for candidate, verdict in zip(part, await _verdicts(context, block, part), strict=True):
+            seen = min(max(candidate.seen, verdict.seen), len(block.history))
+            step = _step(context, state["user"], candidate, "imagined" if imagined else "reasoned", verdict, seen)
+            steps.append(step.to_json())
+            outcome = "accepted" if step.accepted else "waiting" if step.waits else "rejected"
+            context.usage.add(f"verify.{step.kind}.{outcome}")
+            if not step.accepted and verdict.score > best.get(candidate.position, NONE).score:
+                best[candidate.position] = verdict
+            if outcome == "rejected":
+                context.usage.add(f"verify.why.{verdict.cause or 'score below tau'}")
+    if imagined or not candidates:
         return {"steps": steps, "candidates": []}
     critiques = {str(position): _critique(context, verdict) for position, verdict in best.items()}
     return {"steps": steps, "candidates": [], "critiques": state["critiques"] | critiques}
+
+
+def _blocks(context: BuildContext, state: State, candidates: list[Candidate]) -> list[tuple[Block, list[Candidate]]]:
+    """What is judged together: reasoned candidates of the block in one go, imagined ones cut by cut, nothing later in view."""
+    if not candidates:
+        return []
+    if state["phase"] == "reason":
+        return [(block_of(context, state, sorted({c.position for c in candidates})), candidates)]
+    history, first = context.history(state["user"]), context.first_cause(state["user"])
+    found = []
+    for cut in state["cuts"]:
+        if part := [c for c in candidates if c.position == cut["position"]]:
+            known = history.before(cut["position"])
+            found.append((Block(state["user"], known, (cut["position"],), read_chains(cut["chains"]), first), part))
+    return found
+
+
+async def _verdicts(context: BuildContext, block: Block, candidates: list[Candidate]) -> list[Verdict]:
+    if not context.config.verification:
+        return [Verdict(UNVERIFIED) for _ in candidates]
+    useless = [Verdict(0.0, "no usable verdict", cause="no usable verdict") for _ in candidates]
+    verifier = context.minds.verifier.name
+    return await ask(context, "verify", verifier, block.user, lambda: _judged(context, block, candidates), useless)
 
 
 def _critique(context: BuildContext, verdict: Verdict) -> str:

@@ -26,6 +26,7 @@ class Flaky:
     def __init__(self, mind, errors=None, users=None) -> None:
         self.mind, self.errors, self.users = mind, errors or {}, users or {}
         self.name, self.default_tau, self.count = "flaky", mind.default_tau, 0
+        self.cut_every = getattr(mind, "cut_every", 0)
 
     def _maybe(self, user):
         self.count += 1

@@ -178,8 +178,8 @@ async def test_the_node_drops_and_counts(catalogue) -> None:
         said("The Matrix", chain=9),  # no such chain
         said("Matrix", chain=4),
     ]
-    rows = [{"chain": i.chain, "reason": i.reason, "text": i.text, "item": i.item} for i in imagined]
-    state = {"user": "u", "blocks": [[0, 2]], "chains": [chain], "imagined": rows}
+    rows = [{"chain": i.chain, "reason": i.reason, "text": i.text, "item": i.item, "cut": 2} for i in imagined]
+    state = {"user": "u", "cuts": [{"position": 2, "chains": [chain]}], "imagined": rows}
     done = await ground(state, SimpleNamespace(context=context))  # type: ignore[arg-type, typeddict-item]
     assert [(c["item"], c["cause"], c["cause_position"], c["position"], c["seen"], c["chain"]) for c in done["candidates"]] == [
         ("road", "pride", 1, 2, 2, 4),

@@ -17,10 +17,11 @@ from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.shared_themes import SharedThemesConfig
-from llmrg.agents.nodes.plan import blocks_of
+from llmrg.agents.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.protocols import Block, OpenChain
 from llmrg.core.errors import StoreError, UnknownUserError
 from llmrg.core.records import History, ReasoningGraph, VectorSpace
+from llmrg.data.dataset import Catalogue
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.planted import PlantedConfig, random_catalogue, simulate
 
@@ -35,8 +36,9 @@ def test_blocks_cover_what_is_left_and_end_on_every_cut(length: int, start: int,
     assert {end for end in range(length - held_out, length + 1) if end > start} <= ends
 
 
-def check_steps(graph: ReasoningGraph, history: History, config: BuildConfig) -> None:
-    ends = {stop for _, stop in blocks_of(len(history), 0, config.block_size or 10, config.held_out)}
+def check_steps(graph: ReasoningGraph, history: History, config: BuildConfig, every: int) -> None:
+    blocks = blocks_of(len(history), 0, config.block_size or 10, config.held_out)
+    ends = {cut for block in blocks for cut in cuts_of(*block, every)}
     for step in graph.steps:
         if step.cause_kind == "item":
             assert history.items[step.cause_position] == step.cause
@@ -69,7 +71,7 @@ async def test_every_step_is_valid_and_chains_are_joined(world, store, build_wit
         for user, history in world.dataset.histories.items():
             graph = store.graph(world.dataset.name, user)
             assert graph.run == report.run
-            check_steps(graph, history, small)
+            check_steps(graph, history, small, getattr(mind, "cut_every", 0))
             check_chains(graph)
             assert graph.reasoned()
             assert max(map(len, graph.chains().values())) > 1
@@ -221,6 +223,18 @@ async def test_a_run_is_the_same_for_equal_settings_and_minds(world, build_with,
     assert len({one.run, other.run, again.run, narrower.run, judged.run}) == 5
 
 
+async def test_data_that_are_read_in_another_way_are_another_run(world, build_with, with_items, attributes, small) -> None:
+    """Same name and users, other reasons to choose from or another word for an item; a history that has grown is the same run."""
+    user = next(iter(world.dataset.histories))
+    new = next(item for item in world.dataset.catalogue.ids if item not in world.dataset.histories[user].items)
+    grown = with_items(world.dataset, {user: (*world.dataset.histories[user].items, new)})
+    films = replace(world.dataset, catalogue=Catalogue(world.dataset.catalogue, "film"))
+    read = [replace(world.dataset, reason_attributes=()), replace(world.dataset, reason_phrases=("a phrase",)), films]
+    runs = [(await build_with(dataset, attributes, small, users=[user])).run for dataset in (world.dataset, grown, *read)]
+    assert runs[0] == runs[1]
+    assert len(set(runs)) == 4
+
+
 async def test_going_back_to_a_run_rebuilds_what_another_one_replaced(world, store, build_with, attributes, small) -> None:
     first = await build_with(world.dataset, attributes, small)
     await build_with(world.dataset, attributes, small.model_copy(update={"tau": 0.7}), users=list(world.dataset.histories)[:2])
@@ -250,6 +264,7 @@ class Slowed:
     def __init__(self, mind: AttributesMind, seed: int) -> None:
         self._mind, self._dice = mind, random.Random(seed)
         self.name, self.settings, self.default_tau, self.prompt_versions = mind.name, mind.settings, mind.default_tau, {}
+        self.cut_every = mind.cut_every
 
     async def _late(self, name: str, *args: Any) -> Any:
         await asyncio.sleep(self._dice.random() * 0.01)

@@ -6,7 +6,7 @@ import pytest
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.protocols import Verdict
+from llmrg.agents.protocols import Candidate, Verdict
 
 
 async def test_without_verification_all_is_accepted_and_nothing_shared(world, nosy, build_with, store, small) -> None:
@@ -121,3 +121,19 @@ async def test_roles_may_take_different_minds(world, nosy, attributes, build_wit
     assert set(report.minds) == {"attributes", "nosy"}
     assert mind.blocks == []
     assert mind.verified
+
+
+async def test_without_verification_the_reasoners_first_proposals_are_kept(world, attributes, build_with, store) -> None:
+    """All scores are 1 then, and a mind gives its best first."""
+
+    class Lettered:
+        name = "lettered"
+
+        async def reason(self, block):
+            items = block.history.items
+            return [Candidate(p, "root", "", None, r, items[p], None, p + 1) for p in block.positions for r in ("z", "m", "a")]
+
+    config = BuildConfig(verification=False, candidates=2, divergence=False, knowledge=False)
+    await build_with(world.dataset, Minds(Lettered(), attributes, attributes), config)
+    graphs = [store.graph(world.dataset.name, user) for user in world.dataset.histories]
+    assert {step.reason for graph in graphs for step in graph.reasoned()} == {"z", "m"}
