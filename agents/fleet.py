@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from llmrg.agents.tracing import Tracing
 from llmrg.agents.unfinished import unfinished
 from llmrg.core.errors import (
     BudgetSpentError,
+    DraftConflictError,
     LlmrgError,
     ModelAccessError,
     ModelFileError,
@@ -83,7 +85,8 @@ async def build(
 
     A run is named by namespace, settings, minds with theirs, and prompt versions, so the same call goes on with a run that was
     cut short: users that are done are skipped (unless their history has grown: then only the new part is done), users half done
-    go on after their last block. A user whose graph another run has replaced since is built anew.
+    go on after their last block. A user whose graph another run has replaced since is built anew. Processes that work on one run
+    at once share its users: where two do the same block the later one's is dropped, and that process turns to another user first.
 
     Args: retry_failed: of these users only those that failed in this run.
     Raises:
@@ -127,8 +130,13 @@ def run_settings(minds: Minds, config: BuildConfig, vectors: TextVectors | None)
 
 
 def run_id(dataset: Dataset, settings: dict[str, object], anew_at: float | None = None) -> str:
-    """The run's name; `anew_at` (Unix seconds) makes it one of its own."""
-    return stable_key("run", dataset.name, sorted(settings.items(), key=str), "" if anew_at is None else anew_at)[:12]
+    """The run's name; `anew_at` (Unix seconds) makes it one of its own.
+
+    Of the data it holds how they are read: what an item is called, and what can be a reason. Items and histories are not in it,
+    since they may grow under a run; a user whose history has changed is built anew (`publish.receipt`).
+    """
+    read = (dataset.catalogue.noun, dataset.reason_attributes, dataset.reason_phrases)
+    return stable_key("run", dataset.name, read, sorted(settings.items(), key=str), "" if anew_at is None else anew_at)[:12]
 
 
 def waves(users: Sequence[str], first: int) -> Iterator[Sequence[str]]:
@@ -157,6 +165,8 @@ class _Fleet:
         self.built = self.skipped = self.failures = 0
         self.failed: dict[str, str] = {}
         self._unavailable_in_a_row = 0
+        self._not_alone = False
+        """Another process works on this run too."""
 
     async def asked(self) -> None:
         """Told after each request that is for no user."""
@@ -170,7 +180,7 @@ class _Fleet:
         before: Sequence[str] = ()  # a wave that was done by an earlier call, which may have died before it taught
         # Without a knowledge base nobody waits for what others learn.
         for wave in waves(self.users, context.config.wave if context.shares_knowledge else LARGEST_WAVE):
-            todo = await context.stored(unfinished, context, wave, statuses)
+            todo = await self._unfinished(wave) if self._not_alone else await context.stored(unfinished, context, wave, statuses)
             self.skipped += len(wave) - len(todo)
             if not todo:
                 before = wave
@@ -183,7 +193,7 @@ class _Fleet:
         await context.stored(learn, context, before)
 
     async def _sail(self, todo: Sequence[str]) -> None:
-        queue = iter(todo)
+        queue = deque(todo)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.context.config.concurrency, len(todo))):
@@ -191,11 +201,32 @@ class _Fleet:
         except BaseExceptionGroup as errors:  # one worker's error ends the others; callers want the error itself
             raise errors.exceptions[0] from None
 
-    async def _worker(self, queue: Iterator[str]) -> None:
-        for user in queue:
-            await self._one(user)
+    async def _worker(self, queue: deque[str]) -> None:
+        while queue:
+            user = queue.popleft()
+            try:
+                if self._not_alone and not await self._unfinished([user]):
+                    self.skipped += 1
+                else:
+                    await self._one(user)
+            except DraftConflictError as error:
+                self._leave(error)
+                queue.append(user)  # by then it is done, or its draft is what one goes on from
+                continue
             self._tell(user)
             await self.record.note()
+
+    async def _unfinished(self, users: Sequence[str]) -> list[str]:
+        """By what the store says now, and not at the beginning."""
+        context = self.context
+        statuses = await context.stored(context.store.user_statuses, context.namespace, context.run)
+        return await context.stored(unfinished, context, users, statuses)
+
+    def _leave(self, error: DraftConflictError) -> None:
+        self.context.usage.add("users.left_to_another_process")
+        if not self._not_alone:
+            log.warning("another process works on run %s too, and the users are shared with it: %s", self.context.run, error)
+        self._not_alone = True
 
     async def _one(self, user: str) -> None:
         context = self.context

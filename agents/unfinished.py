@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.publish import receipt
+from llmrg.core.errors import DraftConflictError
 from llmrg.core.records import History, ReasoningGraph, UserStatus
 
 _PAGE = 200
@@ -37,7 +39,8 @@ def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, give
         return False
     if covered == len(context.history(user)):
         return True
-    context.store.append_draft(context.namespace, context.run, user, graph.steps, covered, 0)
+    with suppress(DraftConflictError):  # another process has begun
+        context.store.append_draft(context.namespace, context.run, user, graph.steps, covered, 0)
     return False
 
 

@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 
 from llmrg.agents.context import BuildContext
 from llmrg.agents.state import State
+from llmrg.core.errors import DraftConflictError
 from llmrg.core.records import History, ReasoningGraph, in_order, stable_key
 
 
@@ -21,7 +22,10 @@ async def publish(state: State, runtime: Runtime[BuildContext]) -> State:
 
 
 def _publish(context: BuildContext, user: str) -> None:
-    steps, _ = context.store.draft(context.namespace, context.run, user)
+    """Raises: DraftConflictError: the draft is not whole: another process has published it already."""
+    steps, done = context.store.draft(context.namespace, context.run, user)
+    if done < len(context.history(user)):
+        raise DraftConflictError(user, context.run, len(context.history(user)), done)
     context.store.set_user_status(context.namespace, context.run, user, "done", receipt(context.history(user)))
     context.store.replace_graph(context.namespace, ReasoningGraph(user, in_order(steps), run=context.run))
 
