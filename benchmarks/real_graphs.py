@@ -42,7 +42,7 @@ from llmrg.recommenders.sequential_rules import SequentialRules
 from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
 
 CHUNK = 256
-FIT_USERS = 8_000
+FIT_USERS = 5_000
 HALF_LIVES = (3.0, 20.0)
 WRONG = "wrong "
 """Profile sources whose items are dealt to each other begin so."""

@@ -84,8 +84,12 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
 
     The softmax is over the catalogue; the problem is convex. Scores are scaled by their spread, so weights compare.
     """
+    if not free.all():
+        found = np.zeros(len(free))
+        rest = Shortlists(lists.scores[free], lists.log_share)
+        found[free] = fit_weights(rest, np.ones(int(free.sum()), dtype=bool), None if start is None else start[free])
+        return found
     spread = np.maximum(lists.scores.std(axis=(1, 2)).astype(np.float64), 1e-9)
-
     flat = lists.scores.reshape(len(lists.scores), -1)
     right = lists.scores[:, :, 0].sum(axis=1, dtype=np.float64)
 
@@ -99,10 +103,9 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
         slope = (flat @ share.ravel()).astype(np.float64) - right
         return value + 1e-6 * float(scaled @ scaled), slope / len(logits) / spread + 2e-6 * scaled
 
-    begin = np.where(free, np.full(len(free), 0.1) if start is None else start * spread, 0.0)
-    bounds = [(0.0, None) if one else (0.0, 0.0) for one in free]
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
-    return np.asarray(found.x / spread * free)
+    begin = np.full(len(free), 0.1) if start is None else start * spread
+    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(free), options={"maxiter": 200})
+    return np.asarray(best.x / spread)
 
 
 @dataclass(frozen=True)
@@ -127,29 +130,32 @@ def choose_weights(lists: Shortlists, keep: np.ndarray, least: float, dice: np.r
     """
     users = lists.log_share.shape[0]
     order = dice.permutation(users)
-    folds = [order[: users // 2], order[users // 2 :]]
+    halves = [lists.take(order[: users // 2]), lists.take(order[users // 2 :])]
     free = np.ones(len(lists.scores), dtype=bool)
     while True:
-        fitted = [fit_weights(lists.take(fold), free) for fold in folds]
+        fitted = [fit_weights(half, free) for half in halves]
+        used = keep | ((fitted[0] > 0) | (fitted[1] > 0))
+        if (free & ~used).any():  # what neither half wants
+            free &= used
+            continue
         gains, errors = np.zeros(len(free)), np.ones(len(free))
-        for score in np.flatnonzero(free & ~keep):
-            gain = np.concatenate([_gain(lists, free, fitted[i], int(score), folds[i], folds[1 - i]) for i in range(2)])
+        for score in np.flatnonzero(free & ~keep).tolist():
+            gain = np.concatenate([_gain(halves[i], halves[1 - i], free, fitted[i], score) for i in range(2)])
             gains[score], errors[score] = gain.mean(), max(gain.std() / np.sqrt(len(gain)), 1e-12)
         strength = np.where(free & ~keep, gains / errors, np.inf)
         weakest = int(np.argmin(strength))
         if strength[weakest] >= least:
             break
         free[weakest] = False
-    values = np.concatenate([lists.take(folds[1 - i]).ndcg(fitted[i]) for i in range(2)])
+    values = np.concatenate([halves[1 - i].ndcg(fitted[i]) for i in range(2)])
     return FittedWeights(fit_weights(lists, free), float(values.mean()) if users else 0.0, gains)
 
 
-def _gain(lists: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int, fold: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _gain(half: Shortlists, other: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int) -> np.ndarray:
     """(U,) what the score adds to the log-likelihood of the other half's held-out items."""
     if fitted[score] == 0.0:
-        return np.zeros(len(other))
+        return np.zeros(len(other.log_share))
     less = free.copy()
     less[score] = False
-    without = fit_weights(lists.take(fold), less, np.where(less, fitted, 0.0))
-    rest = lists.take(other)
-    return np.asarray(rest.log_likelihood(fitted) - rest.log_likelihood(without))
+    without = fit_weights(half, less, np.where(less, fitted, 0.0))
+    return np.asarray(other.log_likelihood(fitted) - other.log_likelihood(without))
