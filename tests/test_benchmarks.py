@@ -12,7 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.mark.parametrize(("name", "bars"), [("chat_calls", 4), ("item_calls", 2), ("verification_pays", 0)])
+@pytest.mark.parametrize(("name", "bars"), [("chat_calls", 4), ("item_calls", 2), ("verification_pays", 0), ("right_reasons", 0)])
 def test_the_quick_form_runs(name: str, bars: int, tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--result", str(result)]
