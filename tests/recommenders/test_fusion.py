@@ -132,7 +132,8 @@ def test_every_parameter_of_the_graph_learns(name: str) -> None:
     made = fitted(data, graphs, FUSIONS[name], epochs=4, batch_size=4)
     assert made.visible == {"reasoned": (5 / 6, 1.0), "imagined": (1.0, 1.0)}  # the first item has no step about it
     for parameter, value in made._fitted()["fusion"].state_dict().items():
-        assert not torch.equal(value, first[parameter]), f"{parameter} has not moved"
+        if parameter != "vectors.encoders.imagined.recency":  # the nodes of a cut are of one age: the softmax cannot tell
+            assert not torch.equal(value, first[parameter]), f"{parameter} has not moved"
 
 
 def test_a_graph_that_no_training_position_sees_is_refused_with_what_to_do() -> None:
