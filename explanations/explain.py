@@ -47,13 +47,16 @@ class Explanation:
         """Whether a reason took part in the score; without a recommender, whether a chain leads to the item."""
         return bool(self.reasons) if self.attributed else bool(self.steps)
 
-    def lines(self, catalogue: Catalogue, most: int = 4) -> tuple[str, ...]:
-        """A summary, then the `most` strongest reasons and where the rest comes from; or the last `most` steps of the chain."""
-        if self.attributed:
-            return part_lines(self.parts, self.reasons, catalogue, self.verified, most)
-        return chain_lines(self.steps, catalogue, self.verified, most)
+    def lines(self, catalogue: Catalogue, most: int | None = None) -> tuple[str, ...]:
+        """A summary, then the `most` strongest reasons and where the rest comes from; or the last `most` steps of the chain.
 
-    def text(self, catalogue: Catalogue, most: int = 4) -> str:
+        By default 3 reasons, or 4 steps.
+        """
+        if self.attributed:
+            return part_lines(self.parts, self.reasons, catalogue, self.verified, 3 if most is None else most)
+        return chain_lines(self.steps, catalogue, self.verified, 4 if most is None else most)
+
+    def text(self, catalogue: Catalogue, most: int | None = None) -> str:
         """A few readable lines, most important first; `most` as in `lines`."""
         title = title_of(catalogue, self.item)
         first, *rest = self.lines(catalogue, most)

@@ -46,7 +46,7 @@ def legend(layout: Layout) -> list[Entry]:
         (
             any(row.why == NO_REASON for row in layout.rows),
             text("no", 15, 13, "lg-none lg-middle"),
-            "no reason took part in the score",
+            "no reason adds to the score",
         ),
     ]
     return [(tag("g", mark, class_="lg-sample"), words) for there, mark, words in entries if there]

@@ -10,8 +10,8 @@ from llmrg.explanations.chains import Chain
 from llmrg.explanations.reasons import LEAST, Part
 from llmrg.explanations.wording import cause_of, clean, count_of, ground_of, title_of
 
-MOST_ITEMS, MOST_LINKS, MOST_CHAINS = 4, 3, 2
-"""Of each reason the latest items, of each chain the latest steps, and the latest chains that a line shows."""
+MOST_ITEMS, MOST_LINKS = 4, 3
+"""Of each reason the latest items, and of its latest chain the latest steps, that a line shows."""
 NO_REASON = "no reason"
 
 
@@ -35,7 +35,8 @@ def summary(parts: Sequence[Part], reasons: Sequence[Part]) -> str:
     if whole is not None:
         made = f"made {percent(whole.share)} of the score" if whole.share is not None else "took part in the score"
         return f"the reasoning graph as a whole {made}; this recommender cannot tell its reasons apart"
-    return "no reason took part in this score" + (f"; it comes from {_grounds(parts)}" if _grounds(parts) else "")
+    first = "no reason speaks for this item" if _against(parts) else "no reason took part in this score"
+    return first + (f"; {'its score' if _against(parts) else 'it'} comes from {_grounds(parts)}" if _grounds(parts) else "")
 
 
 def rest_of(parts: Sequence[Part], reasons: Sequence[Part]) -> tuple[str, ...]:
@@ -44,9 +45,14 @@ def rest_of(parts: Sequence[Part], reasons: Sequence[Part]) -> tuple[str, ...]:
     if grounds and (reasons or _graph(parts)):
         base = _sum([part for part in parts if part.kind == "base"])
         lines.append(f"the rest of the score{f', {percent(base)},' if base is not None else ''} comes from {grounds}")
-    least = LEAST * sum(part.value for part in parts if part.value > 0)
-    against = dict.fromkeys(name_of(part) for part in parts if part.kind != "base" and part.value < 0 and -part.value >= least)
+    against = dict.fromkeys(name_of(part) for part in _against(parts))
     return (*lines, *([f"against it: {', '.join(against)}"] if against else []))
+
+
+def _against(parts: Sequence[Part]) -> list[Part]:
+    """Reasons below 0 that are not next to nothing; a base below 0 speaks against nothing, since its scale has no zero."""
+    least = LEAST * sum(part.value for part in parts if part.value > 0)
+    return [part for part in parts if part.kind != "base" and part.value < 0 and -part.value >= least]
 
 
 def _sum(parts: Sequence[Part]) -> float | None:
@@ -95,11 +101,11 @@ def checked(steps: Sequence[Step], verified: bool) -> str:
 
 
 def shown(part: Part, catalogue: Catalogue) -> str:
-    """The latest chains of a reason; without any, the items of the history that it comes from."""
+    """The latest chain of a reason; without any, the items of the history that it comes from."""
     if part.chains:
-        latest = sorted(part.chains, key=lambda chain: chain[-1].position)[-MOST_CHAINS:]
-        more = len(part.chains) - len(latest)
-        return "; ".join(_path(chain, part.name, catalogue) for chain in latest) + (f"; {more} more chains" if more else "")
+        more = len(part.chains) - 1
+        latest = _path(max(part.chains, key=lambda chain: chain[-1].position), part.name, catalogue)
+        return latest + (f" and {more} more {'chain' if more == 1 else 'chains'}" if more else "")
     titles = [f"“{title_of(catalogue, item)}”" for item in dict.fromkeys(part.items)]
     more = len(titles) - MOST_ITEMS
     return ", ".join(titles[-MOST_ITEMS:]) + (f" and {more} earlier" if more > 0 else "") or "this history"

@@ -370,7 +370,12 @@ def test_next_to_nothing_is_not_a_reason() -> None:
     tiny = (Contribution("base", "sasrec", 99.5), Contribution("theme", "pirates", 0.5, (0,)))
     assert not told(tiny).found
     assert told(tiny).text(BOOKS) == "“Peter Pan”: no reason took part in this score; it comes from the order of what was taken"
-    assert not told((Contribution("theme", "pirates", -1.0, (0,)),)).found
+    against = told((Contribution("base", "sasrec", 3.0), Contribution("theme", "pirates", -1.0, (0,))))
+    assert not against.found
+    assert against.text(BOOKS).splitlines() == [
+        "“Peter Pan”: no reason speaks for this item; its score comes from the order of what was taken",
+        "  against it: pirates",
+    ]
     assert told(()).text(BOOKS) == "“Peter Pan”: no reason took part in this score"
 
 
@@ -426,7 +431,7 @@ def test_pages_pictures_and_reports_show_the_main_reason_and_its_share(tmp_path)
         assert ">pirates: 33 % of the score<" in shown
         assert ">no reason<" in shown
         assert "the reason that did most, and its share of the score" in shown
-        assert "no reason took part in the score" in shown
+        assert "no reason adds to the score" in shown
         assert ">no chain<" not in shown
     unknown = [("p", 4.5, explain(GRAPH, HISTORY, "p"))]
     assert "% of the score" not in draw_svg(BOOKS, HISTORY, GRAPH, unknown)
