@@ -102,6 +102,7 @@ def build(
 
     with project(data, store, home, columns, on_bad_row, mind=mind, model=model, ask=ask, prompts=prompts) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
+        check_ask(opened, ask, roles)
         settings: dict[str, Any] = {
             "l_tru": last,
             "block_size": block_size,
@@ -142,6 +143,15 @@ def checked(settings: dict[str, Any]) -> BuildConfig:
         return BuildConfig(**settings)
     except ValidationError as error:
         raise ConfigError("; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())) from error
+
+
+def check_ask(opened: Project, ask: str | None, roles: dict[str, Any]) -> None:
+    """Raises: ConfigError: `--ask item` for minds that ask no chat model."""
+    from llmrg.agents.asks_items import AsksItems
+    from llmrg.core.errors import ConfigError
+
+    if ask == "item" and not any(isinstance(mind, AsksItems) for mind in opened.minds(**roles).distinct()):
+        raise ConfigError("--ask item is for a chat model, and none has a role here; add --mind chat --model PROVIDER:NAME")
 
 
 def threshold(opened: Project, told: str | None, roles: dict[str, Any]) -> float | None:

@@ -21,6 +21,7 @@ from llmrg.cli.build import (
     User,
     Users,
     Verifier,
+    check_ask,
     chosen_users,
 )
 
@@ -78,6 +79,7 @@ def estimate(
         config = BuildConfig(l_tru=last, block_size=block_size, verification=not no_verification, divergence=not no_divergence)
         chosen = chosen_users(opened, user, users, sample)
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
+        check_ask(opened, ask, roles)
         made = opened.estimate(users=chosen, config=config, sample=counted, **roles)
     if as_json:
         print_json(made.to_json())

@@ -86,6 +86,8 @@ def test_names_dates_and_rows_that_are_off_are_refused(run: Any, table: Path, tm
     assert "line 2" in run("profiles", "import", str(bad), fails=BadRowError)
     assert "none of its 7,185 items" in run("profiles", "import", "films", fails=DataError)
     assert json.loads(run("profiles", "list", "--json").stdout) == []
+    for command in ("build", "estimate"):
+        assert "is for a chat model" in run(command, "--mind", "attributes", "--ask", "item", fails=ConfigError)
     assert "has none: `llmrg profiles import`" in run("build", "--mind", "profiles/films", fails=ConfigError)
     run("profiles", "import", str(table))
     assert "this data set has buyers" in run("build", "--mind", "profiles/films", fails=ConfigError)
