@@ -99,6 +99,10 @@ class BaseRecommender(ABC):
         everywhere."""
         return self.scores(queries)
 
+    def mix_contributions(self, query: Query, item: str) -> list[Contribution]:
+        """What the item's score of `mix_scores` is the sum of."""
+        return self.contributions(query, item)
+
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """What the item's score is the sum of.
 

@@ -119,7 +119,7 @@ class Mix(BaseRecommender):
             replace(part, value=float(weight) * part.value)
             for member, weight in zip(self.members, self.weights, strict=True)
             if weight
-            for part in member.contributions(query, item)
+            for part in member.mix_contributions(query, item)
         ]
 
     # -- saving --------------------------------------------------------------------------------------------------------

@@ -72,8 +72,8 @@ class SequentialRules(BaseRecommender):
         """Logarithms: the score is a share, and a model's logits are logarithms of shares."""
         return np.log(self.scores(queries) + np.float32(LEAST))
 
-    def contributions(self, query: Query, item: str) -> list[Contribution]:
-        """One part, on the scale of `mix_scores`."""
+    def mix_contributions(self, query: Query, item: str) -> list[Contribution]:
+        """One part, the logarithm."""
         score = float(self.mix_scores([query])[0, self.items.row(item) - 1])
         return [Contribution("base", self.name, score)]
 
