@@ -31,7 +31,7 @@ import numpy as np
 from machine import machine
 
 from llmrg.cli.tables import print_comparison, print_rows
-from llmrg.core.records import ReasoningGraph
+from llmrg.core.contribution import Contribution
 from llmrg.data import load_data
 from llmrg.data.dataset import Dataset
 from llmrg.evaluation.comparison import HEADLINE, Comparison, compare
@@ -39,6 +39,7 @@ from llmrg.evaluation.metrics import metric
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.evaluation.statistics import PairedTest, p_text, paired_difference
+from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
 
 MIN_INTERACTIONS = 5
@@ -93,13 +94,16 @@ class RawScores:
     """A side's test scores as a recommender, so that both sides go through the same ranking."""
 
     def __init__(self, name: str, dataset: Dataset, scores: np.ndarray) -> None:
-        self.name, self._scores = name, scores
+        self.name, self._scores, self.items = name, scores, ItemRows(dataset.catalogue.ids)
         self._row = {user: row for row, user in enumerate(dataset.histories)}
 
-    def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None) -> None: ...
+    def fit(self, dataset: Dataset, graphs: object = None, themes: object = None) -> None: ...
 
     def scores(self, queries: Sequence[Query]) -> np.ndarray:
         return self._scores[[self._row[query.history.user] for query in queries]]
+
+    def contributions(self, query: Query, item: str) -> list[Contribution]:
+        return []
 
     def save(self, folder: Path) -> None: ...
 

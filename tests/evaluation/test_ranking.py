@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from llmrg.core.errors import DataError
+from llmrg.core.errors import ArtifactError, DataError
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.evaluation.metrics import coverage
 from llmrg.evaluation.ranking import rank_held_out
+from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
 
 
@@ -31,6 +33,7 @@ class Spy:
     name = "spy"
 
     def __init__(self, n_items: int = 12) -> None:
+        self.items = ItemRows([f"i{k}" for k in range(n_items)])
         self.asked: list[Query] = []
         self.n_items = n_items
 
@@ -109,3 +112,12 @@ def test_memory_depends_on_the_chunk_and_not_on_the_users() -> None:
 
     # 64 x 1,500 scores are 0.4 MB; 640 users' scores at once would be ten times as much
     assert peak(640) < 1.5 * peak(64)
+
+
+def test_scores_are_matched_to_the_catalogue_by_id() -> None:
+    data = dataset()
+    turned = replace(data, catalogue=Catalogue(reversed(list(data.catalogue))))
+    np.testing.assert_array_equal(rank_held_out(Spy(), turned).masked, rank_held_out(Spy(), data).masked)
+    more = replace(data, catalogue=Catalogue([Item("new", "New"), *data.catalogue]))
+    with pytest.raises(ArtifactError, match=r"1 of 13 items of 'toy' are new to it \(for instance 'new'\); train it again"):
+        rank_held_out(Spy(), more)
