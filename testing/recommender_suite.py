@@ -115,7 +115,8 @@ class RecommenderSuite(ABC):
             known.scores([Query(History("u0", ("i1", "nonsense")))])
 
     def test_empty_history_gets_popularity(self, known: Recommender, world: Dataset) -> None:
-        popular = replace(world, histories={**world.histories, **_fans(30)})
+        some = world.only(list(world.histories)[:ITEMS])
+        popular = replace(some, histories={**some.histories, **_fans(30)})
         scores = self.fitted(popular).scores([Query(History("nobody", ()))])
         assert top_k(scores, 1)[0].tolist() == [popular.catalogue.row("i9")]
         assert known.scores([]).shape == (0, ITEMS)
@@ -151,9 +152,9 @@ class RecommenderSuite(ABC):
         Each takes either part once, so that what they start from cancels out: being a validation item must not raise a score.
         """
         extra = [*world.catalogue, Item("one", "One more"), Item("two", "One more")]
-        gains, spread = [], 1e-9
+        some, gains, spread = world.only(list(world.histories)[: 2 * ITEMS]), [], 1e-9
         for planted, other in (("one", "two"), ("two", "one")):
-            data = with_items(replace(world, catalogue=Catalogue(extra)), -2, planted)
+            data = with_items(replace(some, catalogue=Catalogue(extra)), -2, planted)
             scores = self.fitted(data, {}).scores([Query(h.before(LENGTH - 2)) for h in data.histories.values()])
             own, idle = (scores[:, data.catalogue.row(item) - 1] for item in (planted, other))
             gains.append(float((own - idle).mean()))

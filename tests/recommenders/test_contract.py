@@ -30,7 +30,7 @@ from llmrg.recommenders.registry import MODELS
 from llmrg.testing.recommender_suite import RecommenderSuite, cycle_world
 
 QUICK = TrainingConfig(epochs=60, batch_size=32, learning_rate=0.01, patience=12)
-PATIENT = TrainingConfig(epochs=120, batch_size=16, learning_rate=0.003, patience=30)
+PATIENT = TrainingConfig(epochs=80, batch_size=16, learning_rate=0.003, patience=20)
 
 
 class _Loaded(RecommenderSuite):
@@ -117,12 +117,6 @@ class TestSasRecWithAttributesAndFewNegatives(_Loaded):
     def make(self) -> Recommender:
         loss = LossConfig(kind="sampled_softmax", negatives=10)
         return SequentialRecommender(small("sasrec"), loss=loss, attributes=True, training=QUICK)
-
-
-class TestSasRecOnGbce(_Loaded):
-    def make(self) -> Recommender:
-        training = TrainingConfig(epochs=60, batch_size=16, learning_rate=0.01, patience=20)
-        return SequentialRecommender(small("sasrec"), loss=LossConfig(kind="gbce", negatives=10), training=training)
 
 
 class _Leaky(ItemKnn):
