@@ -58,7 +58,8 @@ async def _of_user(
     start = max(0, len(history) - config.l_tru)
     size = config.block_size or int(getattr(imaginer, "block_size", BLOCK_SIZE))
     every = int(getattr(imaginer, "cut_every", 0)) if config.cut_every is None else config.cut_every
-    for position in (cut for block in blocks_of(len(history), start, size, config.held_out) for cut in cuts_of(*block, every)):
+    blocks = blocks_of(len(history), start, size, config.held_out)
+    for position in (cut for begin, end in blocks for cut in cuts_of(begin, end, every)):
         known = history.before(position)
         tail, seen = known.items[-1], set(known.items)
         often = tuple(item for item, _ in successors.ranked(tail, without=history) if item not in seen)[:20]
