@@ -52,7 +52,7 @@ async def test_a_passing_failure_is_asked_again(world, attributes, build_with, c
     report = await build_with(world.dataset, Flaky(attributes, {0: gone, 1: gone, 4: gone}), small)
     assert report.counts["reason.retries"] + report.counts.get("verify.retries", 0) + report.counts.get("diverge.retries", 0) == 3
     with SqliteStore(tmp_path / "calm") as calm:
-        await build_with(world.dataset, attributes, small, into=calm)
+        await build_with(world.dataset, Flaky(attributes), small, into=calm)
         assert contents(calm, world.dataset) == contents(store, world.dataset)
 
 
@@ -97,7 +97,7 @@ async def test_a_user_who_fails_halfway_keeps_the_old_graph(world, attributes, b
     user = next(iter(world.dataset.histories))
     await build_with(world.dataset, attributes, small, users=[user])
     before = store.graph(world.dataset.name, user)
-    failing = Flaky(attributes, {number: ModelError("gone") for number in range(5, 100)})
+    failing = Flaky(attributes, {number: ModelError("gone") for number in range(10, 200)})
     report = await build_with(world.dataset, failing, small, users=[user])
     assert user in report.failed
     assert store.draft(world.dataset.name, report.run, user)[1] > 0
@@ -295,7 +295,7 @@ def test_minds_are_opened_by_name(world, tmp_path) -> None:
     minds = OpenMinds(world.dataset, Settings(cache_dir=tmp_path, home=tmp_path))
     assert isinstance(minds.get("attributes"), AttributesMind)
     assert minds.get("attributes") is minds.get("attributes")
-    with pytest.raises(ConfigError, match="likelihood, attributes, chat"):
+    with pytest.raises(ConfigError, match="likelihood, attributes, profiles, chat"):
         minds.get("psychic")
     for wrong in ("chat", "chat/gemma-3-270m", "chat//somewhere"):
         with pytest.raises(ConfigError, match="provider"):
