@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 FusionName = Literal["themes", "concat", "sr_gnn"]
 Fit = Literal["auto", "late", "joint"]
 MODELS = ("sasrec", "gru4rec", "bert4rec", "fdsa", "cl4srec", "duorec", "bsarec")
-FUSIONS = ("themes", "concat", "sr_gnn")
 JOINT_DROPOUT = 0.7
 """Least dropout of a base model that is trained together with themes: else it memorises the training items, and the loss finds
 the themes superfluous (chosen on validation items of the demo)."""
@@ -37,7 +36,7 @@ class GraphOptions:
     """Of `themes`: `late` weighs theme scores after the base is trained, on items it has not seen; `joint` trains both together;
     `auto` does both and lets validation choose."""
     source: str = AUTO
-    """Source of the item profiles; `auto` takes the one the graphs were made of, if it is stored, else the catalogue's
+    """Source of the item profiles; `auto` takes the first stored profile of a mind or an import, else the catalogue's
     attributes, else the steps of other users."""
     use_reasoned: bool = True
     use_imagined: bool = True
