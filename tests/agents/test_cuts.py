@@ -86,7 +86,9 @@ def visible(dataset: Dataset, graphs: dict[str, ReasoningGraph]) -> tuple[float,
 
 
 @pytest.mark.parametrize(
-    ("mind_of", "reasoned", "imagined"), [(attributes, 0.8, 0.7), (likelihood, 0.8, 0.7), (chat, 0.3, 0.3)], ids=str
+    ("mind_of", "reasoned", "imagined"),
+    [(attributes, 0.8, 0.7), (likelihood, 0.8, 0.7), (chat, 0.3, 0.3)],
+    ids=["attributes", "likelihood", "chat"],
 )
 async def test_with_a_minds_defaults_a_recommender_sees_graphs_where_it_learns(
     mind_of: Callable[..., Any], reasoned: float, imagined: float, town, build_with, store, tmp_path
