@@ -89,6 +89,8 @@ class BaseRecommender(ABC):
         items = self.items
         rows = [items.rows(query.history.items) for query in queries]
         asked = [i for i, row in enumerate(rows) if len(row)]
+        if len(asked) == len(queries) and asked:
+            return self._score(rows, queries)
         found = np.tile(self._popularity, (len(queries), 1))
         if asked:
             found[asked] = self._score([rows[i] for i in asked], [queries[i] for i in asked])

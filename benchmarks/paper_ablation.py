@@ -1,0 +1,131 @@
+"""The paper's ablation (arXiv 2308.10835, table 6) for DuoRec on MovieLens latest-small: what each part of the graphs is worth.
+
+    python benchmarks/paper_ablation.py --data FOLDER [--seeds 3] [--last 50] [--home FOLDER]
+
+The reasons are those that a large language model gave per film (`llmrg profiles import films`); graphs are built from them by all
+stages, and for the controls without verification, without divergence, as plain sequences, and as the imaginer's bare lists. Each
+comes into DuoRec by the default fusion, and by the paper's own (concatenation). An interrupted build goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from base_models import TRAINING
+from machine import machine
+
+from llmrg.agents.config import BuildConfig
+from llmrg.cli.progress import building, steps
+from llmrg.cli.tables import print_comparison
+from llmrg.core.records import ReasoningGraph
+from llmrg.core.themes import Themes
+from llmrg.data.dataset import Dataset
+from llmrg.evaluation.comparison import compare
+from llmrg.evaluation.controls import plain_sequence, shuffled
+from llmrg.evaluation.protocol import ProtocolCard
+from llmrg.evaluation.ranking import Ranks, rank_held_out
+from llmrg.recommenders.base import BaseRecommender
+from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
+from llmrg.recommenders.sequential import SequentialRecommender
+from llmrg.recommenders.training import RunOptions
+from llmrg.sdk import Project
+from llmrg.wiring import text_vectors
+
+SET, MIND = "ml-latest-small", "profiles/films"
+TRAIN = TRAINING[SET]
+BASE, WHOLE = "DuoRec", "DuoRec + reasoning graph"
+RESULT = Path(__file__).parent / "results" / "paper_ablation.json"
+Graphs = Mapping[str, ReasoningGraph]
+
+
+def built(project: Project, config: BuildConfig, what: str) -> Graphs:
+    """Graphs of one configuration, in a store of its own."""
+    home = project.settings.home
+    with Project(project.dataset, store=f"sqlite:///{home / what}.db", home=home) as other:
+        with building(f"{what}: users") as show:
+            other.build(mind=project.mind, config=config, progress=show)
+        return dict(other.graphs())
+
+
+def all_graphs(project: Project, last: int) -> dict[str, Graphs]:
+    """By row."""
+    config = BuildConfig(l_tru=last)
+    whole = built(project, config, "whole")
+    return {
+        WHOLE: whole,
+        "w/o divergent reasoning": whole,
+        "w/o verification": built(project, config.model_copy(update={"verification": False}), "unverified"),
+        "plain sequence graph": plain_sequence(project.dataset.histories, whole),
+        "direct list, no graph": project.direct_list(config=config),
+        "shuffled graph": shuffled(whole, 0, histories=project.dataset.histories),
+    }
+
+
+def ranked(title: str, made: BaseRecommender, dataset: Dataset, graphs: Graphs, themes: Themes) -> Ranks:
+    began = time.process_time()
+    made.fit(dataset, graphs, themes)
+    found = rank_held_out(made, dataset, graphs)
+    print(f"{title}: validation NDCG@10 {getattr(made, 'validation_ndcg', 0):.4f}, {time.process_time() - began:.0f} CPU s", flush=True)
+    return found
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data", required=True, help="folder with ml-latest-small")
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--last", type=int, default=50, help="items reasoned over per user")
+    options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/ablation"))
+    chosen = options.parse_args()
+    with Project(SET, home=chosen.home, data_dir=chosen.data, mind=MIND) as project:
+        if not any(source.name == "films" for source in project.profiles.list()):
+            project.profiles.import_("films")
+        dataset, text, themes = project.dataset, text_vectors(project.settings), project.themes()
+        graphs = all_graphs(project, chosen.last)
+    rows: dict[str, dict[str, list[Ranks]]] = {"themes": {}, "concat": {}}
+    with steps("train and rank", chosen.seeds * (1 + 2 * len(graphs))) as say:
+        for seed in range(chosen.seeds):
+            run = RunOptions(seed, threads=1)
+            say(f"{BASE}, seed {seed}")
+            base = make_recommender("duorec", text, training=TRAIN, options=run)
+            assert isinstance(base, SequentialRecommender)
+            found = ranked(BASE, base, dataset, {}, themes)
+            for fusion, table in rows.items():
+                table.setdefault(BASE, []).append(found)
+                for title, given in graphs.items():
+                    say(f"{fusion}: {title}, seed {seed}")
+                    how = options_for(title, fusion)
+                    table.setdefault(title, []).append(ranked(f"{fusion}: {title}", with_graphs(base, how), dataset, given, themes))
+    first = next(iter(rows["themes"].values()))[0]
+    tables = {}
+    for fusion, table in rows.items():
+        card = ProtocolCard(SET, len(first.users), len(dataset.catalogue), tuple(range(chosen.seeds)), fusion=fusion)
+        contrasts = [(WHOLE, title) for title in table if title not in (BASE, WHOLE)]
+        made = compare(table, BASE, card, len(dataset.catalogue), contrasts)
+        print_comparison(made)
+        tables[fusion] = made.to_json()
+    result = {
+        "machine": machine(),
+        "training": TRAIN.model_dump(),
+        "mind": MIND,
+        "last": chosen.last,
+        "steps": {title: sum(len(graph.steps) for graph in given.values()) for title, given in graphs.items()},
+        "tables": tables,
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def options_for(title: str, fusion: str) -> GraphOptions:
+    """How a row's graphs come in; a plain graph has no reasons, so that it can only come in by the paper's fusion."""
+    how = GraphOptions(source="films", fusion="concat" if title == "plain sequence graph" else fusion)  # type: ignore[arg-type]
+    if title in ("w/o divergent reasoning", "plain sequence graph"):
+        return replace(how, use_imagined=False)
+    return replace(how, use_reasoned=False) if title == "direct list, no graph" else how
+
+
+if __name__ == "__main__":
+    main()
