@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +70,10 @@ def ranked(title: str, made: BaseRecommender, dataset: Dataset, graphs: Graphs, 
     began = time.process_time()
     made.fit(dataset, graphs, themes)
     found = rank_held_out(made, dataset, graphs)
-    print(f"{title}: validation NDCG@10 {getattr(made, 'validation_ndcg', 0):.4f}, {time.process_time() - began:.0f} CPU s", flush=True)
+    print(
+        f"{title}: validation NDCG@10 {getattr(made, 'validation_ndcg', 0):.4f}, {time.process_time() - began:.0f} CPU s",
+        flush=True,
+    )
     return found
 
 
@@ -99,7 +102,9 @@ def main() -> None:
                 for title, given in graphs.items():
                     say(f"{fusion}: {title}, seed {seed}")
                     how = options_for(title, fusion)
-                    table.setdefault(title, []).append(ranked(f"{fusion}: {title}", with_graphs(base, how), dataset, given, themes))
+                    table.setdefault(title, []).append(
+                        ranked(f"{fusion}: {title}", with_graphs(base, how), dataset, given, themes)
+                    )
     first = next(iter(rows["themes"].values()))[0]
     tables = {}
     for fusion, table in rows.items():

@@ -2,7 +2,7 @@
 
     python benchmarks/theme_speed.py [--items 12000]
 
-Items stand for 12 themes each, of 3,000 whose frequencies fall off as those of words do; histories hold 50 items and graphs of 100
+Items stand for 12 themes each, of 3,000 whose frequencies fall off as those of words do; histories hold 50 items, graphs 98
 steps. The bar: theme scores of any view take at most 1.3 times as long as SASRec's scores of the same questions.
 """
 

@@ -19,11 +19,12 @@ from llmrg.recommenders.models.gru4rec import Gru4RecConfig
 from llmrg.recommenders.models.sasrec import SasRecConfig
 from llmrg.recommenders.objectives.cloze import ClozeConfig
 from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
+from llmrg.recommenders.objectives.last_item import LastItemConfig
 from llmrg.recommenders.objectives.next_item import NextItemConfig
 
 _Model = SasRecConfig | Gru4RecConfig | Bert4RecConfig | FdsaConfig | Cl4SRecConfig | DuoRecConfig | BsaRecConfig
 AnyModel = Annotated[_Model, Field(discriminator="kind")]
-AnyObjective = Annotated[NextItemConfig | ClozeConfig | ContrastiveConfig, Field(discriminator="kind")]
+AnyObjective = Annotated[NextItemConfig | LastItemConfig | ClozeConfig | ContrastiveConfig, Field(discriminator="kind")]
 AnyFusion = Annotated[ThemesConfig | ConcatConfig, Field(discriminator="kind")]
 
 MODELS: dict[str, type[BaseModel]] = {kind.model_fields["kind"].default: kind for kind in get_args(_Model)}

@@ -90,7 +90,7 @@ class SequentialRecommender(BaseRecommender):
         fusion: Any = self.parts.fusion
         self._told = fusion.told(data, self.text) if fusion is not None else None
         attributes = attribute_matrix(data) if self.parts.attributes else None
-        windows = _windows(rows, self._length)
+        windows = self.objective.windows([len(row) for row in rows], self._length)
         self._see(rows, windows, asked)
         with seeded(seed, device) as generator, threads(self.options, len(data.items)):
             self._net = self._build(len(data.items), attributes, generator).to(device)
@@ -133,9 +133,8 @@ class SequentialRecommender(BaseRecommender):
             )
 
     def _loss(self, rows: Sequence[np.ndarray], windows: np.ndarray, dice: np.random.Generator) -> Tensor:
-        shift = (dice.random(len(windows)) * np.minimum(windows[:, 1] + 1, self._length)).astype(np.int64)
-        starts, stops = windows[:, 1] - shift, windows[:, 2] - shift
-        parts = [rows[u][a:b] for u, a, b in zip(windows[:, 0], starts, stops, strict=True)]
+        windows = self.objective.moved(windows, self._length, dice)
+        starts, parts = windows[:, 1], [rows[u][a:b] for u, a, b in windows]
         slots = self.objective.training(parts, starts, self._length, dice).trimmed()
         base = self._encode(slots.items)
         wanted = torch.from_numpy(slots.targets > 0).to(base.device)
@@ -267,16 +266,6 @@ class SequentialRecommender(BaseRecommender):
             raise ArtifactError(f"the weights do not fit the saved settings of this recommender: {error}") from error
         made._net.to(made.options.torch_device()).eval()
         return made
-
-
-def _windows(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """(W, 3) int64 (user, start, stop): training parts in pieces of at most `length` + 1 items, which overlap by one.
-
-    Each item but the first is a target once. In training every piece is moved back by a random distance, so that borders differ
-    from epoch to epoch.
-    """
-    found = [(u, max(0, stop - length - 1), stop) for u, row in enumerate(rows) for stop in range(len(row), 1, -length)]
-    return np.array(found, dtype=np.int64).reshape(-1, 3)
 
 
 def _at_slots(fused: Fused, wanted: Tensor) -> Bonus | None:

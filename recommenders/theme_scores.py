@@ -18,7 +18,6 @@ from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
 
-
 CHUNK = 128
 """Questions multiplied at once."""
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from llmrg.recommenders.models.item_table import ItemTable, Table
-from llmrg.recommenders.models.sasrec import AttentionLayer, SasRecConfig, SasRecNet, reset
+from llmrg.recommenders.models.sasrec import SasRecConfig, SasRecNet, reset
 
 
 class Bert4RecConfig(SasRecConfig, frozen=True, extra="forbid"):
@@ -20,29 +20,14 @@ class Bert4RecConfig(SasRecConfig, frozen=True, extra="forbid"):
     kind: Literal["bert4rec"] = "bert4rec"  # type: ignore[assignment]
     bidirectional: ClassVar[bool] = True
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
-    """Share of values dropped after embeddings, attention and feed-forward (attention weights themselves are kept whole)."""
+    """Share of values dropped after embeddings, attention and feed-forward."""
+    norm: Literal["after"] = "after"  # type: ignore[assignment]
 
     def build(
         self, items: int, attributes: csr_matrix | None = None, generator: torch.Generator | None = None, extra: int = 1
     ) -> Bert4RecNet:
         """An untrained net for a catalogue of `items`; `attributes` (items, T) go into the item vectors, before `extra` rows."""
         return Bert4RecNet(ItemTable(items, self.embedding_size, attributes, extra, generator), self, generator)
-
-
-class BertLayer(AttentionLayer):
-    """x = LN(x + Attention(x)); x = LN(x + W_2 GELU(W_1 x)), the inner width 4 D (paper, equations 2 to 5)."""
-
-    def __init__(self, config: SasRecConfig) -> None:
-        super().__init__(config)
-        size = config.embedding_size
-        self.forward_one, self.forward_two = nn.Linear(size, 4 * size), nn.Linear(4 * size, size)
-
-    def forward(self, states: Tensor, allowed: Tensor) -> Tensor:
-        """(B, L, D) states and a (B, 1, L, L) bool mask -> (B, L, D)."""
-        states = self.norm_attention(states + self.mixed(states, allowed))
-        inner = F.gelu(self.forward_one(states))
-        found: Tensor = self.norm_forward(states + self.dropout(self.forward_two(inner)))
-        return found
 
 
 class Bert4RecNet(SasRecNet):
@@ -52,22 +37,13 @@ class Bert4RecNet(SasRecNet):
     score here is a product of two vectors.
     """
 
-    layer = BertLayer
     causal = False
 
     def __init__(self, table: Table, config: Bert4RecConfig, generator: torch.Generator | None = None) -> None:
         super().__init__(table, config, generator)
-        self.norm_start, self.transform = nn.LayerNorm(self.size), nn.Linear(self.size, self.size)
-        reset(self.transform, generator)
-
-    def forward(self, items: Tensor) -> Tensor:
-        """As `SasRecNet.forward`; a slot's vector depends on the whole row."""
-        return self.attend(items, self.item.at(items))
-
-    def start(self, states: Tensor) -> Tensor:
-        found: Tensor = self.dropout(self.norm_start(states))
-        return found
+        self.norm_finish, self.transform = nn.LayerNorm(self.size), nn.Linear(self.size, self.size)
+        reset(self.transform, generator, 0.02)
 
     def finish(self, states: Tensor) -> Tensor:
-        found: Tensor = self.norm(F.gelu(self.transform(states)))
+        found: Tensor = self.norm_finish(F.gelu(self.transform(states)))
         return found

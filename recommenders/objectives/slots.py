@@ -39,6 +39,22 @@ class Objective(Protocol):
     bidirectional: bool
     """Whether slots may see later ones: their targets are then hidden from the input."""
 
+    def windows(self, lengths: Sequence[int], length: int) -> np.ndarray:
+        """(W, 3) int64 (row, start, stop): training parts in windows, which together ask for each item but the first once.
+
+        By default pieces of at most `length` + 1 items that overlap by one. Args: lengths: items of each training part.
+        """
+        found = [(u, max(0, stop - length - 1), stop) for u, size in enumerate(lengths) for stop in range(size, 1, -length)]
+        return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+    def moved(self, windows: np.ndarray, length: int, dice: np.random.Generator) -> np.ndarray:
+        """The windows of one batch as this epoch sees them.
+
+        By default each is moved back by a random distance, so that borders differ from epoch to epoch.
+        """
+        shift = (dice.random(len(windows)) * np.minimum(windows[:, 1] + 1, length)).astype(np.int64)
+        return np.stack([windows[:, 0], windows[:, 1] - shift, windows[:, 2] - shift], axis=1)
+
     @abstractmethod
     def training(self, rows: Sequence[np.ndarray], starts: np.ndarray, length: int, dice: np.random.Generator) -> Slots:
         """Args: rows: windows of training parts, oldest first; starts: (B,) position of each window's first item."""

@@ -171,8 +171,12 @@ def test_fdsa_without_any_attribute_is_refused(attributes: csr_matrix | None) ->
         model_config("fdsa").build(ITEMS, attributes)
 
 
-def test_bsarec_with_alpha_0_is_sasrec() -> None:
-    net, sasrec = small_net("bsarec", alpha=0.0, heads=2), small_net("sasrec")
+every_shape = pytest.mark.parametrize("shape", [{}, {"norm": "after"}, {"norm": "after", "positions": "end"}], ids=str)
+
+
+@every_shape
+def test_bsarec_with_alpha_0_is_sasrec(shape: dict[str, Any]) -> None:
+    net, sasrec = small_net("bsarec", alpha=0.0, heads=2, **shape), small_net("sasrec", **shape)
     sasrec.load_state_dict({name: value for name, value in net.state_dict().items() if name in sasrec.state_dict()})
     np.testing.assert_array_equal(states(net, HISTORY), states(sasrec, HISTORY))
 
@@ -190,21 +194,49 @@ def test_bsarecs_filter_is_numpys_rfft_at_the_last_slot(length: int, cutoff: int
         spectrum = np.fft.rfft(content[0].numpy(), axis=0)
         spectrum[cutoff // 2 + 1 :] = 0
         low = np.fft.irfft(spectrum, n=length, axis=0)[-1]
-        beta = layer.beta.detach().numpy()[0, 0]
+        beta = layer.filter.beta.detach().numpy()[0, 0]
         np.testing.assert_allclose(found, low + beta**2 * (content[0, -1].numpy() - low), atol=1e-5)
 
 
 def test_bsarec_starts_with_the_papers_share_of_fast_frequencies() -> None:
     net = model_config("bsarec", embedding_size=512).build(ITEMS, None, torch.Generator().manual_seed(0))
     for layer in net.layers:  # beta is drawn from a standard normal, so beta^2 is 1 in the mean
-        assert 0.8 < float(layer.beta.detach().square().mean()) < 1.2
+        assert 0.8 < float(layer.filter.beta.detach().square().mean()) < 1.2
 
 
-def test_bsarec_encodes_every_prefix_as_it_would_alone() -> None:
-    net = small_net("bsarec")
+@pytest.mark.parametrize("norm", ["before", "after"])
+@pytest.mark.parametrize("kind", ["sasrec", "bsarec"])
+def test_every_prefix_is_encoded_as_it_would_be_alone(kind: str, norm: str) -> None:
+    net = small_net(kind, norm=norm)
     whole = states(net, HISTORY)[0]
     for t in range(1, LENGTH + 1):
         np.testing.assert_allclose(states(net, HISTORY[:t])[0, -1], whole[t - 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "bsarec"])
+def test_positions_from_the_end_tell_the_newest_item_by_its_place(kind: str) -> None:
+    """The last slot of any history stands where the last slot of a full one does, with padding or without."""
+    net = small_net(kind, positions="end", norm="after", max_length=9)
+    short = states(net, [3, 4, 5])[0]
+    np.testing.assert_allclose(states(net, [0, 0, 0, 3, 4, 5])[0, 3:], short, atol=1e-6)
+    with torch.no_grad():
+        net.position.weight[:6] += 7.0  # places of a history of 9 that one of 3 does not have
+    np.testing.assert_allclose(states(net, [3, 4, 5])[0], short, atol=1e-6)
+    with torch.no_grad():
+        net.position.weight[8] += torch.randn(8)
+    assert np.abs(states(net, [3, 4, 5])[0, -1] - short[-1]).max() > 1e-4
+
+
+def test_norms_after_are_those_of_the_formula() -> None:
+    """One layer by hand: x = LN(e + p), x = LN(x + A(x)), x = LN(x + W2 GELU(W1 x + b1) + b2)."""
+    net = small_net("sasrec", norm="after", layers=1)
+    layer, items = net.layers[0], torch.tensor([[3, 4, 5]])
+    with torch.no_grad():
+        x = net.norm(net.item.weight[items] + net.position.weight[:3])
+        x = layer.norm_attention(x + layer.attention(x, torch.ones(1, 1, 3, 3, dtype=torch.bool).tril()))
+        x = layer.norm_forward(x + layer.forward_two(torch.nn.functional.gelu(layer.forward_one(x))))
+    np.testing.assert_allclose(states(net, [3, 4, 5]), x.numpy(), atol=1e-6)
+    assert layer.forward_one.weight.shape == (32, 8)
 
 
 def test_settings_that_do_not_fit_are_refused() -> None:

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from llmrg.recommenders.objectives.cloze import ClozeConfig
 from llmrg.recommenders.objectives.contrastive import ContrastiveConfig, Occurrences, info_nce
+from llmrg.recommenders.objectives.last_item import LastItemConfig
 from llmrg.recommenders.objectives.next_item import NextItemConfig
 from llmrg.recommenders.objectives.slots import MASK, Slots, padded, padding, positions_of
 
-OBJECTIVES = [NextItemConfig(), ClozeConfig(), ClozeConfig(share=0.2, only_last=0.5), ContrastiveConfig()]
+OBJECTIVES = [NextItemConfig(), LastItemConfig(), ClozeConfig(), ClozeConfig(share=0.2, only_last=0.5), ContrastiveConfig()]
 every_objective = pytest.mark.parametrize("config", OBJECTIVES, ids=lambda config: config.kind)
 
 
@@ -68,12 +69,39 @@ def test_slots_by_hand() -> None:
     assert slots.items.tolist() == [[11, 12, 13], [0, 0, 15]]
     assert slots.targets.tolist() == [[12, 13, 14], [0, 0, 16]]
     assert slots.positions.tolist() == [[6, 7, 8], [0, 0, 1]]
+    slots = LastItemConfig().build().training(rows, starts, 3, dice())
+    assert slots.items.tolist() == [[11, 12, 13], [0, 0, 15]]
+    assert slots.targets.tolist() == [[0, 0, 14], [0, 0, 16]]
     slots = ClozeConfig(share=1.0, only_last=0.0).build().training(rows, starts, 3, dice())
     assert slots.items.tolist() == [[MASK] * 3, [0, MASK, MASK]]
     assert slots.targets.tolist() == [[12, 13, 14], [0, 15, 16]]
     assert slots.positions.tolist() == [[6, 7, 8], [0, 0, 1]]
     slots = ClozeConfig(only_last=1.0).build().training(rows, starts, 3, dice())
     assert slots.items.tolist() == [[12, 13, MASK], [0, 15, MASK]]
+
+
+@every_objective
+@given(lengths=st.lists(st.integers(0, 12), max_size=4), seed=st.integers(0, 99))
+def test_the_windows_of_an_epoch_ask_for_each_item_but_the_first(config: Any, lengths: list[int], seed: int) -> None:
+    """Once each before they are moved; moved ones stay inside their history."""
+    objective, rows = config.build(), [np.arange(size) + 1 for size in lengths]
+    windows, asked = objective.windows(lengths, 5), [np.zeros(size, dtype=int) for size in lengths]
+    for u, start, stop in windows.tolist():
+        assert 0 <= start < stop <= lengths[u]
+        slots = NextItemConfig().build() if config.kind != "last_item" else objective
+        targets = slots.training([rows[u][start:stop]], np.array([start]), 5, dice()).targets
+        asked[u][targets[targets > 0] - 1] += 1
+    assert all((count[1:] == 1).all() for count in asked)
+    for (u, start, stop), (v, first, last) in zip(windows, objective.moved(windows, 5, dice(seed)), strict=True):
+        assert (u, stop - start) == (v, last - first)
+        assert 0 <= first <= start
+
+
+def test_a_prefix_stays_where_it_is() -> None:
+    made = LastItemConfig().build()
+    assert made.windows([3, 1, 8], 4).tolist()[:2] == [[0, 0, 2], [0, 0, 3]]
+    assert made.windows([3, 1, 8], 4).tolist()[-1] == [2, 3, 8]
+    assert made.moved(made.windows([9], 2), 2, dice()).tolist() == made.windows([9], 2).tolist()
 
 
 def test_padding_knows_a_mask_from_nothing() -> None:
