@@ -149,6 +149,7 @@ class Project(Builds):
         *,
         graphs: bool | GraphOptions = True,
         attributes: bool = False,
+        objective: str | None = None,
         config: TrainingConfig | None = None,
         seed: int = 0,
         device: str | None = None,
@@ -163,6 +164,8 @@ class Project(Builds):
                 `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`.
             graphs: add the reasoning graphs, and how (`llmrg.recommenders.GraphOptions`); False trains the base model alone.
             attributes: put the catalogue's attributes into the item vectors.
+            objective: `next_item`, `last_item` (every prefix for itself: better where histories are short), ...; by default the
+                model's own.
             device: `cpu`, `cuda`, `auto`; by default the one of the settings.
             threads: CPU threads; 0 chooses by the size of the catalogue.
             settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
@@ -182,7 +185,8 @@ class Project(Builds):
         folder.parent.mkdir(parents=True, exist_ok=True)
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
-        made = make_recommender(model, text, graphs=how, attributes=attributes, training=config, options=run, **settings)
+        chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
+        made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
         made.fit(self.dataset, built, self.themes())
         self._keep(folder.name, made)
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):

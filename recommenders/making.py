@@ -72,6 +72,7 @@ def make_recommender(
     *,
     graphs: GraphOptions | None = None,
     attributes: bool = False,
+    objective: str | None = None,
     training: TrainingConfig | None = None,
     options: RunOptions | None = None,
     progress: Callable[[str], None] | None = None,
@@ -84,19 +85,26 @@ def make_recommender(
         text: turns reasons, or item texts, into vectors.
         graphs: how graphs come in; None leaves them out. Simple recommenders use none.
         attributes: put the catalogue's attributes into the item vectors.
+        objective: what the base model is trained on: `next_item`, `last_item` (every prefix for itself), `cloze`, `contrastive`;
+            None for the one that it is known by.
         progress: told what is trained next.
         settings: fields of the base model's configuration (`embedding_size`, `max_length`, ...).
     Raises: ConfigError: unknown name.
     """
     if name in SIMPLE:
         return simple_recommenders()[name](text)
-    from llmrg.recommenders.registry import model_config
+    from llmrg.recommenders.registry import model_config, objective_config
     from llmrg.recommenders.sequential import SequentialRecommender
 
     if name not in MODELS:
         raise ConfigError(f"no recommender is named {name!r}; choose one of {', '.join((*MODELS, *SIMPLE))}")
     base = SequentialRecommender(
-        model_config(name, **settings), attributes=attributes, text=text, training=training, options=options
+        model_config(name, **settings),
+        objective_config(objective) if objective else None,
+        attributes=attributes,
+        text=text,
+        training=training,
+        options=options,
     )
     return base if graphs is None else with_graphs(base, graphs, progress)
 

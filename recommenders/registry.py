@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from llmrg.core.errors import ConfigError
 from llmrg.recommenders.fusion.concat import ConcatConfig
@@ -29,6 +29,13 @@ AnyFusion = Annotated[ThemesConfig | ConcatConfig, Field(discriminator="kind")]
 
 MODELS: dict[str, type[BaseModel]] = {kind.model_fields["kind"].default: kind for kind in get_args(_Model)}
 """Name -> settings of each base model."""
+OBJECTIVES: dict[str, type[Any]] = {
+    "next_item": NextItemConfig,
+    "last_item": LastItemConfig,
+    "cloze": ClozeConfig,
+    "contrastive": ContrastiveConfig,
+}
+"""Name -> settings of each objective."""
 _OBJECTIVES: dict[str, AnyObjective] = {
     "bert4rec": ClozeConfig(),
     "cl4srec": ContrastiveConfig(augmented=0.1),
@@ -50,11 +57,24 @@ class Parts(BaseModel, frozen=True, extra="forbid"):
 def model_config(name: str, **settings: Any) -> Any:
     """The settings of a base model by its name.
 
-    Raises: ConfigError: no such model.
+    Raises: ConfigError: no such model, or a setting that it does not have or that may not be so.
     """
     if name not in MODELS:
         raise ConfigError(f"there is no base model {name!r}; choose one of {', '.join(sorted(MODELS))}")
-    return MODELS[name](**settings)
+    try:
+        return MODELS[name](**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field, known = ".".join(map(str, first["loc"])), ", ".join(name for name in MODELS[name].model_fields if name != "kind")
+        given = f"the setting {field}={settings[field]!r} of {name}" if field in settings else f"the settings of {name}"
+        raise ConfigError(f"{given}: {first['msg']}; there are {known}") from error
+
+
+def objective_config(name: str) -> Any:
+    """The settings of an objective by its name. Raises: ConfigError: no such objective."""
+    if name not in OBJECTIVES:
+        raise ConfigError(f"there is no objective {name!r}; choose one of {', '.join(OBJECTIVES)}")
+    return OBJECTIVES[name]()
 
 
 def default_objective(model: AnyModel) -> AnyObjective:

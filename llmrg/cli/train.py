@@ -45,6 +45,14 @@ def train(
     no_imagined: NoImagined = False,
     no_gates: NoGates = False,
     attributes: Annotated[bool, typer.Option("--attributes", help="Put the items' attributes into their vectors.")] = False,
+    objective: Annotated[
+        str | None,
+        typer.Option(help="next_item, last_item (every prefix for itself), cloze, contrastive [default: the model's own]."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model, such as max_length=200; may be repeated."),
+    ] = None,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
@@ -66,6 +74,7 @@ def train(
       llmrg train --model bsarec --fusion themes
       llmrg train --model sasrec --fusion none --data ml-latest-small
       llmrg train --model duorec --fusion sr_gnn --device auto
+      llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
     """
     from llmrg.cli.progress import training
     from llmrg.recommenders.training import TrainingConfig
@@ -79,11 +88,13 @@ def train(
                 model,
                 graphs=False if how is None else how,
                 attributes=attributes,
+                objective=objective,
                 config=config,
                 seed=seed,
                 device=device,
                 threads=threads,
                 progress=show,
+                **settings_of(setting or []),
             )
         trained, user = opened.trained(), next(iter(opened.dataset.histories))
     for name, value in trained.items():
@@ -91,6 +102,16 @@ def train(
         err.print(f"validation NDCG@10 {value:.4f}  {name}{best}", highlight=False, markup=False)
     err.print(f"kept in {opened.settings.home / 'models' / opened.dataset.name}", highlight=False, markup=False)
     err.print(f"next: llmrg recommend {user} --data {data}", highlight=False, markup=False)
+
+
+def settings_of(given: list[str]) -> dict[str, str]:
+    """Raises: ConfigError: not NAME=VALUE."""
+    from llmrg.core.errors import ConfigError
+
+    for one in given:
+        if "=" not in one:
+            raise ConfigError(f"--set takes NAME=VALUE, such as max_length=200, not {one!r}")
+    return {name.strip().replace("-", "_"): value.strip() for name, _, value in (one.partition("=") for one in given)}
 
 
 def graph_options(

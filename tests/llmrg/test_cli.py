@@ -44,6 +44,25 @@ def test_train_recommend_explain_show(home: Path) -> None:
     assert "<svg" in page.read_text()
 
 
+def test_a_model_is_trained_as_it_is_told(home: Path) -> None:
+    how = ("train", "-m", "bsarec", "--fusion", "none", "--epochs", "1", "--objective", "last_item", "--set", "embedding_size=16")
+    done = llmrg(*how, "--set", "norm=after", cwd=home)
+    assert done.returncode == 0, done.stderr
+    parts = json.loads((home / ".llmrg" / "models" / "demo" / "bsarec" / "config.json").read_text())
+    assert '"last_item"' in (told := json.dumps(parts))
+    assert '"norm": "after"' in told
+    assert '"embedding_size": 16' in told
+    for wrong, said in (
+        (("--set", "norm=never"), "the setting norm='never' of bsarec: Input should be 'before' or 'after'"),
+        (("--set", "wings=2"), "the setting wings='2' of bsarec: Extra inputs are not permitted; there are embedding_size"),
+        (("--set", "norm"), "--set takes NAME=VALUE, such as max_length=200, not 'norm'"),
+        (("--objective", "guess"), "there is no objective 'guess'; choose one of next_item, last_item"),
+    ):
+        done = llmrg(*how, *wrong, cwd=home)
+        assert done.returncode == 2, wrong
+        assert said in done.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     [

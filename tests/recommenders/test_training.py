@@ -15,6 +15,7 @@ from llmrg.core.errors import ArtifactError, ConfigError
 from llmrg.recommenders.models.sasrec import SasRecConfig
 from llmrg.recommenders.objectives.cloze import ClozeConfig
 from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
+from llmrg.recommenders.objectives.last_item import LastItemConfig
 from llmrg.recommenders.objectives.next_item import NextItemConfig
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.registry import MODELS, default_objective, model_config
@@ -153,6 +154,19 @@ def test_bsarec_with_alpha_0_is_trained_as_sasrec_and_otherwise_is_not() -> None
     free, made = (fitted(small("bsarec", alpha=alpha)) for alpha in (0.0, 0.7))
     np.testing.assert_array_equal(free.scores(QUERIES), sasrec.scores(QUERIES))
     assert not np.allclose(made.scores(QUERIES), sasrec.scores(QUERIES), atol=1e-5)
+
+
+def test_on_histories_of_two_each_prefix_for_itself_is_one_pass() -> None:
+    """With one prefix a history both objectives are one; with more they are not."""
+    short = {user: history.before(4) for user, history in DATA.histories.items()}  # two for training, two held out
+    data = type(DATA)("short", DATA.catalogue, short, DATA.report)
+    found = []
+    for objective in (NextItemConfig(), LastItemConfig()):
+        made = SequentialRecommender(small(), objective, training=FIVE)
+        made.fit(data)
+        found.append(made.scores(QUERIES))
+    np.testing.assert_array_equal(*found)
+    assert not np.allclose(fitted(objective=LastItemConfig()).scores(QUERIES), fitted().scores(QUERIES), atol=1e-5)
 
 
 def test_each_model_has_the_objective_of_its_paper() -> None:
