@@ -6,6 +6,8 @@ The base model is the one that `base_models.py` trained. Every row is a mix (`ll
 validation items, which no member was trained on; a member that does not pay there gets weight 0. Test is read once, for all rows
 together. MovieLens: the reasons are those that a large language model gave per film (`llmrg profiles import films`), content is
 genres. Beauty: content is categories and the words of titles, reasons are the chains of them that two items of a history share.
+A plain sequence graph has no reasons, so in a mix it asks for nothing: its row is base + rules. (`paper_ablation.py` has the
+plain graph by the paper's fusion.)
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from base_models import MIN_INTERACTIONS, RESULT, folder_of
+from base_models import MIN_INTERACTIONS, MODELS, RESULT, TRAINING, folder_of
 from machine import machine
 
 from llmrg.core.themes import Profile, ProfileSource, Themes
@@ -29,6 +32,7 @@ from llmrg.data.registry import load_data
 from llmrg.data.splits import test_position, validation_position
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import shuffled_profile
+from llmrg.evaluation.experiment import NAMES
 from llmrg.evaluation.metrics import target_ranks
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks
@@ -96,103 +100,129 @@ def chunks(
         print(f"{say}: {done:,}/{len(held_out):,} users, {time.monotonic() - began:,.0f} s", flush=True)
 
 
+@dataclass
+class Bench:
+    """A fitted base model, everything that may stand beside it, and the rows that are mixed of them."""
+
+    dataset: Dataset
+    members: list[BaseRecommender]
+    rows: dict[str, list[BaseRecommender]]
+    title: str
+    dice: np.random.Generator
+
+    @classmethod
+    def of(cls, dataset: Dataset, base: BaseRecommender, title: str, seed: int) -> Bench:
+        profiles, content_pairs, reason_pairs = profiles_of(dataset)
+        wrong = {f"{WRONG}{name}": shuffled_profile(profile, seed) for name, profile in profiles.items()}
+        named = [Profile(profile.source.__class__(name), profile.appeals) for name, profile in {**profiles, **wrong}.items()]
+        themes = Themes({}, tuple(named))
+        rules, ease = SequentialRules(), Ease()
+        for one in (rules, ease):
+            one.fit(dataset)
+        content = themes_scores(dataset, themes, content_pairs)
+        reasons = themes_scores(dataset, themes, reason_pairs)
+        dealt = themes_scores(dataset, themes, [(view, WRONG + source) for view, source in reason_pairs])
+        rows: dict[str, list[BaseRecommender]] = {
+            "sequential rules": [rules],
+            "EASE": [ease],
+            title: [base],
+            f"{title} + rules": [base, rules],
+            f"{title} + rules + content": [base, rules, *content],
+            f"{title} + rules + reasons": [base, rules, *reasons],
+            f"{title} + rules + content + reasons": [base, rules, *content, *reasons],
+            f"{title} + rules + content + reasons of wrong items": [base, rules, *content, *dealt],
+            f"{title} + rules + EASE + content": [base, rules, ease, *content],
+            f"{title} + rules + EASE + content + reasons": [base, rules, ease, *content, *reasons],
+        }
+        members = [base, rules, ease, *content, *reasons, *dealt]
+        return cls(dataset, members, rows, title, np.random.default_rng(seed))
+
+    @property
+    def contrasts(self) -> list[tuple[str, str]]:
+        """The second of them decides whether graphs help."""
+        title = self.title
+        return [
+            (f"{title} + rules", title),
+            (f"{title} + rules + content + reasons", f"{title} + rules + content"),
+            (f"{title} + rules + content + reasons", f"{title} + rules + content + reasons of wrong items"),
+            (f"{title} + rules + reasons", title),
+            (f"{title} + rules + EASE + content + reasons", f"{title} + rules + EASE + content"),
+        ]
+
+    def weights(self) -> tuple[dict[str, np.ndarray], dict[str, float], int]:
+        """(members,) weights of each row, its validation NDCG@10 on users that they were not fitted on, and the users."""
+        held_out = cases(self.dataset, validation_position)
+        if len(held_out) > FIT_USERS:
+            held_out = [held_out[i] for i in np.sort(self.dice.choice(len(held_out), FIT_USERS, replace=False))]
+        found = [shortlists(*one, self.dice) for one in chunks(self.dataset, self.members, held_out, "validation")]
+        lists = Shortlists(
+            np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found])
+        )
+        at = {id(member): number for number, member in enumerate(self.members)}
+        weights, validation = {}, {}
+        for name, parts in self.rows.items():
+            which = [at[id(part)] for part in parts]
+            keep = np.arange(len(which)) == 0
+            fitted = choose_weights(Shortlists(lists.scores[which], lists.log_share), keep, MixConfig().least, self.dice)
+            weights[name], validation[name] = np.zeros(len(self.members)), fitted.ndcg
+            weights[name][which] = fitted.weights
+            said = dict(zip(which, fitted.weights.round(3).tolist(), strict=True))
+            print(f"{name}: validation NDCG@10 {fitted.ndcg:.4f}", said, flush=True)
+        return weights, validation, len(held_out)
+
+    def ranks(self, weights: dict[str, np.ndarray]) -> dict[str, list[Ranks]]:
+        """Ranks of the test items in every row."""
+        asked = cases(self.dataset, test_position)
+        masked: dict[str, list[np.ndarray]] = {name: [] for name in weights}
+        bare: dict[str, list[np.ndarray]] = {name: [] for name in weights}
+        for scores, targets, hidden in chunks(self.dataset, self.members, asked, "test"):
+            for name, line in weights.items():
+                used = np.flatnonzero(line)
+                mixed = np.tensordot(line[used].astype(np.float32), scores[used], axes=1)
+                masked[name].append(target_ranks(mixed, targets, hidden))
+                bare[name].append(target_ranks(mixed, targets))
+        users, none = tuple(user for user, _ in asked), np.zeros((len(asked), 1), dtype=np.int64)
+        return {name: [Ranks(users, np.concatenate(masked[name]), np.concatenate(bare[name]), none)] for name in weights}
+
+    def names(self) -> list[str]:
+        """Of the members, with their half-lives."""
+        lives = [getattr(getattr(member, "config", None), "half_life", None) for member in self.members]
+        return [f"{member.name} {life or ''}".strip() for member, life in zip(self.members, lives, strict=True)]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=Path, required=True, help="folder with the public data sets")
-    options.add_argument("--set", required=True)
-    options.add_argument("--model", required=True)
+    options.add_argument("--set", choices=TRAINING, required=True)
+    options.add_argument("--model", choices=MODELS, required=True)
     options.add_argument("--length", type=int, default=50)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/base"))
     chosen = options.parse_args()
+    began = time.process_time()
     dataset = load_data(chosen.set, data_dir=chosen.data, min_interactions=MIN_INTERACTIONS.get(chosen.set, 1))
-    base = load_recommender(folder_of(chosen.home, chosen.set, chosen.model, chosen.length, chosen.seed))
-    profiles, content_pairs, reason_pairs = profiles_of(dataset)
-    wrong = {f"{WRONG}{name}": shuffled_profile(profile, chosen.seed) for name, profile in profiles.items()}
-    named = [Profile(profile.source.__class__(name), profile.appeals) for name, profile in {**profiles, **wrong}.items()]
-    themes = Themes({}, tuple(named))
-    rules, ease = SequentialRules(), Ease()
-    for one in (rules, ease):
-        one.fit(dataset)
-    content = themes_scores(dataset, themes, content_pairs)
-    reasons = themes_scores(dataset, themes, reason_pairs)
-    dealt = themes_scores(dataset, themes, [(view, WRONG + source) for view, source in reason_pairs])
-    members = [base, rules, ease, *content, *reasons, *dealt]
-    at = {id(member): number for number, member in enumerate(members)}
-    title = chosen.model
-    mixes: dict[str, list[BaseRecommender]] = {
-        "sequential rules": [rules],
-        "EASE": [ease],
-        title: [base],
-        f"{title} + rules": [base, rules],
-        f"{title} + rules + content": [base, rules, *content],
-        f"{title} + rules + reasons": [base, rules, *reasons],
-        f"{title} + rules + content + reasons": [base, rules, *content, *reasons],
-        f"{title} + rules + content + reasons of wrong items": [base, rules, *content, *dealt],
-        f"{title} + rules + EASE + content": [base, rules, ease, *content],
-        f"{title} + rules + EASE + content + reasons": [base, rules, ease, *content, *reasons],
-    }
-    dice = np.random.default_rng(chosen.seed)
-    fit_cases = cases(dataset, validation_position)
-    if len(fit_cases) > FIT_USERS:
-        fit_cases = [fit_cases[i] for i in np.sort(dice.choice(len(fit_cases), FIT_USERS, replace=False))]
-    found = [shortlists(*one, dice) for one in chunks(dataset, members, fit_cases, "validation")]
-    lists = Shortlists(np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found]))
-    weights, validation = np.zeros((len(mixes), len(members))), {}
-    for line, (name, parts) in zip(weights, mixes.items(), strict=True):
-        which = [at[id(part)] for part in parts]
-        keep = np.arange(len(which)) == 0
-        fitted = choose_weights(Shortlists(lists.scores[which], lists.log_share), keep, MixConfig().least, dice)
-        line[which], validation[name] = fitted.weights, fitted.ndcg
-        print(f"{name}: validation NDCG@10 {fitted.ndcg:.4f}", dict(zip(which, fitted.weights.round(3), strict=True)), flush=True)
-    asked = cases(dataset, test_position)
-    ranks: dict[str, list[np.ndarray]] = {name: [] for name in mixes}
-    bare: dict[str, list[np.ndarray]] = {name: [] for name in mixes}
-    for scores, targets, hidden in chunks(dataset, members, asked, "test"):
-        for name, line in zip(mixes, weights, strict=True):
-            used = np.flatnonzero(line)
-            mixed = np.tensordot(line[used].astype(np.float32), scores[used], axes=1)
-            ranks[name].append(target_ranks(mixed, targets, hidden))
-            bare[name].append(target_ranks(mixed, targets))
-    users = tuple(user for user, _ in asked)
-    none = np.zeros((len(users), 1), dtype=np.int64)
-    rows = {name: [Ranks(users, np.concatenate(ranks[name]), np.concatenate(bare[name]), none)] for name in mixes}
-    first = f"{title} + rules"
-    deciding = f"{title} + rules + content + reasons"
-    card = ProtocolCard(
-        chosen.set,
-        len(users),
-        len(dataset.catalogue),
-        (chosen.seed,),
-        weights=f"on the validation items of {len(fit_cases):,} users, which no member was trained on",
-    )
-    contrasts = [
-        (first, title),
-        (deciding, f"{title} + rules + content"),
-        (deciding, f"{title} + rules + content + reasons of wrong items"),
-        (f"{title} + rules + reasons", title),
-        (f"{title} + rules + EASE + content + reasons", f"{title} + rules + EASE + content"),
-    ]
-    table = compare(rows, first, card, len(dataset.catalogue), contrasts)
+    folder = folder_of(chosen.home, chosen.set, chosen.model, chosen.length, chosen.seed)
+    bench = Bench.of(dataset, load_recommender(folder), NAMES[chosen.model], chosen.seed)
+    weights, validation, users = bench.weights()
+    ranks = bench.ranks(weights)
+    said = f"on the validation items of {users:,} users, which no member was trained on"
+    card = ProtocolCard(chosen.set, len(ranks[bench.title][0].users), len(dataset.catalogue), (chosen.seed,), weights=said)
+    table = compare(ranks, f"{bench.title} + rules", card, len(dataset.catalogue), bench.contrasts)
     for one in table.rows:
         print(f"{one.name:55} NDCG@10 {one.metrics['NDCG@10'].mean:.4f}  HR@10 {one.metrics['HR@10'].mean:.4f}")
     for two in table.contrasts:
         gain = two.difference
         print(f"{two.name} against {two.against}: {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] p {two.p}")
-    names = [
-        getattr(member, "name", "") + f" {getattr(getattr(member, 'config', None), 'half_life', '') or ''}" for member in members
-    ]
     result = {
         "machine": machine(),
-        "base": json.loads(RESULT.read_text(encoding="utf-8"))[
-            folder_of(chosen.home, chosen.set, chosen.model, chosen.length, chosen.seed).name
-        ],
-        "members": [name.strip() for name in names],
-        "weights": {name: line.tolist() for name, line in zip(mixes, weights, strict=True)},
+        "cpu_seconds": time.process_time() - began,
+        "base": json.loads(RESULT.read_text(encoding="utf-8"))[folder.name],
+        "members": bench.names(),
+        "weights": {name: line.tolist() for name, line in weights.items()},
         "validation_ndcg": validation,
         "table": table.to_json(),
     }
-    path = RESULT.with_name(f"real_{chosen.set}-{chosen.model}-{chosen.length}-{chosen.seed}.json")
+    path = RESULT.with_name(f"real_{folder.name}.json")
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
