@@ -10,9 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 BEST, SAMPLED = 100, 300
 """Per user the best items by each score, and so many of the others, stand for the whole catalogue in the softmax."""
+ENOUGH = 1000
+"""Users from which weights are sharpened: NDCG says little of each user, and of a few hundred nothing that holds for others."""
+TEMPERATURE = 0.1
+"""How smooth the rank of `sharpened` is, in logits (0.1, 0.04 and 0.015 did alike on validation items of MovieLens 1M; 1 did
+worse than no sharpening)."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,42 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
     return np.asarray(best.x / spread)
 
 
+def sharpened(lists: Shortlists, weights: np.ndarray) -> np.ndarray:
+    """(F,) weights in the same proportion or another, of the same length, that rank the held-out items higher.
+
+    The likeliest weights care for every item of the catalogue, NDCG for the top ten. From them on, the mean of 1 / log2(1 + r) is
+    raised, r = 1 + sum over candidates c of sigmoid((s_c - s_target) / `TEMPERATURE`) a smooth rank (ApproxNDCG, Qin, Liu & Li
+    2010). A ranking has no scale, so the length of the weights, in units of the scores' spread, stays. Weights of 0 stay 0.
+    """
+    used = np.flatnonzero(weights)
+    if len(used) < 2:
+        return weights
+    scores, others = lists.scores[used], np.isfinite(lists.log_share)
+    others[:, 0] = False
+    spread = np.maximum(scores.std(axis=(1, 2)).astype(np.float64), 1e-9)
+    flat, right = scores.reshape(len(used), -1), scores[:, :, 0].astype(np.float64)
+    begin = weights[used] * spread
+    length = float(np.linalg.norm(begin))
+
+    def loss(free: np.ndarray) -> tuple[float, np.ndarray]:
+        size = max(float(np.linalg.norm(free)), 1e-9)
+        scaled = (length * free / size / spread).astype(np.float32)
+        ahead = (scaled @ flat).reshape(others.shape)
+        ahead -= ahead[:, :1].copy()
+        above = np.where(others, expit(ahead / TEMPERATURE), 0.0)
+        rank = 1.0 + above.sum(axis=1, dtype=np.float64)
+        value = 1.0 / np.log2(1.0 + rank)
+        by_rank = value**2 / (np.log(2.0) * (1.0 + rank))
+        by_score = above * (1.0 - above) * (by_rank / TEMPERATURE / len(rank))[:, None].astype(np.float32)
+        slope = ((flat @ by_score.ravel()).astype(np.float64) - right @ by_score.sum(axis=1)) / spread
+        return -float(value.mean()), length * (slope / size - free * (slope @ free) / size**3)
+
+    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(used), options={"maxiter": 60})
+    found = np.zeros_like(weights)
+    found[used] = length * best.x / max(float(np.linalg.norm(best.x)), 1e-9) / spread
+    return found
+
+
 @dataclass(frozen=True)
 class FittedWeights:
     """Weights, and how good they are for users that they were not fitted on."""
@@ -116,6 +158,8 @@ class FittedWeights:
     """(F,) 0 or more."""
     ndcg: float
     """Validation NDCG@10 with the weights fitted on the other half of the users."""
+    sharpened: bool
+    """Whether `sharpened` weights did better there than the likeliest ones."""
     gains: np.ndarray
     """(F,) mean log-likelihood that each kept score adds on the other half; 0 for those that were dropped."""
 
@@ -124,7 +168,8 @@ def choose_weights(lists: Shortlists, keep: np.ndarray, least: float, dice: np.r
     """Fit, and drop what does not pay.
 
     The users are halved; a score stays only if the weights fitted on one half predict the other better with it than without, by
-    `least` standard errors over users. The weakest goes first, and the rest is fitted again.
+    `least` standard errors over users. The weakest goes first, and the rest is fitted again. Where there are `ENOUGH` users the
+    weights are sharpened, if sharpened ones of one half rank the other's items higher.
 
     Args: keep: (F,) bool, scores that stay whatever they add, such as the base.
     """
@@ -147,8 +192,13 @@ def choose_weights(lists: Shortlists, keep: np.ndarray, least: float, dice: np.r
         if strength[weakest] >= least:
             break
         free[weakest] = False
+    weights = fit_weights(lists, free)
     values = np.concatenate([halves[1 - i].ndcg(fitted[i]) for i in range(2)])
-    return FittedWeights(fit_weights(lists, free), float(values.mean()) if users else 0.0, gains)
+    if users >= ENOUGH:
+        sharper = np.concatenate([halves[1 - i].ndcg(sharpened(halves[i], fitted[i])) for i in range(2)])
+        if sharper.mean() > values.mean():
+            return FittedWeights(sharpened(lists, weights), float(sharper.mean()), True, gains)
+    return FittedWeights(weights, float(values.mean()) if users else 0.0, False, gains)
 
 
 def _gain(half: Shortlists, other: Shortlists, free: np.ndarray, fitted: np.ndarray, score: int) -> np.ndarray:

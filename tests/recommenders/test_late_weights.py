@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import check_grad
 
 from llmrg.recommenders import late_weights
-from llmrg.recommenders.late_weights import choose_weights, fit_weights, shortlists
+from llmrg.recommenders.late_weights import ENOUGH, Shortlists, choose_weights, fit_weights, sharpened, shortlists
 
 
 def drawn(users: int, items: int, true: list[float], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -94,3 +94,37 @@ def test_the_slope_is_the_losss() -> None:
 
     best = fit_weights(lists, np.ones(2, dtype=bool))
     assert check_grad(loss, lambda _: np.zeros(2), best) < 1e-3  # at the best weights nothing is left to gain
+
+
+def often_right_sometimes_far_off(users: int, seed: int = 0) -> Shortlists:
+    """Score 0 lifts the held-out item above nearly all for most users, and buries it for the rest; score 1 helps everybody a bit."""
+    dice = np.random.default_rng(seed)
+    scores, targets = dice.normal(size=(3, users, 60)).astype(np.float32), dice.integers(60, size=users)
+    line = np.arange(users)
+    scores[0, line, targets] += np.where(dice.random(users) < 0.85, 2.0, -6.0)
+    scores[1, line, targets] += 0.8
+    return shortlists(scores, targets, none_hidden(scores), dice)
+
+
+def test_sharpened_weights_rank_higher_where_the_likeliest_shy_away_from_a_score_that_can_be_far_off() -> None:
+    lists, others = often_right_sometimes_far_off(2000), often_right_sometimes_far_off(2000, seed=1)
+    free = np.array([True, True, False])
+    likeliest = fit_weights(lists, free)
+    sharper = sharpened(lists, likeliest)
+    assert others.ndcg(sharper).mean() > others.ndcg(likeliest).mean() + 0.05
+    assert others.log_likelihood(sharper).mean() < others.log_likelihood(likeliest).mean()
+    assert sharper[2] == 0.0
+    spread = lists.scores.std(axis=(1, 2))
+    assert np.linalg.norm(sharper * spread) == pytest.approx(np.linalg.norm(likeliest * spread), rel=1e-3)
+
+
+def test_weights_are_sharpened_where_enough_users_say_so() -> None:
+    keep = np.array([True, False, False])
+    for users, expected in ((ENOUGH, True), (ENOUGH - 1, False)):
+        fitted = choose_weights(often_right_sometimes_far_off(users), keep, 1.64, np.random.default_rng(0))
+        assert fitted.sharpened is expected
+    scores, targets = drawn(ENOUGH, 40, [1.0, 0.5])  # drawn from the softmax: the likeliest weights rank best
+    lists = shortlists(scores, targets, none_hidden(scores), np.random.default_rng(0))
+    one = fit_weights(lists, np.array([True, False]))
+    np.testing.assert_array_equal(sharpened(lists, one), one)  # one score alone has nothing to be weighed against
+    np.testing.assert_allclose(sharpened(lists, fit_weights(lists, np.ones(2, dtype=bool))), [1.0, 0.5], atol=0.3)
