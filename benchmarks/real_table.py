@@ -34,21 +34,8 @@ def main() -> None:
     runs = list(itertools.product(chosen.sets, chosen.models, chosen.lengths, chosen.seeds))
     for number, (data, model, length, seed) in enumerate(runs, 1):
         print(f"== {number} of {len(runs)}: {data}, {model}, length {length}, seed {seed}", flush=True)
-        where = ["--home", chosen.home]
-        common = [
-            "--data",
-            chosen.data,
-            "--set",
-            data,
-            "--model",
-            model,
-            "--length",
-            length,
-            "--seed",
-            seed,
-            "--home",
-            chosen.home,
-        ]
+        common: list[object] = ["--data", chosen.data, "--home", chosen.home, "--set", data, "--model", model]
+        common += ["--length", length, "--seed", seed]
         if not (folder_of(chosen.home, data, model, length, seed) / "figures.json").exists():
             call("base_models.py", *common, "--device", chosen.device, "--threads", chosen.threads)
         call("real_graphs.py", *common)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from scipy.sparse import vstack
 
-from llmrg.core.records import ReasoningGraph
+from llmrg.core.graph_table import offsets_of
 from llmrg.core.themes import Themes
 from llmrg.data.splits import HELD_OUT
+from llmrg.encoders.placed_steps import PlacedSteps
 from llmrg.recommenders.theme_profiles import ItemProfiles
 
 View = Literal["graph", "shared", "bag"]
@@ -38,13 +40,20 @@ class Events:
     """(E,) int64 number of the view it belongs to."""
 
     @classmethod
-    def of(cls, users: Sequence[list[tuple[int, int, int, int, float, int]]]) -> Events:
-        """From rows (content, position, start, end, weight, view) of each user."""
-        rows = [row for found in users for row in found]
-        table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-        whole = table.astype(np.int64)
-        offsets = np.concatenate([[0], np.cumsum([len(found) for found in users])]).astype(np.int64)
-        return cls(offsets, whole[:, 0], whole[:, 1], whole[:, 2], whole[:, 3], table[:, 4].astype(np.float32), whole[:, 5])
+    def joined(cls, users: int, parts: Sequence[Events]) -> Events:
+        """From columns in any order, `offsets` of which hold each event's user; kept in the order of the parts within a user."""
+        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in NAMES] if parts else [_none()] * len(NAMES)
+        user, *columns = arrays
+        order = np.argsort(user, kind="stable")
+        return cls(offsets_of(np.bincount(user, minlength=users)), *(column[order] for column in columns))
+
+    @classmethod
+    def loose(cls, user: np.ndarray, content: np.ndarray, position: np.ndarray, **rest: Any) -> Events:
+        """A part for `joined`. Args: rest: `start` and `weight`; `end` and `view` are NEVER and 0 where they are left out."""
+        full = {"end": NEVER, "view": 0, **rest}
+        arrays = [user, content, position, full["start"], full["end"], full["weight"], full["view"]]
+        kinds = [np.int64] * 5 + [np.float32, np.int64]
+        return cls(*(np.broadcast_to(one, user.shape).astype(kind) for one, kind in zip(arrays, kinds, strict=True)))
 
     def padded(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(B, V) int64 event numbers of these users, 0 where `real` (B, V) bool is False."""
@@ -63,95 +72,103 @@ class Events:
         return np.asarray(((start[:, None, :] <= at) & (at < end[:, None, :]) & (at > 0)).any(axis=2))
 
 
-Row = tuple[int, int, int, int, float, int]
+NAMES = ("offsets", "content", "position", "start", "end", "weight", "view")
+
+
+def _none() -> np.ndarray:
+    return np.zeros(0, dtype=np.int64)
 
 
 def theme_events(
     rows: Sequence[np.ndarray],
     users: Sequence[str],
-    graphs: Sequence[ReasoningGraph | None],
+    placed: PlacedSteps,
+    has_graph: np.ndarray,
     views: Sequence[View],
     profiles: ItemProfiles,
     themes: Themes,
-    row_of: Callable[[int], str],
     last: int,
 ) -> Events:
-    """Events of each user, over the last `last` items of each row.
+    """Events of each user, over the last `last` items of each row; no Python loop over steps or items.
 
     `graph`: an accepted step of the user's graph asks for its reason's theme, from where its maker had seen no more
     (`Step.seen`). A history without a graph has what `shared` gives. `bag`: an item asks for all that it stands for, right
-    after it. `shared`: the same, from where a second item of the history stands for it too. Args: rows: catalogue rows of each
-    user, oldest first; row_of: id of a catalogue row.
+    after it. `shared`: the same, from where a second item of the history stands for it too.
+
+    Args:
+        rows: catalogue rows of each user, oldest first.
+        placed: the steps of the users' graphs, laid upon these rows.
+        has_graph: (U,) bool.
     """
-    found = []
-    for row, user, graph in zip(rows, users, graphs, strict=True):
-        events: list[Row] = []
-        for number, view in enumerate(views):
-            if view == "graph" and graph is not None:
-                events += _of_graph(graph, row, profiles, themes, row_of, last, number)
-            else:
-                events += _of_items(row, user, view, profiles, last, number)
-        found.append(events)
-    return Events.of(found)
+    parts, everybody = [], np.ones(len(rows), dtype=bool)
+    for number, view in enumerate(views):
+        if view == "graph":
+            parts.append(_of_graphs(placed.only("reasoned"), rows, profiles, themes, last, number))
+        for_items = ~has_graph if view == "graph" else everybody
+        if for_items.any():
+            parts.append(_of_items(rows, users, for_items, view == "bag", profiles, last, number))
+    return Events.joined(len(rows), parts)
 
 
-def _of_graph(
-    graph: ReasoningGraph,
-    row: np.ndarray,
+def _of_graphs(
+    steps: PlacedSteps, rows: Sequence[np.ndarray], profiles: ItemProfiles, themes: Themes, last: int, number: int
+) -> Events:
+    column = steps.table.mapped(steps.column("reason"), lambda reason: profiles.column.get(themes.theme(reason), -1))
+    position = steps.column("position")
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    keep = np.flatnonzero((column >= 0) & (position >= lengths[steps.graph] - last - HELD_OUT))
+    weight = steps.column("score") * np.where(steps.says("cause_kind", "root"), 0.5, 1.0)
+    return Events.loose(
+        steps.graph[keep], column[keep], position[keep], start=steps.column("seen")[keep], weight=weight[keep], view=number
+    )
+
+
+def _of_items(
+    rows: Sequence[np.ndarray],
+    users: Sequence[str],
+    chosen: np.ndarray,
+    bag: bool,
     profiles: ItemProfiles,
-    themes: Themes,
-    row_of: Callable[[int], str],
     last: int,
     number: int,
-) -> list[Row]:
-    found = []
-    for step in graph.before(len(row)).reasoned():
-        column = profiles.column.get(themes.theme(step.reason))
-        if column is not None and step.position >= len(row) - last - HELD_OUT and row_of(int(row[step.position])) == step.item:
-            weight = step.score if step.cause_kind != "root" else 0.5 * step.score
-            found.append((column, step.position, step.seen, NEVER, weight, number))
-    return found
-
-
-def _of_items(row: np.ndarray, user: str, view: View, profiles: ItemProfiles, last: int, number: int) -> list[Row]:
-    first = max(0, len(row) - last - HELD_OUT)
-    items = row[first:] - 1
-    own = profiles.own
-    told = (profiles.matrix[items] if own is None else own.rows_without(user, items)).tocoo()
-    order = np.argsort(told.row, kind="stable")
-    found: list[Row] = []
-    waiting: dict[int, Row] = {}
-    known: set[int] = set()
-    for place, column, weight in zip(told.row[order].tolist(), told.col[order].tolist(), told.data[order].tolist(), strict=True):
-        position = first + place
-        event = (column, position, position + 1, NEVER, weight, number)
-        if view == "bag" or column in known:
-            found.append(event)
-        elif column in waiting:
-            early = waiting.pop(column)
-            found += [(early[0], early[1], position + 1, early[3], early[4], early[5]), event]
-            known.add(column)
-        else:
-            waiting[column] = event
-    return found
-
-
-def imagined_events(
-    rows: Sequence[np.ndarray], graphs: Sequence[ReasoningGraph | None], column_of: Callable[[str], int | None]
 ) -> Events:
+    which = np.flatnonzero(chosen).tolist()
+    recent = [rows[u][-(last + HELD_OUT) :] - 1 for u in which]
+    sizes = np.array([len(row) for row in recent], dtype=np.int64)
+    first = np.array([len(rows[u]) for u in which], dtype=np.int64) - sizes
+    if profiles.own is None:
+        told = profiles.matrix[np.concatenate(recent)]
+    else:
+        told = vstack([profiles.own.rows_without(users[u], row) for u, row in zip(which, recent, strict=True)], format="csr")
+    counts = np.diff(told.indptr)
+    user = np.repeat(np.repeat(np.array(which), sizes), counts)
+    position = np.repeat(np.arange(len(counts)) + np.repeat(first - offsets_of(sizes)[:-1], sizes), counts)
+    column, weight, start = told.indices.astype(np.int64), told.data, position + 1
+    if not bag and len(column):
+        order = np.lexsort((position, column, user))
+        user, position, column, weight = user[order], position[order], column[order], weight[order]
+        new = np.append(True, (user[1:] != user[:-1]) | (column[1:] != column[:-1]))
+        shared = ~new | ~np.append(new[1:], True)  # has one of the same user and theme before or after it
+        start = np.where(new, np.append(position[1:], 0), position) + 1  # the first waits for the second
+        user, position, column, weight, start = (of[shared] for of in (user, position, column, weight, start))
+    order = np.lexsort((position, user))
+    return Events.loose(user[order], column[order], position[order], start=start[order], weight=weight[order], view=number)
+
+
+def imagined_events(placed: PlacedSteps, users: int) -> Events:
     """Accepted imagined steps: `content` is the item's column; at each position the latest cut up to it is active."""
-    found = []
-    for row, graph in zip(rows, graphs, strict=True):
-        steps = graph.before(len(row)).imagined() if graph is not None else ()
-        cuts = sorted({step.position for step in steps}, reverse=True)
-        ends, later = {}, NEVER
-        for cut in cuts:
-            ends[cut] = later
-            later = min([later, *(step.seen for step in steps if step.position == cut)])
-        events: list[Row] = []
-        for step in steps:
-            column = column_of(step.item)
-            if column is not None and step.seen < ends[step.position]:
-                events.append((column, step.position - 1, step.seen, ends[step.position], step.score * step.grounding, 0))
-        found.append(events)
-    return Events.of(found)
+    steps = placed.only("imagined")
+    if not len(steps):
+        return Events.joined(users, [])
+    position, seen = steps.column("position"), steps.column("seen")
+    cuts, cut = np.unique(np.stack([steps.graph, position], axis=1), axis=0, return_inverse=True)
+    cut, seen_first = cut.ravel(), np.full(len(cuts), NEVER)
+    np.minimum.at(seen_first, cut, seen)
+    lifted = seen_first + cuts[:, 0] * NEVER  # so that the minimum over later cuts stays within a user
+    later = np.minimum.accumulate(lifted[::-1])[::-1] - cuts[:, 0] * NEVER
+    same = np.append(cuts[1:, 0] == cuts[:-1, 0], False)
+    end = np.where(same, np.append(later[1:], NEVER), NEVER)[cut]
+    keep = np.flatnonzero(seen < end)
+    weight = (steps.column("score") * steps.column("grounding"))[keep]
+    user, content, before = steps.graph[keep], steps.item[keep] - 1, position[keep] - 1
+    return Events.joined(users, [Events.loose(user, content, before, start=seen[keep], end=end[keep], weight=weight)])

@@ -16,9 +16,11 @@ from scipy.sparse import coo_matrix, csr_matrix, vstack
 from torch import Tensor, nn
 
 from llmrg.core.contribution import Contribution
-from llmrg.core.records import stable_key
+from llmrg.core.graph_table import GraphTable
+from llmrg.core.records import ReasoningGraph, stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.themes import CATALOGUE, Themes
+from llmrg.encoders.placed_steps import PlacedSteps
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import FitData
 from llmrg.recommenders.fusion.fused import Fused
@@ -57,9 +59,11 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
     def told(self, data: FitData, text: TextVectors) -> ThemesTold:
         """What the graphs tell about the training parts."""
         profiles = source_profiles(data, self.source)
-        users = list(data.parts)
-        graphs = [data.graphs.get(user) for user in users]
-        return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, list(data.parts.values()), graphs)
+        users, rows, graphs = list(data.parts), list(data.parts.values()), data.graphs
+        table = graphs if isinstance(graphs, GraphTable) else GraphTable.of(graphs[user] for user in users if user in graphs)
+        numbers = table.numbers(users)
+        placed = PlacedSteps.of(table, numbers, rows, data.items.get)
+        return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, rows, placed, numbers >= 0)
 
     def build(self, size: int, sizes: Mapping[str, int]) -> ThemesFusion:
         return ThemesFusion(self, sizes["themes"], sizes["items"])
@@ -71,7 +75,7 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
         matrix = csr_matrix(tuple(artifact.tensor(f"profile.{name}") for name in ("data", "indices", "indptr")), shape=shape)
         own = None if saved["users"] is None else OwnSteps.revived(saved["users"], artifact, shape)
         profiles = replace(ItemProfiles.of(saved["themes"], matrix, own), source=saved["said_by"])
-        return ThemesTold.of(self, profiles, Themes(saved["texts"]), ItemRows(artifact.items), [], [], [])
+        return ThemesTold.of_graphs(self, profiles, Themes(saved["texts"]), ItemRows(artifact.items), [], [], [])
 
 
 @dataclass(frozen=True)
@@ -130,13 +134,27 @@ class ThemesTold:
         items: ItemRows,
         users: Sequence[str],
         rows: Sequence[np.ndarray],
-        graphs: Sequence[Any],
+        placed: PlacedSteps,
+        has_graph: np.ndarray,
     ) -> ThemesTold:
-        ids = items.ids
-        asked = theme_events(rows, users, graphs, setting.views, profiles, themes, lambda row: ids[row - 1], setting.last)
-        shown = graphs if setting.use_imagined else [None] * len(graphs)
-        known = imagined_events(rows, shown, lambda item: items.row(item) - 1 if item in items else None)
+        asked = theme_events(rows, users, placed, has_graph, setting.views, profiles, themes, setting.last)
+        known = imagined_events(placed if setting.use_imagined else placed.only(None), len(rows))
         return cls(setting, profiles, themes, items, tuple(users), asked, known)
+
+    @classmethod
+    def of_graphs(
+        cls,
+        setting: ThemesConfig,
+        profiles: ItemProfiles,
+        themes: Themes,
+        items: ItemRows,
+        users: Sequence[str],
+        rows: Sequence[np.ndarray],
+        graphs: Sequence[ReasoningGraph | None],
+    ) -> ThemesTold:
+        """The same from graphs at hand; a user may come more than once."""
+        has_graph = np.array([graph is not None for graph in graphs], dtype=bool)
+        return cls.of(setting, profiles, themes, items, users, rows, PlacedSteps.of_records(graphs, rows, items.get), has_graph)
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -146,7 +164,7 @@ class ThemesTold:
         """See `Told.of_queries`."""
         users = [query.history.user for query in queries]
         graphs = [query.graph for query in queries]
-        return ThemesTold.of(self.setting, self.profiles, self.themes, self.items, users, rows, graphs)
+        return ThemesTold.of_graphs(self.setting, self.profiles, self.themes, self.items, users, rows, graphs)
 
     def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
         """See `Told.visible`."""

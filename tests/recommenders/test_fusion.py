@@ -199,7 +199,7 @@ def test_every_position_sees_what_its_prefix_alone_would_give() -> None:
     rows = [np.array([data.catalogue.row(item) for item in history.items])]
     told = made._told
     assert isinstance(told, ThemesTold)
-    whole = ThemesTold.of(told.setting, told.profiles, Themes(), told.items, [user], rows, [graph])
+    whole = ThemesTold.of_graphs(told.setting, told.profiles, Themes(), told.items, [user], rows, [graph])
     fusion = made._fitted()["fusion"]
     positions = np.arange(1, LENGTH)[None, :]
     with torch.no_grad():

@@ -97,7 +97,7 @@ def test_the_slope_is_the_losss() -> None:
 
 
 def often_right_sometimes_far_off(users: int, seed: int = 0) -> Shortlists:
-    """Score 0 lifts the held-out item above nearly all for most users, and buries it for the rest; score 1 helps everybody a bit."""
+    """Score 0 lifts the held-out item above nearly all for most users and buries it for the rest; score 1 helps all a bit."""
     dice = np.random.default_rng(seed)
     scores, targets = dice.normal(size=(3, users, 60)).astype(np.float32), dice.integers(60, size=users)
     line = np.arange(users)
