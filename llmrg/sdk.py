@@ -172,7 +172,8 @@ class Project(Builds):
         Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was
         built.
         """
-        from llmrg.recommenders.making import SIMPLE, GraphOptions, make_recommender
+        from llmrg.recommenders.making import GraphOptions, make_recommender
+        from llmrg.recommenders.names import SIMPLE
         from llmrg.recommenders.training import RunOptions
         from llmrg.wiring import text_vectors
 

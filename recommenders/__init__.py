@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llmrg.recommenders.models.sasrec import SasRecConfig
     from llmrg.recommenders.objectives.cloze import ClozeConfig
     from llmrg.recommenders.objectives.contrastive import ContrastiveConfig
+    from llmrg.recommenders.objectives.last_item import LastItemConfig
     from llmrg.recommenders.objectives.next_item import NextItemConfig
     from llmrg.recommenders.popularity import Popularity
     from llmrg.recommenders.protocol import Query, Recommender
@@ -58,6 +59,7 @@ _WHERE = {
     "ImaginedScores": "imagined_scores",
     "ItemKnn": "item_knn",
     "ItemKnnConfig": "item_knn",
+    "LastItemConfig": "objectives.last_item",
     "LossConfig": "losses",
     "Mix": "mix",
     "MixConfig": "mix",
@@ -106,6 +108,7 @@ __all__ = [
     "ImaginedScores",
     "ItemKnn",
     "ItemKnnConfig",
+    "LastItemConfig",
     "LossConfig",
     "Mix",
     "MixConfig",

@@ -11,6 +11,7 @@ from llmrg.core.errors import ConfigError
 from llmrg.core.text_vectors import TextVectors
 from llmrg.encoders.backends import BackendName
 from llmrg.recommenders.base import BaseRecommender
+from llmrg.recommenders.names import MODELS, SIMPLE
 from llmrg.recommenders.theme_profiles import AUTO
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 FusionName = Literal["themes", "concat", "sr_gnn"]
 Fit = Literal["auto", "late", "joint"]
-MODELS = ("sasrec", "gru4rec", "bert4rec", "fdsa", "cl4srec", "duorec", "bsarec")
 JOINT_DROPOUT = 0.7
 """Least dropout of a base model that is trained together with themes: else it memorises the training items, and the loss finds
 the themes superfluous (chosen on validation items of the demo)."""
@@ -61,9 +61,6 @@ def simple_recommenders() -> dict[str, Callable[[TextVectors], BaseRecommender]]
         "text": lambda text: TextCosine(text=text),
         "overlap": lambda _: ThemeScores(ThemeScoresConfig(view="bag", half_life=None)),
     }
-
-
-SIMPLE = ("popularity", "rules", "item-knn", "ease", "text", "overlap")
 
 
 def make_recommender(

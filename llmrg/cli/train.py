@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+from llmrg.recommenders.names import MODELS, SIMPLE
 
 if TYPE_CHECKING:
     from llmrg.recommenders.making import GraphOptions
 
-MODELS = "sasrec, gru4rec, bert4rec, fdsa, cl4srec, duorec, bsarec"
+BASES, OTHERS = ", ".join(MODELS), ", ".join(SIMPLE)
 Fusion = Annotated[
     Literal["themes", "concat", "sr_gnn", "none"],
     typer.Option(
@@ -36,7 +37,7 @@ NoGates = Annotated[bool, typer.Option("--no-gates", help="Weigh every theme by 
 def train(
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help=f"{MODELS}; or one without graphs: rules, popularity, item-knn, ease, text, overlap."),
+        typer.Option("--model", "-m", help=f"{BASES}; or one without graphs: {OTHERS}."),
     ] = "sasrec",
     fusion: Fusion = "themes",
     fit: Fit = "auto",
@@ -127,7 +128,7 @@ def graph_options(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Option("--model", "-m", help=f"Base model: {MODELS}.")] = "sasrec",
+    model: Annotated[str, typer.Option("--model", "-m", help=f"Base model: {BASES}.")] = "sasrec",
     fusion: Fusion = "themes",
     fit: Fit = "auto",
     profiles: Profiles = "auto",

@@ -24,8 +24,10 @@ from llmrg.recommenders import (
     TrainingConfig,
     load_recommender,
     model_config,
+    names,
 )
 from llmrg.recommenders.base import FitData
+from llmrg.recommenders.making import simple_recommenders
 from llmrg.recommenders.registry import MODELS
 from llmrg.testing.recommender_suite import RecommenderSuite, cycle_world
 
@@ -148,6 +150,11 @@ def test_the_suite_finds_a_trained_model_that_leaks(monkeypatch: pytest.MonkeyPa
 def test_every_base_model_runs_the_suite() -> None:
     tested = {found.kind for found in globals().values() if isinstance(found, type) and issubclass(found, _Sequential)}
     assert tested == set(MODELS)
+
+
+def test_names_are_those_of_what_can_be_made() -> None:
+    assert set(names.MODELS) == set(MODELS)
+    assert set(names.SIMPLE) == set(simple_recommenders())
 
 
 def test_public_names_exist() -> None:
