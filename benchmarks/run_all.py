@@ -2,7 +2,8 @@
 
     python benchmarks/run_all.py [--data FOLDER] [--peer-python PATH]
 
-Without --data (a folder with MovieLens latest-small) the benchmarks on real data are left out.
+Without --data (a folder with MovieLens latest-small) the benchmarks on real data are left out. The tables of large public data
+(`real_table.py`) take hours without a GPU and have a command of their own.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ def main() -> None:
         ["local_endpoint.py"],
         ["graph_arrays.py"],
     ]
-    commands += [["theme_grouping.py"]]
+    commands += [["theme_grouping.py"], ["theme_speed.py"], ["right_reasons.py"]]
     if chosen.data:
-        commands.append(["movielens.py", "--data", chosen.data])
+        commands += [["movielens.py", "--data", chosen.data], ["paper_ablation.py", "--data", chosen.data]]
         commands += [["knowledge_pays.py", "--data", chosen.data], ["local_build.py", "--data", chosen.data]]
         if chosen.peer_python:
             commands.append(["sasrec_peer.py", "--data", chosen.data, "--peer-python", chosen.peer_python])
