@@ -38,6 +38,14 @@ Users = Annotated[int | None, typer.Option(help="Only the first so many users.",
 Sample = Annotated[int | None, typer.Option(help="Only so many users, drawn by chance, the same ones each time.", min=1)]
 Last = Annotated[int, typer.Option(help="Reason over this many last items of a history (l_tru).", min=1)]
 BlockSize = Annotated[int | None, typer.Option(help="Items explained in one request [default: the reasoner's own].", min=1)]
+CutEvery = Annotated[
+    int | None,
+    typer.Option(
+        help="Imagine at each so-manieth position too, so that a recommender sees it where it learns; 0: at ends of blocks only "
+        "[default: 2 for minds that cost no calls, else 0].",
+        min=0,
+    ),
+]
 NoVerification = Annotated[bool, typer.Option("--no-verification", help="Control: accept every step.")]
 NoDivergence = Annotated[bool, typer.Option("--no-divergence", help="Control: imagine nothing.")]
 NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no knowledge base.")]
@@ -59,6 +67,7 @@ def build(
     sample: Sample = None,
     last: Last = 50,
     block_size: BlockSize = None,
+    cut_every: CutEvery = None,
     tau: Annotated[
         str | None, typer.Option(help="Accept steps from this score, 0 to 1; `calibrated` takes that of `llmrg calibrate`.")
     ] = None,
@@ -106,6 +115,7 @@ def build(
         settings: dict[str, Any] = {
             "l_tru": last,
             "block_size": block_size,
+            "cut_every": cut_every,
             "tau": threshold(opened, tau, roles),
             "review_from": review_from,
             "verification": not no_verification,

@@ -10,6 +10,7 @@ from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err
 from llmrg.cli.build import (
     Asks,
     BlockSize,
+    CutEvery,
     Imaginer,
     Last,
     Mind,
@@ -45,6 +46,7 @@ def estimate(
     sample: Sample = None,
     last: Last = 50,
     block_size: BlockSize = None,
+    cut_every: CutEvery = None,
     no_verification: NoVerification = False,
     no_divergence: NoDivergence = False,
     counted: Annotated[int, typer.Option(help="Users whose requests are rendered and counted.", min=1)] = 20,
@@ -76,7 +78,13 @@ def estimate(
     from llmrg.cli.tables import print_rows
 
     with project(data, store, home, columns, on_bad_row, mind=mind, model=model, ask=ask) as opened:
-        config = BuildConfig(l_tru=last, block_size=block_size, verification=not no_verification, divergence=not no_divergence)
+        config = BuildConfig(
+            l_tru=last,
+            block_size=block_size,
+            cut_every=cut_every,
+            verification=not no_verification,
+            divergence=not no_divergence,
+        )
         chosen = chosen_users(opened, user, users, sample)
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         check_ask(opened, ask, roles)

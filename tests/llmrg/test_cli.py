@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from llmrg import Project
+
 
 def llmrg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "COLUMNS": "200", **environment}
@@ -42,6 +44,16 @@ def test_train_recommend_explain_show(home: Path) -> None:
     assert not why["found"]  # popularity knows no reasons
     page = Path(llmrg("show", "reader-001", cwd=home).stdout.strip())
     assert "<svg" in page.read_text()
+
+
+def test_chains_are_continued_where_they_are_told_to(tmp_path: Path) -> None:
+    found = {}
+    for every in (0, 4):
+        how = ("build", "--users", "1", "--mind", "attributes", "--cut-every", str(every), "--home", str(every))
+        assert llmrg(*how, cwd=tmp_path).returncode == 0
+        with Project(home=tmp_path / str(every)) as project:
+            found[every] = set(project.graph("reader-001").cuts())
+    assert found[0] < found[4]
 
 
 def test_a_model_is_trained_as_it_is_told(home: Path) -> None:
