@@ -90,7 +90,7 @@ def main() -> None:
         "data": chosen.set,
         "model": model.model_dump(),
         "objective": OBJECTIVE[chosen.set].kind,
-        "training": training.model_dump(),
+        "training": training.model_dump(exclude={"max_seconds"}),
         "seed": chosen.seed,
         "device": chosen.device,
         "epochs": len(epochs),
@@ -100,9 +100,14 @@ def main() -> None:
         "machine": machine(),
     }
     (folder / "figures.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-    kept = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(chosen.home.glob("*/figures.json"))}
-    RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    collect(chosen.home)
     print(json.dumps(figures))
+
+
+def collect(home: Path) -> None:
+    """The figures of all trainings of the home folder become the result file."""
+    kept = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(home.glob("*/figures.json"))}
+    RESULT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ from llmrg.recommenders.sequential_rules import SequentialRules
 from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
 
 CHUNK = 256
-FIT_USERS = 5_000
+FIT_USERS = 6_500
 HALF_LIVES = (3.0, 20.0)
 WRONG = "wrong "
 """Profile sources whose items are dealt to each other begin so."""
@@ -216,7 +216,7 @@ def main() -> None:
     result = {
         "machine": machine(),
         "cpu_seconds": time.process_time() - began,
-        "base": json.loads(RESULT.read_text(encoding="utf-8"))[folder.name],
+        "base": json.loads((folder / "figures.json").read_text(encoding="utf-8")),
         "members": bench.names(),
         "weights": {name: line.tolist() for name, line in weights.items()},
         "validation_ndcg": validation,
