@@ -86,7 +86,7 @@ def main() -> None:
     options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/ablation"))
     chosen = options.parse_args()
     with Project(SET, home=chosen.home, data_dir=chosen.data, mind=MIND) as project:
-        if not any(source.name == "films" for source in project.profiles.list()):
+        if not any(stored.source.name == "films" for stored in project.profiles.list()):
             project.profiles.import_("films")
         dataset, text, themes = project.dataset, text_vectors(project.settings), project.themes()
         graphs = all_graphs(project, chosen.last)
