@@ -165,6 +165,8 @@ def figures() -> str:
         "demo_table": demo,
         "right_reasons": graph_tables.right_reasons,
         "base_models": graph_tables.base_models,
+        "paper_ablation": graph_tables.ablation,
+        "theme_speed": graph_tables.theme_speed,
         "movielens": movielens,
         "sasrec_peer": peer,
         "local_model": local_model,
