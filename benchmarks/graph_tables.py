@@ -82,8 +82,8 @@ def real() -> list[str]:
 
 
 REAL_CAVEAT = (
-    "Earlier tables of Beauty and MovieLens 1M, of weaker base models and without sharpened weights, had printed test figures. What "
-    "changed was chosen on validation items, or taken from the published settings."
+    "Earlier tables of Beauty and MovieLens 1M, of weaker base models and without sharpened weights, had printed test figures. "
+    "What has changed since was chosen on validation items, or taken from the published settings."
 )
 
 
