@@ -4,7 +4,7 @@
 
 The reasons are those that a large language model gave per film (`llmrg profiles import films`); graphs are built from them by all
 stages, and for the controls without verification, without divergence, as plain sequences, and as the imaginer's bare lists. Each
-comes into DuoRec by the default fusion (late weights), and by the paper's own (concatenation). An interrupted build goes on where
+comes into DuoRec by the default fusion (late weights), and by the paper's own (concatenation). An interrupted run goes on where
 it stopped.
 """
 
@@ -13,19 +13,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from base_models import TRAINING
 from machine import machine
 
 from llmrg.agents.config import BuildConfig
 from llmrg.cli.progress import building, steps
 from llmrg.cli.tables import print_comparison
-from llmrg.core.records import ReasoningGraph
+from llmrg.core.records import ReasoningGraph, stable_key
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
+from llmrg.data.splits import test_position
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import plain_sequence, shuffled
 from llmrg.evaluation.protocol import ProtocolCard
@@ -67,15 +70,21 @@ def all_graphs(project: Project, last: int) -> dict[str, Graphs]:
     }
 
 
-def ranked(title: str, made: BaseRecommender, dataset: Dataset, graphs: Graphs, themes: Themes) -> Ranks:
-    began = time.process_time()
-    made.fit(dataset, graphs, themes)
-    found = rank_held_out(made, dataset, graphs)
-    print(
-        f"{title}: validation NDCG@10 {getattr(made, 'validation_ndcg', 0):.4f}, {time.process_time() - began:.0f} CPU s",
-        flush=True,
-    )
-    return found
+def ranked(file: Path, make: Callable[[], BaseRecommender], dataset: Dataset, graphs: Graphs, themes: Themes) -> Ranks:
+    """Ranks of the test items; read from the file where an earlier call has left them there."""
+    users = tuple(user for user, history in dataset.histories.items() if test_position(history))
+    none = np.zeros((len(users), 1), dtype=np.int64)
+    if not file.exists():
+        began, made = time.process_time(), make()
+        made.fit(dataset, graphs, themes)
+        found = rank_held_out(made, dataset, graphs)
+        assert found.users == users
+        file.parent.mkdir(exist_ok=True)
+        np.save(file, np.stack([found.masked, found.unmasked]))
+        said = f"validation NDCG@10 {getattr(made, 'validation_ndcg', 0):.4f}, {time.process_time() - began:.0f} CPU s"
+        print(f"{file.stem}: {said}", flush=True)
+    masked, unmasked = np.load(file)
+    return Ranks(users, masked, unmasked, none)
 
 
 def main() -> None:
@@ -91,21 +100,23 @@ def main() -> None:
         dataset, text, themes = project.dataset, text_vectors(project.settings), project.themes()
         graphs = all_graphs(project, chosen.last)
     rows: dict[str, dict[str, list[Ranks]]] = {"themes": {}, "concat": {}}
+    kept = chosen.home / f"ranks-{stable_key(TRAIN.model_dump(), chosen.last)[:8]}"
     with steps("train and rank", chosen.seeds * (1 + 2 * len(graphs))) as say:
         for seed in range(chosen.seeds):
-            run = RunOptions(seed, threads=1)
-            say(f"{BASE}, seed {seed}")
+            run = RunOptions(seed, threads=1, checkpoint=kept / f"duorec-{seed}.training")
             base = make_recommender("duorec", text, training=TRAIN, options=run)
-            assert isinstance(base, SequentialRecommender)
-            found = ranked(BASE, base, dataset, {}, themes)
+            say(f"{BASE}, seed {seed}")
+            found = ranked(kept / f"{BASE}-{seed}.npy", lambda base=base: base, dataset, {}, themes)
+            if not base.is_fitted:
+                base.fit(dataset)  # from its checkpoint
             for fusion, table in rows.items():
                 table.setdefault(BASE, []).append(found)
                 for title, given in graphs.items():
                     say(f"{fusion}: {title}, seed {seed}")
                     how = options_for(title, fusion)
-                    table.setdefault(title, []).append(
-                        ranked(f"{fusion}: {title}", with_graphs(base, how), dataset, given, themes)
-                    )
+                    file = kept / f"{how.fusion}, {title.replace('/', '')}-{seed}.npy"
+                    make = partial(with_graphs, bare(base), how)
+                    table.setdefault(title, []).append(ranked(file, make, dataset, given, themes))
     first = next(iter(rows["themes"].values()))[0]
     tables = {}
     for fusion, table in rows.items():
@@ -123,6 +134,13 @@ def main() -> None:
         "tables": tables,
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def bare(base: BaseRecommender) -> SequentialRecommender:
+    """The fitted base, without the checkpoint: what is trained from it is something else."""
+    assert isinstance(base, SequentialRecommender)
+    base.options = replace(base.options, checkpoint=None)
+    return base
 
 
 def options_for(title: str, fusion: str) -> GraphOptions:
