@@ -101,6 +101,7 @@ def forkserver() -> Any:
     """Makes children that have all imports done already, without the threads of the tests' own process."""
     ours = (
         "testing.child_build",
+        "testing.moody_mind",
         "agents.call_cache",
         "agents.minds.chat",
         "graph_store.sqlite_store",

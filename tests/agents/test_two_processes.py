@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import random
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.nodes.publish import _publish
-from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
+from llmrg.agents.protocols import Block, Candidate
 from llmrg.core.errors import DraftConflictError
-from llmrg.data.dataset import Dataset
 from llmrg.graph_store.sqlite_store import SqliteStore
+from llmrg.testing.moody_mind import CONFIG, MoodyMind, build_alone
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
-
-CONFIG = BuildConfig(block_size=2, candidates=1, wave=4, concurrency=2, retry_wait_s=0)
-
-
-class MoodyMind:
-    """Never says the same twice, as a chat model at a temperature does; its reasons tell which process it is in."""
-
-    name, default_tau = "moody", 0.5
-
-    def __init__(self, pace_s: float) -> None:
-        self.pace_s, self.count = pace_s, 0
-
-    async def _say(self) -> str:
-        await asyncio.sleep(self.pace_s * random.random())
-        self.count += 1
-        return f"{os.getpid()} {self.count}"
-
-    async def reason(self, block: Block) -> list[Candidate]:
-        told, items, seen = await self._say(), block.history.items, len(block.history)
-        causes = {p: random.randrange(p) for p in block.positions if p}
-        linked = [Candidate(p, "item", items[c], c, told, items[p], None, seen) for p, c in causes.items()]
-        return [*linked, *(Candidate(p, "root", "", None, told, items[p], None, seen) for p in block.positions if not p)]
-
-    async def verify(self, block: Block, candidates: Any) -> list[Verdict]:
-        await self._say()
-        return [Verdict(random.uniform(0.5, 1)) for _ in candidates]
-
-    async def imagine(self, cut: Cut) -> list[Imagined]:
-        return [Imagined(chain.number, await self._say(), "nothing that is there") for chain in cut.chains]
-
-
-def build_alone(dataset: Dataset, path: Path, folder: Path) -> None:
-    """A process's whole work; what it found out is left in a file."""
-    mind = MoodyMind(0.02)
-    with SqliteStore(path) as store:
-        report = asyncio.run(build(dataset, store, Minds(mind, mind, mind), CONFIG))
-    left = int(report.counts.get("users.left_to_another_process", 0))
-    (folder / f"{os.getpid()}").write_text(f"{report.built} {report.skipped} {left} {report.failures}")
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,7 @@ def test_machine_as_mermaid(tmp_path: Path) -> None:
 
 
 def test_queries_for_neo4j_browser(tmp_path: Path) -> None:
-    assert "// 3 Why this item" in llmrg("graph", "queries", cwd=tmp_path).stdout
+    assert "// 03 Why this item" in llmrg("graph", "queries", cwd=tmp_path).stdout
     written = llmrg("graph", "queries", "--write", "pack", cwd=tmp_path).stdout.split()
     assert [(tmp_path / path).suffix for path in written] == [".zip", ".grass"]
     assert all((tmp_path / path).stat().st_size > 1000 for path in written)
