@@ -32,7 +32,7 @@ RESULT = Path(__file__).parent / "results" / "base_models.json"
 TRAINING = {
     "amazon-beauty": TrainingConfig(epochs=120, batch_size=256, learning_rate=1e-3, patience=8),
     "ml-1m": TrainingConfig(epochs=120, batch_size=128, learning_rate=1e-3, patience=10),
-    "ml-latest-small": TrainingConfig(epochs=120, batch_size=64, learning_rate=1e-3, patience=8),
+    "ml-latest-small": TrainingConfig(epochs=120, batch_size=16, learning_rate=1e-3, patience=8),
 }
 SHORT: dict[str, Any] = {"dropout": 0.5, "attention_dropout": 0.5, "norm": "after", "positions": "end"}
 """As in the code that the published figures for Beauty come from."""
