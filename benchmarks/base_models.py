@@ -36,7 +36,7 @@ TRAINING = {
 }
 SHORT: dict[str, Any] = {"dropout": 0.5, "attention_dropout": 0.5, "norm": "after", "positions": "end"}
 """As in the code that the published figures for Beauty come from."""
-SHAPE: dict[str, dict[str, Any]] = {"amazon-beauty": SHORT, "ml-1m": {"dropout": 0.2}, "ml-latest-small": {"dropout": 0.5}}
+SHAPE: dict[str, dict[str, Any]] = {"amazon-beauty": SHORT, "ml-1m": {"dropout": 0.2}, "ml-latest-small": {"dropout": 0.2}}
 OBJECTIVE: dict[str, Any] = {"amazon-beauty": LastItemConfig(), "ml-1m": NextItemConfig(), "ml-latest-small": NextItemConfig()}
 """Every prefix for itself, as in that code, where histories are short; one pass a history where they are long."""
 FILTER = {"amazon-beauty": {"alpha": 0.7, "cutoff": 5}, "ml-1m": {"alpha": 0.3, "cutoff": 9}, "ml-latest-small": {}}
@@ -45,7 +45,7 @@ MODELS: dict[str, Callable[[str, int], Any]] = {
     "sasrec": lambda data, length: SasRecConfig(max_length=length, **SHAPE[data]),
     "bsarec": lambda data, length: BsaRecConfig(max_length=length, **SHAPE[data], **FILTER[data]),
 }
-MIN_INTERACTIONS = {"ml-1m": 5}
+MIN_INTERACTIONS = {"ml-1m": 5, "ml-latest-small": 5}
 """Films with fewer ratings are left out, as in all published figures."""
 
 

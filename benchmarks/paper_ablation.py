@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from base_models import TRAINING
+from base_models import MIN_INTERACTIONS, SHAPE, TRAINING
 from machine import machine
 
 from llmrg.agents.config import BuildConfig
@@ -94,17 +94,18 @@ def main() -> None:
     options.add_argument("--last", type=int, default=50, help="items reasoned over per user")
     options.add_argument("--home", type=Path, default=Path(".llmrg/benchmarks/ablation"))
     chosen = options.parse_args()
-    with Project(SET, home=chosen.home, data_dir=chosen.data, mind=MIND) as project:
+    load = {"min_interactions": MIN_INTERACTIONS[SET]}
+    with Project(SET, home=chosen.home, data_dir=chosen.data, mind=MIND, load=load) as project:
         if not any(stored.source.name == "films" for stored in project.profiles.list()):
             project.profiles.import_("films")
         dataset, text, themes = project.dataset, text_vectors(project.settings), project.themes()
         graphs = all_graphs(project, chosen.last)
     rows: dict[str, dict[str, list[Ranks]]] = {"themes": {}, "concat": {}}
-    kept = chosen.home / f"ranks-{stable_key(TRAIN.model_dump(), chosen.last)[:8]}"
+    kept = chosen.home / f"ranks-{stable_key(TRAIN.model_dump(), SHAPE[SET], chosen.last)[:8]}"
     with steps("train and rank", chosen.seeds * (1 + 2 * len(graphs))) as say:
         for seed in range(chosen.seeds):
             run = RunOptions(seed, threads=1, checkpoint=kept / f"duorec-{seed}.training")
-            base = make_recommender("duorec", text, training=TRAIN, options=run)
+            base = make_recommender("duorec", text, training=TRAIN, options=run, **SHAPE[SET])
             say(f"{BASE}, seed {seed}")
             found = ranked(kept / f"{BASE}-{seed}.npy", lambda base=base: base, dataset, {}, themes)
             if not base.is_fitted:
