@@ -73,7 +73,8 @@ def _to_store(source: GraphStore, namespace: str, url: str, settings: Settings) 
         copy_contents(contents, other, namespace, tell)
         counts = other.counts(namespace)
     err.print(
-        f"{url} holds {counts.graphs} graphs, {counts.accepted} accepted steps, {counts.knowledge} knowledge entries",
+        f"{url} holds {counts.graphs} graphs, {counts.accepted} reasoned and {counts.imagined} imagined steps accepted, "
+        f"{counts.knowledge} knowledge entries",
         markup=False,
     )
 
