@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from base_models import MIN_INTERACTIONS, SHAPE, TRAINING
 from machine import machine
+from table_parts import without_coverage
 
 from llmrg.agents.config import BuildConfig
 from llmrg.cli.progress import building, steps
@@ -127,7 +128,7 @@ def main() -> None:
         contrasts = [(WHOLE, title) for title in table if title not in (BASE, WHOLE)]
         made = compare(table, BASE, card, len(dataset.catalogue), contrasts)
         print_comparison(made)
-        tables[fusion] = made.to_json()
+        tables[fusion] = without_coverage(made)
     result = {
         "machine": machine(),
         "training": TRAIN.model_dump(),

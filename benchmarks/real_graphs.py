@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from base_models import MIN_INTERACTIONS, MODELS, RESULT, TRAINING, folder_of
 from machine import machine
+from table_parts import without_coverage
 
 from llmrg.core.themes import Profile, ProfileSource, Themes
 from llmrg.data.dataset import Dataset
@@ -220,7 +221,7 @@ def main() -> None:
         "members": bench.names(),
         "weights": {name: line.tolist() for name, line in weights.items()},
         "validation_ndcg": validation,
-        "table": table.to_json(),
+        "table": without_coverage(table),
     }
     path = RESULT.with_name(f"real_{folder.name}.json")
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
