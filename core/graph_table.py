@@ -53,6 +53,11 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         return cls.from_columns(heads, columns)
 
     @classmethod
+    def of_users(cls, graphs: Mapping[str, ReasoningGraph], users: Iterable[str]) -> GraphTable:
+        """The graphs of these users, who need not have any; a table is taken as it is, with all that it holds."""
+        return graphs if isinstance(graphs, GraphTable) else cls.of(graphs[user] for user in users if user in graphs)
+
+    @classmethod
     def from_columns(cls, heads: Sequence[tuple[str, str, int, int]], columns: Mapping[str, Sequence[Any]]) -> Self:
         """From the fields of all steps by name.
 

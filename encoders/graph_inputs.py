@@ -56,7 +56,7 @@ class GraphInputs:
             memory: how many positions back an item or a reasoned step is still read out.
         Raises: CallerError: not one history a user.
         """
-        table = graphs if isinstance(graphs, GraphTable) else GraphTable.of(graphs[user] for user in users if user in graphs)
+        table = GraphTable.of_users(graphs, users)
         placed = PlacedSteps.of(table, table.numbers(users), rows, lambda item: items.get(item, 0))
         return cls._of(placed, memory, use_reasoned, use_imagined)
 

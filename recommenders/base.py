@@ -89,7 +89,7 @@ class BaseRecommender(ABC):
         items = self.items
         rows = [items.rows(query.history.items) for query in queries]
         asked = [i for i, row in enumerate(rows) if len(row)]
-        if len(asked) == len(queries) and asked:
+        if asked and len(asked) == len(queries):  # nobody needs the popular items: no second (B, N) array
             return self._score(rows, queries)
         found = np.tile(self._popularity, (len(queries), 1))
         if asked:

@@ -24,19 +24,15 @@ from llmrg.recommenders.objectives.next_item import NextItemConfig
 
 _Model = SasRecConfig | Gru4RecConfig | Bert4RecConfig | FdsaConfig | Cl4SRecConfig | DuoRecConfig | BsaRecConfig
 AnyModel = Annotated[_Model, Field(discriminator="kind")]
-AnyObjective = Annotated[NextItemConfig | LastItemConfig | ClozeConfig | ContrastiveConfig, Field(discriminator="kind")]
+_Objective = NextItemConfig | LastItemConfig | ClozeConfig | ContrastiveConfig
+AnyObjective = Annotated[_Objective, Field(discriminator="kind")]
 AnyFusion = Annotated[ThemesConfig | ConcatConfig, Field(discriminator="kind")]
 
 MODELS: dict[str, type[BaseModel]] = {kind.model_fields["kind"].default: kind for kind in get_args(_Model)}
 """Name -> settings of each base model."""
-OBJECTIVES: dict[str, type[Any]] = {
-    "next_item": NextItemConfig,
-    "last_item": LastItemConfig,
-    "cloze": ClozeConfig,
-    "contrastive": ContrastiveConfig,
-}
+OBJECTIVES: dict[str, type[BaseModel]] = {kind.model_fields["kind"].default: kind for kind in get_args(_Objective)}
 """Name -> settings of each objective."""
-_OBJECTIVES: dict[str, AnyObjective] = {
+_BY_PAPER: dict[str, AnyObjective] = {
     "bert4rec": ClozeConfig(),
     "cl4srec": ContrastiveConfig(augmented=0.1),
     "duorec": ContrastiveConfig(augmented=0.0, twin=0.1, same_target=0.1),
@@ -79,4 +75,4 @@ def objective_config(name: str) -> Any:
 
 def default_objective(model: AnyModel) -> AnyObjective:
     """The objective that the model's paper trains it with."""
-    return _OBJECTIVES.get(model.kind, NextItemConfig())
+    return _BY_PAPER.get(model.kind, NextItemConfig())

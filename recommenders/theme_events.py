@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import vstack
@@ -18,6 +18,8 @@ from llmrg.recommenders.theme_profiles import ItemProfiles
 View = Literal["graph", "shared", "bag"]
 NEVER = 2**40
 """A position that no history reaches."""
+Part = tuple[np.ndarray, ...]
+"""(E,) columns: each event's user, then the fields of `Events` after `offsets`."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,13 @@ class Events:
     """(E,) int64 number of the view it belongs to."""
 
     @classmethod
-    def joined(cls, users: int, parts: Sequence[Events]) -> Events:
-        """From columns in any order, `offsets` of which hold each event's user; kept in the order of the parts within a user."""
-        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in NAMES] if parts else [_none()] * len(NAMES)
-        user, *columns = arrays
+    def of(cls, users: int, parts: Sequence[Part]) -> Events:
+        """Events of `users` users from columns that are in any order; those of a user stay in the order of the parts."""
+        none = np.zeros(0)
+        first = _part(none, none, none, none, none)  # so that there are columns where there is no part
+        user, *columns = (np.concatenate(column) for column in zip(first, *parts, strict=True))
         order = np.argsort(user, kind="stable")
         return cls(offsets_of(np.bincount(user, minlength=users)), *(column[order] for column in columns))
-
-    @classmethod
-    def loose(cls, user: np.ndarray, content: np.ndarray, position: np.ndarray, **rest: Any) -> Events:
-        """A part for `joined`. Args: rest: `start` and `weight`; `end` and `view` are NEVER and 0 where they are left out."""
-        full = {"end": NEVER, "view": 0, **rest}
-        arrays = [user, content, position, full["start"], full["end"], full["weight"], full["view"]]
-        kinds = [np.int64] * 5 + [np.float32, np.int64]
-        return cls(*(np.broadcast_to(one, user.shape).astype(kind) for one, kind in zip(arrays, kinds, strict=True)))
 
     def padded(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(B, V) int64 event numbers of these users, 0 where `real` (B, V) bool is False."""
@@ -72,11 +67,19 @@ class Events:
         return np.asarray(((start[:, None, :] <= at) & (at < end[:, None, :]) & (at > 0)).any(axis=2))
 
 
-NAMES = ("offsets", "content", "position", "start", "end", "weight", "view")
-
-
-def _none() -> np.ndarray:
-    return np.zeros(0, dtype=np.int64)
+def _part(
+    user: np.ndarray,
+    content: np.ndarray,
+    position: np.ndarray,
+    start: np.ndarray,
+    weight: np.ndarray,
+    end: np.ndarray | int = NEVER,
+    view: int = 0,
+) -> Part:
+    """Columns of some events, for `Events.of`: all (E,), in the order of its fields."""
+    arrays, whole = (user, content, position, start, end, weight, view), np.int64
+    kinds = (whole, whole, whole, whole, whole, np.float32, whole)
+    return tuple(np.broadcast_to(one, user.shape).astype(kind) for one, kind in zip(arrays, kinds, strict=True))
 
 
 def theme_events(
@@ -107,20 +110,18 @@ def theme_events(
         for_items = ~has_graph if view == "graph" else everybody
         if for_items.any():
             parts.append(_of_items(rows, users, for_items, view == "bag", profiles, last, number))
-    return Events.joined(len(rows), parts)
+    return Events.of(len(rows), parts)
 
 
 def _of_graphs(
     steps: PlacedSteps, rows: Sequence[np.ndarray], profiles: ItemProfiles, themes: Themes, last: int, number: int
-) -> Events:
+) -> Part:
     column = steps.table.mapped(steps.column("reason"), lambda reason: profiles.column.get(themes.theme(reason), -1))
     position = steps.column("position")
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     keep = np.flatnonzero((column >= 0) & (position >= lengths[steps.graph] - last - HELD_OUT))
     weight = steps.column("score") * np.where(steps.says("cause_kind", "root"), 0.5, 1.0)
-    return Events.loose(
-        steps.graph[keep], column[keep], position[keep], start=steps.column("seen")[keep], weight=weight[keep], view=number
-    )
+    return _part(steps.graph[keep], column[keep], position[keep], steps.column("seen")[keep], weight[keep], view=number)
 
 
 def _of_items(
@@ -131,7 +132,7 @@ def _of_items(
     profiles: ItemProfiles,
     last: int,
     number: int,
-) -> Events:
+) -> Part:
     which = np.flatnonzero(chosen).tolist()
     recent = [rows[u][-(last + HELD_OUT) :] - 1 for u in which]
     sizes = np.array([len(row) for row in recent], dtype=np.int64)
@@ -152,14 +153,14 @@ def _of_items(
         start = np.where(new, np.append(position[1:], 0), position) + 1  # the first waits for the second
         user, position, column, weight, start = (of[shared] for of in (user, position, column, weight, start))
     order = np.lexsort((position, user))
-    return Events.loose(user[order], column[order], position[order], start=start[order], weight=weight[order], view=number)
+    return _part(user[order], column[order], position[order], start[order], weight[order], view=number)
 
 
 def imagined_events(placed: PlacedSteps, users: int) -> Events:
     """Accepted imagined steps: `content` is the item's column; at each position the latest cut up to it is active."""
     steps = placed.only("imagined")
     if not len(steps):
-        return Events.joined(users, [])
+        return Events.of(users, [])
     position, seen = steps.column("position"), steps.column("seen")
     cuts, cut = np.unique(np.stack([steps.graph, position], axis=1), axis=0, return_inverse=True)
     cut, seen_first = cut.ravel(), np.full(len(cuts), NEVER)
@@ -171,4 +172,4 @@ def imagined_events(placed: PlacedSteps, users: int) -> Events:
     keep = np.flatnonzero(seen < end)
     weight = (steps.column("score") * steps.column("grounding"))[keep]
     user, content, before = steps.graph[keep], steps.item[keep] - 1, position[keep] - 1
-    return Events.joined(users, [Events.loose(user, content, before, start=seen[keep], end=end[keep], weight=weight)])
+    return Events.of(users, [_part(user, content, before, seen[keep], weight, end[keep])])

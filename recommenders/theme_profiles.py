@@ -181,7 +181,7 @@ def stored_profiles(profile: Profile, items: ItemRows, themes: Themes) -> ItemPr
 
 def step_profiles(data: FitData) -> ItemProfiles:
     """What accepted steps of the training parts say of the items they lead to."""
-    table = data.graphs if isinstance(data.graphs, GraphTable) else GraphTable.of(data.graphs.values())
+    table = GraphTable.of_users(data.graphs, data.graphs)
     row = np.array([data.items.get(text) for text in table.texts] + [0], dtype=np.int64)
     reasoned = np.array([text == "reasoned" for text in table.texts] + [False])
     lengths = np.array([len(data.parts.get(user, ())) for user in table.users], dtype=np.int64)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from llmrg.core.contribution import Contribution
 from llmrg.core.graph_table import GraphTable
-from llmrg.core.records import ReasoningGraph, stable_key
+from llmrg.core.records import stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.themes import CATALOGUE, Themes
 from llmrg.encoders.placed_steps import PlacedSteps
@@ -59,8 +59,8 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
     def told(self, data: FitData, text: TextVectors) -> ThemesTold:
         """What the graphs tell about the training parts."""
         profiles = source_profiles(data, self.source)
-        users, rows, graphs = list(data.parts), list(data.parts.values()), data.graphs
-        table = graphs if isinstance(graphs, GraphTable) else GraphTable.of(graphs[user] for user in users if user in graphs)
+        users, rows = list(data.parts), list(data.parts.values())
+        table = GraphTable.of_users(data.graphs, users)
         numbers = table.numbers(users)
         placed = PlacedSteps.of(table, numbers, rows, data.items.get)
         return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, rows, placed, numbers >= 0)
@@ -75,7 +75,9 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
         matrix = csr_matrix(tuple(artifact.tensor(f"profile.{name}") for name in ("data", "indices", "indptr")), shape=shape)
         own = None if saved["users"] is None else OwnSteps.revived(saved["users"], artifact, shape)
         profiles = replace(ItemProfiles.of(saved["themes"], matrix, own), source=saved["said_by"])
-        return ThemesTold.of_graphs(self, profiles, Themes(saved["texts"]), ItemRows(artifact.items), [], [], [])
+        items, nobody = ItemRows(artifact.items), np.zeros(0, dtype=bool)
+        placed = PlacedSteps.of_records([], [], items.get)
+        return ThemesTold.of(self, profiles, Themes(saved["texts"]), items, [], [], placed, nobody)
 
 
 @dataclass(frozen=True)
@@ -141,21 +143,6 @@ class ThemesTold:
         known = imagined_events(placed if setting.use_imagined else placed.only(None), len(rows))
         return cls(setting, profiles, themes, items, tuple(users), asked, known)
 
-    @classmethod
-    def of_graphs(
-        cls,
-        setting: ThemesConfig,
-        profiles: ItemProfiles,
-        themes: Themes,
-        items: ItemRows,
-        users: Sequence[str],
-        rows: Sequence[np.ndarray],
-        graphs: Sequence[ReasoningGraph | None],
-    ) -> ThemesTold:
-        """The same from graphs at hand; a user may come more than once."""
-        has_graph = np.array([graph is not None for graph in graphs], dtype=bool)
-        return cls.of(setting, profiles, themes, items, users, rows, PlacedSteps.of_records(graphs, rows, items.get), has_graph)
-
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"themes": len(self.profiles.themes), "items": len(self.items)}
@@ -164,7 +151,9 @@ class ThemesTold:
         """See `Told.of_queries`."""
         users = [query.history.user for query in queries]
         graphs = [query.graph for query in queries]
-        return ThemesTold.of_graphs(self.setting, self.profiles, self.themes, self.items, users, rows, graphs)
+        placed = PlacedSteps.of_records(graphs, rows, self.items.get)
+        has_graph = np.array([graph is not None for graph in graphs], dtype=bool)
+        return ThemesTold.of(self.setting, self.profiles, self.themes, self.items, users, rows, placed, has_graph)
 
     def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
         """See `Told.visible`."""

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.records import History, Item, ReasoningGraph, Step
-from llmrg.core.themes import Themes
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.fusion.concat import ConcatConfig
@@ -199,7 +198,7 @@ def test_every_position_sees_what_its_prefix_alone_would_give() -> None:
     rows = [np.array([data.catalogue.row(item) for item in history.items])]
     told = made._told
     assert isinstance(told, ThemesTold)
-    whole = ThemesTold.of_graphs(told.setting, told.profiles, Themes(), told.items, [user], rows, [graph])
+    whole = told.of_queries([Query.at(history, len(history), graph)], rows)
     fusion = made._fitted()["fusion"]
     positions = np.arange(1, LENGTH)[None, :]
     with torch.no_grad():
