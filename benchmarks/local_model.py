@@ -26,13 +26,13 @@ from machine import machine
 
 from llmrg.agents.minds.likelihood import LikelihoodMind
 from llmrg.agents.minds.local_lm import LocalLM
-from llmrg.agents.minds.local_models import NAMED_MODELS, model_folder
 from llmrg.core.errors import MissingPackageError
 from llmrg.core.records import Item
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.data.demo_set import demo_catalogue
 from llmrg.evaluation.statistics import bootstrap_mean
+from llmrg.language_models.folders import NAMED_MODELS, model_folder
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "local_model.json"

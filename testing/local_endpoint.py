@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrg.agents.minds.local_models import NAMED_MODELS, package_files
 from llmrg.core.errors import LlmrgError, MissingPackageError
+from llmrg.language_models.folders import NAMED_MODELS, package_files
 
 REQUESTS_AT_ONCE = 2
 CONTEXT = 6144

@@ -8,21 +8,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from llmrg.agents.charge import count, may_call
-from llmrg.agents.minds.local_models import model_folder, weights_key
-from llmrg.agents.minds.token_tree import TreeRow, plant
-from llmrg.core.errors import CallerError, MissingPackageError, ModelFileError
+from llmrg.core.errors import CallerError
+from llmrg.language_models.loading import Dtype, load_causal
+from llmrg.language_models.token_tree import TreeRow, plant
 
 log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
-Dtype = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass
@@ -84,27 +83,10 @@ class LocalLM:
             MissingPackageError: transformers, or the package with the weights, is not installed.
             ModelFileError: no such model, or a damaged file.
         """
-        folder = model_folder(name_or_path, cache_dir, say)
-        try:
-            from tokenizers import Tokenizer
-            from transformers import AutoModelForCausalLM
-            from transformers.utils import logging as hf_logging
-        except ImportError as error:
-            raise MissingPackageError("transformers", "pip install 'llmrg[local]'") from error
         if threads:
             torch.set_num_threads(threads)
-        chosen = torch.float32 if dtype == "float32" or (dtype == "auto" and not _fast_bfloat16(device)) else torch.bfloat16
-        bars = hf_logging.is_progress_bar_enabled()
-        hf_logging.disable_progress_bar()
-        try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=chosen, attn_implementation="sdpa", local_files_only=True)
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # the readers of these files raise several kinds, bare Exception among them
-            raise ModelFileError(f"{folder} cannot be loaded ({error}); save it again with save_pretrained") from error
-        finally:
-            if bars:
-                hf_logging.enable_progress_bar()
-        return cls(model.to(device).eval(), tokenizer, str(name_or_path), weights_key(folder))
+        found = load_causal(name_or_path, cache_dir, dtype, device, say=say)
+        return cls(found.model, found.tokenizer, found.name, found.weights)
 
     def count_tokens(self, text: str) -> int:
         return len(self._encode(text))
@@ -215,13 +197,6 @@ class LocalLM:
             picked = logits[rows, torch.from_numpy(wanted[inside]).to(logits.device)]
             values[order[inside]] = (picked - torch.logsumexp(logits, dim=-1)[rows]).double().cpu().numpy()
         return values
-
-
-def _fast_bfloat16(device: str) -> bool:
-    if device != "cpu":
-        return True
-    supports = (getattr(torch.cpu, f"_is_{feature}_supported", None) for feature in ("avx512_bf16", "amx_tile"))
-    return any(check() for check in supports if check is not None)
 
 
 def _batches(rows: Sequence[TreeRow], batch_tokens: int) -> list[list[TreeRow]]:

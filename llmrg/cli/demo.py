@@ -102,7 +102,7 @@ def _introduce(project: Project) -> None:
     total = sum(map(len, data.histories.values()))
     err.print(f"{len(data.histories)} readers, {len(data.catalogue)} books, {total:,} readings; {SIMULATED}", highlight=False)
     if s.mind == "likelihood":
-        from llmrg.agents.minds.local_models import NAMED_MODELS
+        from llmrg.language_models.folders import NAMED_MODELS
 
         terms = NAMED_MODELS[s.model].terms if s.model in NAMED_MODELS else "your own; its terms are known to you"
         err.print(f"model: {s.model} on this machine; terms: {terms}", highlight=False, markup=False)

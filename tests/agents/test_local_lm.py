@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrg.agents.minds import local_models
 from llmrg.agents.minds.local_lm import LocalLM
-from llmrg.agents.minds.local_models import NAMED_MODELS, NamedModel, model_folder, package_files
-from llmrg.agents.minds.token_tree import plant
 from llmrg.core.errors import CallerError, MissingPackageError, ModelFileError
 from llmrg.core.settings import load_settings
+from llmrg.language_models import folders
+from llmrg.language_models.folders import NAMED_MODELS, NamedModel, model_folder, package_files
+from llmrg.language_models.token_tree import plant
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -217,7 +217,7 @@ def test_a_killed_conversion_leaves_nothing_half(gguf_file: Path, tmp_path: Path
     old.mkdir(parents=True)
     os.utime(old, (time.time() - 1e6,) * 2)
     with monkeypatch.context() as patch:
-        patch.setattr(local_models, "write_folder", killed)
+        patch.setattr(folders, "write_folder", killed)
         with pytest.raises(KeyboardInterrupt):
             model_folder(gguf_file, tmp_path)
     assert list((tmp_path / "models").iterdir()) == []

@@ -220,7 +220,7 @@ def write_folder(data: Bytes, folder: Path, say: Callable[[str], None]) -> None:
 
     Raises: ModelFileError: not a GGUF file, damaged, or of an unknown architecture.
     """
-    from llmrg.agents.minds.gguf_tokenizer import write_tokenizer
+    from llmrg.language_models.gguf_tokenizer import write_tokenizer
 
     gguf = parse(data)
     config = hf_config(gguf)

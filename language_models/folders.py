@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from llmrg.agents.minds.gguf_convert import Bytes, write_folder
 from llmrg.core.errors import MissingPackageError, ModelFileError
+from llmrg.language_models.gguf_convert import Bytes, write_folder
 
 log = logging.getLogger(__name__)
 

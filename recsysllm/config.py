@@ -1,0 +1,80 @@
+"""Every switch of RecSysLLM."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+Family = Literal["rating", "sequential", "explanation", "review", "direct"]
+FAMILIES: tuple[Family, ...] = ("rating", "sequential", "explanation", "review", "direct")
+LayoutName = Literal["causal", "blank"]
+Positions = Literal["paper", "running"]
+Level = Literal["entity", "sentence", "document"]
+GraphWay = Literal["none", "slots", "words", "random"]
+
+
+class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
+    """How a causal language model is made a recommender (Chu et al. 2023)."""
+
+    model: str = "smollm2-135m"
+    """A packaged model (`smollm2-135m`, `gemma-3-270m`), a `.gguf` file, or a Hugging Face folder."""
+    layout: LayoutName = "causal"
+    """`causal`: left to right, all items of a history are asked for in one pass. `blank`: the paper's blank infilling: what is
+    left of the text is read both ways, each masked span is one [MASK], and spans are written left to right after it."""
+    positions: Positions = "paper"
+    """Of a span's tokens in `blank`: `paper` gives all of them the position of their [MASK]; `running` counts on from it."""
+    order: Literal["chronological", "shuffled"] = "chronological"
+    """Of spans in `blank`; the paper keeps time, GLM shuffles."""
+    whole_entities: bool = True
+    """False lets spans of `blank` cut entities, as GLM does: the paper's control."""
+    loss: Literal["trie", "vocabulary"] = "trie"
+    """For titles: a softmax over the children of the catalogue's trie, or over the whole vocabulary."""
+    head: Literal["items", "titles", "both"] = "items"
+    """What is trained to rank the catalogue: item vectors against the state, titles written by the language model, or both. With
+    both, the item head ranks."""
+    families: tuple[Family, ...] = ("sequential",)
+    """What is trained together."""
+    levels: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (0.6, 0.2, 0.2)
+    """Shares of entity-, sentence- and document-level examples in `blank`; the paper does not say."""
+    mask_ratio: float = Field(default=0.3, gt=0.0, le=1.0)
+    """Share of a history's items that are masked at the entity level; the paper does not say."""
+    draws: PositiveInt = 4
+    """Examples of `blank` drawn for each history, before training, and used in turn."""
+    item_attributes: tuple[str, ...] | Literal["all"] = "all"
+    """Attributes written after a title in the history; `all` takes those that can be reasons."""
+    item_offset: bool = False
+    """Add a vector of its own to each item's text vector; starts at zero."""
+    graph: GraphWay = "none"
+    """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words;
+    `random`: vectors without meaning, of the same length as the text vectors of reasons, in the place of the graphs' (a control)."""
+    lora_rank: PositiveInt = 16
+    train_layers: PositiveInt | None = 10
+    """Last layers that get adapters; what is below is computed once. None adapts all layers."""
+    max_tokens: PositiveInt = 512
+    """Longest example; a longer history is sampled by horizon."""
+    history_items: PositiveInt = 50
+    """Items of a history that enter a prompt at most."""
+
+
+class LlmTrainingConfig(BaseModel, frozen=True, extra="forbid"):
+    """How long and how fast."""
+
+    epochs: PositiveInt = 8
+    learning_rate: PositiveFloat = 1e-3
+    """Of the adapters. The paper's 1e-5 moves nothing in a few hundred steps."""
+    head_rate: PositiveFloat = 3e-3
+    """Of the heads, the tables of positions and the graph's part."""
+    weight_decay: NonNegativeFloat = 0.01
+    warm_up: float = Field(default=0.05, ge=0.0, lt=1.0)
+    """Share of all steps in which the rate rises; it falls as a cosine afterwards."""
+    batch_tokens: PositiveInt = 1024
+    """Tokens of a step, over all processes."""
+    row_tokens: PositiveInt = 256
+    """Examples are packed into rows of about so many tokens."""
+    patience: PositiveInt = 2
+    """Epochs without a better validation NLL before training stops."""
+    max_seconds: PositiveFloat | None = None
+    """Start no further epoch after so many seconds of this call; None for no limit."""
+    cache_megabytes: PositiveInt = 4096
+    """Memory for the states below the first trained layer; examples beyond it are computed anew at each step."""
