@@ -34,6 +34,13 @@ class Neo4jServer:
     by: str
     """`container` or `java`."""
 
+    def empty(self) -> None:
+        """Delete all nodes but the one that says which schema stands."""
+        from neo4j import GraphDatabase
+
+        with GraphDatabase.driver(self.url, auth=self.auth) as driver:
+            driver.execute_query("MATCH (n) WHERE NOT n:LlmrgSchema DETACH DELETE n")
+
 
 def why_no_neo4j(version: str = DEFAULT_VERSION) -> str:
     """Empty if a server can be started here, else what to install."""

@@ -36,6 +36,13 @@ def neo4j_server(neo4j_version: str) -> Iterator[Neo4jServer]:
 
 
 @pytest.fixture
+def empty_neo4j(neo4j_server: Neo4jServer) -> Neo4jServer:
+    """The server without what earlier tests left there, for tests whose namespace others use too."""
+    neo4j_server.empty()
+    return neo4j_server
+
+
+@pytest.fixture
 def small_disk() -> Callable[[Path, str], list[str]]:
     """What to put before a command, so that a folder is a disk of its own for it: (folder, size as `2m`) -> arguments.
 

@@ -50,13 +50,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, dict[str
     """(store URL, user and password)."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/graphs.db", {}
-    server = request.getfixturevalue("neo4j_server")
+    server = request.getfixturevalue("empty_neo4j")
     return server.url, {"user": server.auth[0], "password": server.auth[1]}
 
 
 @pytest.fixture
 def kept(town, contents) -> Callable[..., Any]:
-    """Graphs and knowledge of a store; the namespace is empty afterwards."""
+    """Graphs, knowledge and user statuses of a store."""
 
     def read(url: str, auth: dict[str, str]) -> Any:
         with open_store(url, **auth) as store:

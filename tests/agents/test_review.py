@@ -33,7 +33,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GraphStor
         with open_store(f"sqlite:///{tmp_path}/review.db") as store:
             yield store
         return
-    server: Neo4jServer = request.getfixturevalue("neo4j_server")
+    server: Neo4jServer = request.getfixturevalue("empty_neo4j")
     with open_store(server.url, user=server.auth[0], password=server.auth[1]) as store:
         yield store
 

@@ -55,9 +55,8 @@ def driver(neo4j_server: Neo4jServer) -> Iterator[neo4j.Driver]:
 
 
 @pytest.fixture
-def store(neo4j_server: Neo4jServer, driver: neo4j.Driver) -> Iterator[Neo4jStore]:
-    driver.execute_query("MATCH (n) WHERE NOT n:LlmrgSchema DETACH DELETE n")
-    with Neo4jStore(neo4j_server.url, neo4j_server.auth) as opened:
+def store(empty_neo4j: Neo4jServer) -> Iterator[Neo4jStore]:
+    with Neo4jStore(empty_neo4j.url, empty_neo4j.auth) as opened:
         for namespace in (NAMESPACE, OTHER):
             fill(opened, namespace)
             opened.put_theme_texts(namespace, {"first: root": "a root"})

@@ -57,8 +57,7 @@ def store(neo4j_server: Neo4jServer) -> Iterator[Neo4jStore]:
 
 
 def emptied(server: Neo4jServer) -> Neo4jStore:
-    with neo4j.GraphDatabase.driver(server.url, auth=server.auth) as driver:
-        driver.execute_query("MATCH (n) WHERE NOT n:LlmrgSchema DETACH DELETE n")
+    server.empty()
     store = Neo4jStore(server.url, server.auth)
     store.open()
     return store

@@ -6,15 +6,20 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 from llmrg.core.errors import MissingPackageError, StoreError
+from llmrg.graph_store.neo4j_migrations import CURRENT_VERSION
+from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.testing import neo4j_fixture, neo4j_java
+from llmrg.testing.neo4j_fixture import Neo4jServer
 from llmrg.testing.neo4j_java import DEFAULT_VERSION, LTS_VERSION, Java
 from llmrg.testing.neo4j_ports import port_is_open
 from llmrg.testing.neo4j_server import LocalNeo4j
+from llmrg.testing.store_examples import NAMESPACE, fill_everything
 
 FAKE_MAVEN = """#!/bin/sh
 echo call >> {log}
@@ -123,3 +128,18 @@ def test_the_server_dies_with_the_process_that_started_it(tmp_path: Path) -> Non
     while port_is_open(port) and time.monotonic() < end:
         time.sleep(0.1)
     assert not port_is_open(port)
+
+
+@pytest.mark.neo4j
+def test_who_asks_for_an_empty_server_finds_nothing_that_others_left(
+    neo4j_server: Neo4jServer, request: pytest.FixtureRequest
+) -> None:
+    """Which tests come before on the same server depends on how fast they are: the lane runs in two processes."""
+    with Neo4jStore(neo4j_server.url, neo4j_server.auth) as store:
+        fill_everything(store)
+        assert store.knowledge(NAMESPACE)
+    server: Neo4jServer = request.getfixturevalue("empty_neo4j")
+    with Neo4jStore(server.url, server.auth) as store:
+        assert set(astuple(store.counts(NAMESPACE))) == {0}
+        assert store.knowledge(NAMESPACE) == []
+        assert store.health().schema_version == CURRENT_VERSION
