@@ -192,3 +192,7 @@ class ArtifactError(LlmrgError):
 
 class BudgetSpentError(LlmrgError):
     """A budget is spent; the run stopped cleanly."""
+
+
+class ResourceError(LlmrgError):
+    """The machine has too little of something; the message says what to lower."""

@@ -50,6 +50,8 @@ class Epoch:
     """Validation NDCG@10, seen items masked, ties against us; None where no history is long enough."""
     best: bool
     seconds: float
+    nll: float | None = None
+    """Nats a validation item, where that is what decides."""
 
 
 @dataclass(frozen=True, slots=True)

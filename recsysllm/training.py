@@ -1,0 +1,276 @@
+"""The training loop: packed rows, states below the adapters computed once, early stopping, resumable to the bit.
+
+On one device it is a plain loop; started by `accelerate launch`, each process takes its share of every step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from llmrg.core.errors import MissingPackageError, ResourceError
+from llmrg.recommenders.checkpoint import Checkpoint, State
+from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.training import Epoch, RunOptions, seeded
+from llmrg.recsysllm.batches import Batch, pack, steps_of
+from llmrg.recsysllm.config import LlmTrainingConfig
+from llmrg.recsysllm.layout import Layout
+from llmrg.recsysllm.net import ContentOf, RecSysNet
+
+CLIP = 1.0
+"""Largest norm of a step's gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told after each step."""
+
+    step: int
+    of: int
+    epoch: int
+    loss: float
+    """Mean of this epoch so far, nats."""
+    tokens_per_second: float
+    seconds_left: float
+    """To the end of the last epoch; training may stop earlier."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is trained on, each example in several versions, and what decides when to stop."""
+
+    training: Sequence[Sequence[Layout]]
+    """By example, versions that take turns from epoch to epoch."""
+    validation: Sequence[Layout]
+    content: ContentOf
+    told: ConcatTold | None = None
+
+
+def train_llm(
+    net: RecSysNet,
+    examples: Examples,
+    config: LlmTrainingConfig,
+    options: RunOptions,
+    fingerprint: str,
+    told: Callable[[Progress], None] | None = None,
+) -> list[Epoch]:
+    """Train `net` in place and leave it with the weights of the epoch that finds the validation items most likely.
+
+    Raises:
+        ArtifactError: the checkpoint is damaged or belongs to another training.
+        ResourceError: out of memory; the message says what to lower.
+        MissingPackageError: accelerate is not installed.
+    """
+    try:
+        return _Training(net, examples, config, options, fingerprint, told).run()
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ResourceError(
+            f"out of memory while training the language model ({str(error).splitlines()[0] if str(error) else 'no details'}); lower "
+            "batch_tokens, row_tokens, train_layers, max_tokens or cache_megabytes, or choose a smaller model"
+        ) from error
+
+
+class _Training:
+    def __init__(
+        self,
+        net: RecSysNet,
+        examples: Examples,
+        config: LlmTrainingConfig,
+        options: RunOptions,
+        fingerprint: str,
+        told: Callable[[Progress], None] | None,
+    ) -> None:
+        self.net, self.examples, self.config, self.options = net, examples, config, options
+        self.told = told or (lambda _: None)
+        self.accelerator = _accelerator(options)
+        self.optimizer = torch.optim.AdamW(
+            list(net.groups(config.learning_rate, config.head_rate)), weight_decay=config.weight_decay
+        )
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        first = self.accelerator.is_main_process
+        path = options.checkpoint if first or (options.checkpoint and options.checkpoint.exists()) else None
+        self.keeper = Checkpoint(path, net, self.optimizer, fingerprint)
+        self.below = _Below(net, config)
+        self.model = self.accelerator.prepare(net) if self.accelerator.num_processes > 1 else net
+        """Adds up the gradients of all processes."""
+        lengths = [len(versions[0]) for versions in examples.training]
+        self.steps = max(1, math.ceil(sum(lengths) / max(config.batch_tokens, 1)))
+        """Of an epoch, about: for the schedule."""
+
+    def run(self) -> list[Epoch]:
+        """The best NLL is kept as its negative: a checkpoint's figure is better when it is higher."""
+        config, state = self.config, self.keeper.read()
+        best, best_nll = self.keeper.best, -state.best_ndcg if state.epoch else math.inf
+        epochs: list[Epoch] = []
+        began = time.perf_counter()
+        self._read()
+        while self.examples.training and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
+            started, number = time.perf_counter(), state.epoch + 1
+            if config.max_seconds is not None and started - began > config.max_seconds:
+                break
+            loss = self._epoch(number)
+            nll = self.validation_nll()
+            better = nll is None or nll < best_nll
+            if better:
+                best, best_nll = {name: value.clone() for name, value in self.net.state_dict().items()}, nll or 0.0
+            state = State(number, number if better else state.best_epoch, -best_nll)
+            if self.accelerator.is_main_process:
+                self.keeper.write(state, best)
+            epochs.append(Epoch(number, config.epochs, loss, None, better, time.perf_counter() - started, nll))
+            if self.options.progress is not None:
+                self.options.progress(epochs[-1])
+        self.net.load_state_dict(best)
+        self.net.eval()
+        return epochs
+
+    def _read(self) -> None:
+        self._train_mode(False)
+        self.below.read(self.examples.validation, -1)
+        for version in range(_versions(self.examples)):
+            self.below.read([versions[version % len(versions)] for versions in self.examples.training], version)
+
+    def _epoch(self, number: int) -> float:
+        self._train_mode(True)
+        seed = (self.options.seed * 1_000_003 + number) % 2**63
+        dice = np.random.default_rng(seed)
+        chosen = [versions[(number - 1) % len(versions)] for versions in self.examples.training]
+        lengths = [len(layout) for layout in chosen]
+        rows = pack(lengths, dice.permutation(len(chosen)).tolist(), self.config.row_tokens)
+        if not self.net.backbone.packs:
+            rows = [[number] for row in rows for number in row]
+        steps = steps_of(rows, lengths, self.config.batch_tokens)
+        steps = [steps[i] for i in dice.permutation(len(steps))]
+        total = fed = 0.0
+        started, rank = time.perf_counter(), self.accelerator.process_index
+        with seeded(seed + rank, self.options.torch_device()):
+            for step, group in enumerate(steps):
+                mine = group[rank :: self.accelerator.num_processes] or group[:1]
+                loss = self._step((number - 1) * self.steps + step, chosen, mine, (number - 1) % _versions(self.examples))
+                total += loss
+                fed += sum(lengths[n] for row in group for n in row)
+                speed = fed / (time.perf_counter() - started)
+                left = (sum(lengths) * (self.config.epochs - number + 1) - fed) / max(speed, 1e-9)
+                self.told(Progress(step + 1, len(steps), number, total / (step + 1), speed, left))
+        return total / max(len(steps), 1)
+
+    def _step(self, at: int, chosen: Sequence[Layout], rows: Sequence[Sequence[int]], version: int) -> float:
+        factor = self._rate(at)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+        batch = Batch.of(chosen, rows, self.net.backbone.device)
+        below = self.below.of(batch, version)
+        losses = self.model(batch, self.examples.told, below, self._content(batch))
+        loss: Tensor = losses.loss
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        torch.nn.utils.clip_grad_norm_(list(self.net.learnt().values()), CLIP)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def _rate(self, step: int) -> float:
+        """Rises in a line, falls as a cosine."""
+        total = self.steps * self.config.epochs
+        warm = max(1.0, self.config.warm_up * total)
+        return min(1.0, (step + 1) / warm) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / total)))
+
+    def _content(self, batch: Batch) -> np.ndarray | None:
+        known = batch.ask[batch.ask[:, 4] > 0]
+        return self.examples.content(known[:, 2:4]) if len(known) and self.net.head is not None else None
+
+    @torch.no_grad()
+    def validation_nll(self) -> float | None:
+        """Nats a validation item (the item head's, else the title's), or a word where only texts are asked for."""
+        layouts = self.examples.validation
+        if not layouts:
+            return None
+        self._train_mode(False)
+        lengths, total, count = [len(layout) for layout in layouts], 0.0, 0
+        order = sorted(range(len(layouts)), key=lambda n: lengths[n])
+        rows = [[number] for number in order] if not self.net.backbone.packs else pack(lengths, order, self.config.row_tokens)
+        for group in steps_of(rows, lengths, self.config.batch_tokens):
+            batch = Batch.of(layouts, group, self.net.backbone.device)
+            below = self.below.of(batch, -1)
+            for values, number in self.net(batch, self.examples.told, below, self._content(batch)).counted():
+                if number:
+                    total += float(values.sum())
+                    count += number
+                    break
+        return total / max(count, 1)
+
+    def _train_mode(self, training: bool) -> None:
+        """Dropout in the heads alone: the language model stays as it was pretrained."""
+        self.net.train(training)
+        self.net.backbone.eval()
+        self.net.backbone.training_way(training)
+
+
+class _Below:
+    """States below the adapters, by example, as far as the memory allows; what the text alone decides is computed once.
+
+    They are computed before training, in an order that depends on nothing, so that a resumed training has the same ones.
+    """
+
+    def __init__(self, net: RecSysNet, config: LlmTrainingConfig) -> None:
+        self.net, self.config, self.room = net, config, config.cache_megabytes * 2**20
+        self.known: dict[tuple[int, int], Tensor] = {}
+
+    @torch.no_grad()
+    def read(self, layouts: Sequence[Layout], version: int) -> None:
+        """Compute the states of these examples."""
+        backbone = self.net.backbone
+        if not backbone.cut:
+            return
+        lengths = [len(layout) for layout in layouts]
+        order = sorted(range(len(layouts)), key=lambda n: lengths[n])
+        for group in steps_of([[number] for number in order], lengths, self.config.batch_tokens):
+            size = sum(lengths[number] for (number,) in group) * backbone.size * backbone.dtype.itemsize
+            if size > self.room:
+                return
+            self.room -= size
+            batch = Batch.of(layouts, group, backbone.device)
+            found = backbone.below(batch.ids, batch.inter, batch.allowed)
+            for number, row, start, length in batch.examples.tolist():
+                self.known[version, number] = found[row, start : start + length].cpu().clone()
+
+    def of(self, batch: Batch, version: int) -> Tensor | None:
+        """(B, L, D) for a batch; None where the net is to compute them itself."""
+        keys = [(version, number) for number in batch.examples[:, 0].tolist()]
+        if not all(key in self.known for key in keys):
+            return None
+        backbone = self.net.backbone
+        states = torch.zeros((*batch.ids.shape, backbone.size), dtype=backbone.dtype)
+        for key, (_, row, start, length) in zip(keys, batch.examples.tolist(), strict=True):
+            states[row, start : start + length] = self.known[key]
+        return states.to(backbone.device)
+
+
+def _versions(examples: Examples) -> int:
+    return max((len(versions) for versions in examples.training), default=1)
+
+
+def _accelerator(options: RunOptions) -> Any:
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise MissingPackageError("accelerate", "pip install 'llmrg[lm]'") from error
+    return Accelerator(cpu=options.torch_device().type == "cpu")
+
+
+@contextmanager
+def one_thread(count: int) -> Iterator[None]:
+    """Work with so many CPU threads; 0 leaves them as they are."""
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
