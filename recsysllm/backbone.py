@@ -1,4 +1,5 @@
-"""The language model, its adapters, and the cut between what is frozen and what learns. The one file that knows transformers and peft.
+"""The language model, its adapters, and the cut between what is frozen and what learns: the one file that knows
+transformers and peft.
 
 All that is learnt for single tokens (control tokens, intra positions, graph slots) is added at the input of the first layer that
 has adapters. What lies below depends on the text alone and is computed once; with adapters in all layers it is the embedding.
@@ -7,8 +8,8 @@ has adapters. What lies below depends on the text alone and is computed once; wi
 from __future__ import annotations
 
 import copy
-from inspect import signature
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,7 +94,7 @@ class Backbone(nn.Module):
         return {name: weight for name, weight in self.causal.named_parameters() if weight.requires_grad}
 
     def training_way(self, training: bool) -> None:
-        """On a CPU, the backward pass of fused attention with a mask is the slower one; elsewhere and without gradients it is not."""
+        """Choose the attention: on a CPU the backward pass of the fused one, with a mask, is the slower."""
         wanted = "eager" if training and self.device.type == "cpu" else "sdpa"
         if self.causal.config._attn_implementation == wanted:
             return
@@ -173,7 +174,9 @@ def _base(causal: Any, name: str) -> Any:
     elif getattr(config, "alibi", False) or not (llama_like or gpt_like):
         why = "it is neither of Llama's form (Llama, Mistral, Qwen, Gemma 2 and 3, Phi-3, OLMo 2, SmolLM) nor of GPT-2's"
     if why:
-        raise ConfigError(f"the model {name!r} ({kind}) cannot be made a recommender: {why}; choose another with `--set model=...`")
+        raise ConfigError(
+            f"the model {name!r} ({kind}) cannot be made a recommender: {why}; choose another with `--set model=...`"
+        )
     return base
 
 

@@ -41,8 +41,8 @@ def beam_search(
 ) -> Beams:  # fmt: skip
     """The k likeliest items.
 
-    A beam under which one title is left is finished at once where scores are renormalised: what follows is certain. Log-probabilities
-    only fall on the way down, so a dropped beam that is below the k-th item found proves the list exact.
+    A beam under which one title is left is finished at once where scores are renormalised: what follows is certain.
+    Log-probabilities only fall on the way down, so a dropped beam that is below the k-th item found proves the list exact.
 
     Args:
         log_shares: (N,) each item's part among items of its title.
@@ -122,9 +122,7 @@ def _only(trie: TitleTrie, node: int) -> int:
     return node
 
 
-def _items(
-    trie: TitleTrie, terminal: int, score: float, free: np.ndarray, log_shares: np.ndarray
-) -> list[tuple[float, int]]:
+def _items(trie: TitleTrie, terminal: int, score: float, free: np.ndarray, log_shares: np.ndarray) -> list[tuple[float, int]]:
     order, starts = trie.items_at
     items = order[starts[terminal] : starts[terminal + 1]]
     return [(score + float(log_shares[item]), int(item) + 1) for item in items.tolist() if free[item]]

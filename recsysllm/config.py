@@ -46,8 +46,8 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     item_offset: bool = False
     """Add a vector of its own to each item's text vector; starts at zero."""
     graph: GraphWay = "none"
-    """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words;
-    `random`: vectors without meaning, of the same length as the text vectors of reasons, in the place of the graphs' (a control)."""
+    """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words; `random`:
+    as `slots`, but the reasons' text vectors are replaced by ones that mean nothing (a control)."""
     lora_rank: PositiveInt = 16
     train_layers: PositiveInt | None = 10
     """Last layers that get adapters; what is below is computed once. None adapts all layers."""

@@ -31,7 +31,9 @@ def score_titles(reading: Reading, trie: TitleTrie, renormalised: bool = True) -
     for nodes, states in _states(reading, trie, needed):
         chosen = np.isin(nodes, wanted)
         if chosen.any():
-            _fill(log_p, reading.net.backbone, states[torch.from_numpy(chosen).to(states.device)], nodes[chosen], trie, renormalised)
+            _fill(
+                log_p, reading.net.backbone, states[torch.from_numpy(chosen).to(states.device)], nodes[chosen], trie, renormalised
+            )
     for node in range(1, len(trie)):
         paths[node] = paths[trie.parent[node]] + log_p[node]
     return paths
@@ -80,9 +82,7 @@ def _depth_first(trie: TitleTrie, wanted: set[int]) -> list[int]:
     return order
 
 
-def _fill(
-    log_p: np.ndarray, backbone: Backbone, states: Tensor, nodes: IntArray, trie: TitleTrie, renormalised: bool
-) -> None:
+def _fill(log_p: np.ndarray, backbone: Backbone, states: Tensor, nodes: IntArray, trie: TitleTrie, renormalised: bool) -> None:
     with torch.no_grad():
         if renormalised:
             _, child, values = child_log_probs(backbone, states, nodes, trie)

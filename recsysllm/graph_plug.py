@@ -37,7 +37,8 @@ class GraphPlug(nn.Module):
 
     def forward(self, told: ConcatTold, users: IntArray, positions: IntArray) -> Tensor:
         """(E,) users and (E, P) positions, 0 where nothing is asked -> (E, P, 2, D) float32: reasoned, imagined."""
-        inputs, asked, texts = told.at(users, positions, self.items.device)
+        device = next(self.parameters()).device
+        inputs, asked, texts = told.at(users, positions, device)
         found = self.vectors(inputs, asked, self.item(self.items), texts)
         return torch.stack([self.into[layer](found[layer]) for layer in ("reasoned", "imagined")], dim=2)
 
@@ -54,7 +55,7 @@ def slot_additions(plug: GraphPlug, told: ConcatTold, slot: IntArray, shape: tup
         place[mine] = np.arange(len(mine))
     positions = np.zeros((len(users), int(place.max(initial=0)) + 1), dtype=np.int64)
     positions[number, place] = slot[::2, 3]
-    found = plug(told, users, positions)
+    found: Tensor = plug(told, users, positions)
     device = found.device
     pairs = found[torch.from_numpy(number).to(device), torch.from_numpy(place).to(device)]
     rows, columns = torch.from_numpy(slot[:, 0]).to(device), torch.from_numpy(slot[:, 1]).to(device)
@@ -76,7 +77,9 @@ class RandomVectors:
         import zlib
 
         width = self._like.embed([""]).shape[1]
-        rows: list[Any] = [np.random.default_rng(zlib.crc32(text.encode("utf-8", "surrogatepass"))).normal(size=width) for text in texts]
+        rows: list[Any] = [
+            np.random.default_rng(zlib.crc32(text.encode("utf-8", "surrogatepass"))).normal(size=width) for text in texts
+        ]
         found = unit_rows(np.array(rows, dtype=np.float32).reshape(len(texts), width))
         found[[number for number, text in enumerate(texts) if not text]] = 0.0
         return found

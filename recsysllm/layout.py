@@ -1,8 +1,8 @@
 """One training or inference example as arrays: what is read, in which order it sees itself, and what is asked where.
 
-Two layouts share one record. `blank` is the paper's: part A (the text with each span replaced by one [MASK]) is read both ways, part
-B (the spans, each after a [S]) left to right. `causal` reads the text left to right; what is asked at several places of one text
-stands in branches, each of which sees the text up to its place and itself.
+Two layouts share one record. `blank` is the paper's: part A (the text with each span replaced by one [MASK]) is read both ways,
+part B (the spans, each after a [S]) left to right. `causal` reads the text left to right; what is asked at several places of one
+text stands in branches, each of which sees the text up to its place and itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from llmrg.core.errors import CallerError
 from llmrg.recsysllm.config import Level, Positions
-from llmrg.recsysllm.pieces import IntArray, Tokens, intra_of
+from llmrg.recsysllm.pieces import IntArray, Tokens
 
 NOTHING = -100
 """Target where nothing is predicted."""
@@ -113,7 +113,16 @@ class Builder:
         return len(self) - 1
 
     def put(
-        self, word: int, *, part: int, sees: int, inter: int, intra: int = 0, control: int = 0, target: int = NOTHING, node: int = -1
+        self,
+        word: int,
+        *,
+        part: int,
+        sees: int,
+        inter: int,
+        intra: int = 0,
+        control: int = 0,
+        target: int = NOTHING,
+        node: int = -1,
     ) -> int:
         """One token; returns its index."""
         row = {"ids": word, "control": control, "part": part, "sees": sees, "inter": inter, "intra": intra}
@@ -234,7 +243,9 @@ def blank(
             made.ask(start, span.position, span.item)
         if answered:
             nodes = span.nodes or [VOCABULARY] * (span.stop - span.start + 1)
-            made.answer([*tokens.ids[span.start : span.stop].tolist(), end], tokens.entity[span.start : span.stop], nodes, positions)
+            made.answer(
+                [*tokens.ids[span.start : span.stop].tolist(), end], tokens.entity[span.start : span.stop], nodes, positions
+            )
     return made.made(user)
 
 

@@ -110,7 +110,7 @@ class RecSysNet(nn.Module):
         """Trainable weights by name; the language model's own are not among them."""
         return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         return {name: weight.detach() for name, weight in self.learnt().items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:

@@ -21,6 +21,9 @@ Words = Callable[[int], Tokens]
 NO_TOKENS = Tokens(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
+LEVELS: tuple[Level, ...] = ("entity", "sentence", "document")
+
+
 def no_words(position: int) -> Tokens:
     return NO_TOKENS
 
@@ -95,7 +98,7 @@ class SequenceExamples:
     def _blank(
         self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, dice: np.random.Generator
     ) -> Layout:
-        level: Level = ("entity", "sentence", "document")[int(dice.choice(3, p=_shares(self.config.levels)))]  # type: ignore[assignment]
+        level = LEVELS[int(dice.choice(3, p=_shares(self.config.levels)))]
         places = self._places(history, rows, len(prompt[0]) + len(prompt[1]), 6)
         count = len(places)
         if level == "entity":
@@ -124,7 +127,7 @@ class SequenceExamples:
     ) -> Layout:
         """Items are masked one by one: each is a span."""
         tokens, starts = self._line(rows, places, prompt[0])
-        spans = []
+        spans = list[Span]()
         for at in masked:
             row = int(rows[places[at]])
             start, stop = starts[at], starts[at] + len(self.text.titles[row - 1])
@@ -198,7 +201,7 @@ class SequenceExamples:
 
     # -- what fits --------------------------------------------------------------------------------------------------------
     def _places(self, history: History, rows: IntArray, fixed: int, cost: int) -> IntArray:
-        """Positions of the items that enter, by horizon where not all fit. Args: cost: tokens that each item adds beside its own."""
+        """Positions of the items that enter, by horizon where not all fit. Args: cost: what an item adds beside its own tokens."""
         sizes = np.array([len(self.text.items[row - 1]) + cost for row in rows.tolist()])
         room = self.config.max_tokens - fixed - 16
         places = min(len(rows), self.config.history_items)

@@ -56,7 +56,9 @@ class Template:
                 found.append(coder.code([Piece(part)]))
                 continue
             if part[1:-1] not in filled:
-                raise ConfigError(f"the template {self.id!r} has the slot {part}, which nothing fills; there are: {', '.join(filled)}")
+                raise ConfigError(
+                    f"the template {self.id!r} has the slot {part}, which nothing fills; there are: {', '.join(filled)}"
+                )
             filling = filled[part[1:-1]]
             found.append(filling if isinstance(filling, Tokens) else coder.code(filling))
         return [tokens for tokens in found if len(tokens)]
@@ -79,7 +81,9 @@ def _read(path: Path, family: Family) -> tuple[Template, ...]:
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8")).get("template", [])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"the templates in {path} cannot be read ({error}); each is a [[template]] with id, kind and text") from error
+        raise ConfigError(
+            f"the templates in {path} cannot be read ({error}); each is a [[template]] with id, kind and text"
+        ) from error
     return tuple(_checked(row, family, path) for row in rows if row.get("family", family) == family)
 
 

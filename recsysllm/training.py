@@ -73,8 +73,8 @@ def train_llm(
         return _Training(net, examples, config, options, fingerprint, told).run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(
-            f"out of memory while training the language model ({str(error).splitlines()[0] if str(error) else 'no details'}); lower "
-            "batch_tokens, row_tokens, train_layers, max_tokens or cache_megabytes, or choose a smaller model"
+            f"out of memory while training the language model ({str(error)[:200]}); lower batch_tokens, "
+            " row_tokens, train_layers, max_tokens or cache_megabytes, or choose a smaller model"
         ) from error
 
 
@@ -104,6 +104,8 @@ class _Training:
         lengths = [len(versions[0]) for versions in examples.training]
         self.steps = max(1, math.ceil(sum(lengths) / max(config.batch_tokens, 1)))
         """Of an epoch, about: for the schedule."""
+        self.untrained_nll: float | None = None
+        """Before the first step."""
 
     def run(self) -> list[Epoch]:
         """The best NLL is kept as its negative: a checkpoint's figure is better when it is higher."""
@@ -112,6 +114,8 @@ class _Training:
         epochs: list[Epoch] = []
         began = time.perf_counter()
         self._read()
+        if not state.epoch:
+            self.untrained_nll = self.validation_nll()
         while self.examples.training and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
             started, number = time.perf_counter(), state.epoch + 1
             if config.max_seconds is not None and started - began > config.max_seconds:
@@ -258,7 +262,7 @@ def _versions(examples: Examples) -> int:
 
 def _accelerator(options: RunOptions) -> Any:
     try:
-        from accelerate import Accelerator
+        from accelerate.accelerator import Accelerator
     except ImportError as error:
         raise MissingPackageError("accelerate", "pip install 'llmrg[lm]'") from error
     return Accelerator(cpu=options.torch_device().type == "cpu")

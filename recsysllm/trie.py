@@ -39,7 +39,10 @@ class TitleTrie:
 
     @classmethod
     def of(cls, titles: Sequence[Sequence[int]], end: int) -> Self:
-        """Args: titles: tokens of each item's title, without `end`. Raises: CallerError: none, an empty one, or `end` inside one."""
+        """Args: titles: tokens of each item's title, without `end`.
+
+        Raises: CallerError: none, an empty one, or `end` inside one.
+        """
         if not titles:
             raise CallerError("a catalogue without items has no titles to choose from")
         for number, title in enumerate(titles):
