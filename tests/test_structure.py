@@ -25,7 +25,13 @@ MAY_IMPORT = {
     "explanations": {"graph_store", "data", "core"},
     "testing": set(ROOMS),
 }
-ONLY_IN = {"neo4j": ("graph_store/neo4j", "testing/neo4j"), "dgl": ("encoders/",), "langgraph": ("agents/",)}
+ONLY_IN = {
+    "neo4j": ("graph_store/neo4j", "testing/neo4j"),
+    "dgl": ("encoders/",),
+    "langgraph": ("agents/",),
+    "sacrebleu": ("evaluation/texts",),
+    "rouge_score": ("evaluation/texts",),
+}
 
 
 def imports(path: Path) -> set[str]:
