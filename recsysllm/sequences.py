@@ -86,7 +86,7 @@ class SequenceExamples:
         made.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
 
     def _told(self, row: int) -> tuple[Tokens, tuple[int, ...]]:
-        """The part of a title that must be predicted, with its end, and the nodes; after the last choice nothing is left to say."""
+        """The part of a title, with its end, that must be predicted, and its nodes: after the last choice nothing is left to say."""
         nodes, words = self.text.nodes(row), [*self.text.titles[row - 1], self.text.end]
         if self.config.loss == "vocabulary":
             return _entity(words), (-1,) * len(words)
@@ -201,7 +201,7 @@ class SequenceExamples:
 
     # -- what fits --------------------------------------------------------------------------------------------------------
     def _places(self, history: History, rows: IntArray, fixed: int, cost: int) -> IntArray:
-        """Positions of the items that enter, by horizon where not all fit. Args: cost: what an item adds beside its own tokens."""
+        """Positions of the items that enter, by horizon where not all fit. Args: cost: what each adds to its own tokens."""
         sizes = np.array([len(self.text.items[row - 1]) + cost for row in rows.tolist()])
         room = self.config.max_tokens - fixed - 16
         places = min(len(rows), self.config.history_items)
