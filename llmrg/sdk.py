@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from llmrg.builds import Builds
-from llmrg.core.errors import ArtifactError, CallerError, GraphNotFoundError
+from llmrg.core.errors import ArtifactError, CallerError, ConfigError, GraphNotFoundError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
-    from llmrg.recommenders.training import Epoch, TrainingConfig
+    from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
+    from llmrg.recsysllm.training import Progress
 
 STORED = "store:"
 """`store:NAME` is a data set that is in the store."""
@@ -155,25 +156,28 @@ class Project(Builds):
         device: str | None = None,
         threads: int = 0,
         progress: Callable[[Epoch], None] | None = None,
+        step: Callable[[Progress], None] | None = None,
         **settings: Any,
     ) -> Recommender:
         """Train a recommender on the training parts and keep it in `home`.
 
         Args:
             model: `sasrec`, `gru4rec`, `bert4rec`, `fdsa`, `cl4srec`, `duorec`, `bsarec`, or a simple one that uses no graph:
-                `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`.
+                `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`. `recsysllm` is a language model turned recommender:
+                its `settings` are those of `llmrg.recsysllm.RecSysLlmConfig` and `LlmTrainingConfig`.
             graphs: add the reasoning graphs, and how (`llmrg.recommenders.GraphOptions`); False trains the base model alone.
             attributes: put the catalogue's attributes into the item vectors.
             objective: `next_item`, `last_item` (every prefix for itself: better where histories are short), ...; by default the
                 model's own.
             device: `cpu`, `cuda`, `auto`; by default the one of the settings.
             threads: CPU threads; 0 chooses by the size of the catalogue.
+            step: told after each training step of a language model.
             settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
         Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was
         built.
         """
         from llmrg.recommenders.making import GraphOptions, make_recommender
-        from llmrg.recommenders.names import SIMPLE
+        from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
         from llmrg.wiring import text_vectors
 
@@ -187,12 +191,34 @@ class Project(Builds):
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
         chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
-        made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
+        if model == LANGUAGE_MODEL:
+            made = self._language_model(how, config, run, step, chosen, settings)
+        else:
+            made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
         made.fit(self.dataset, built, self.themes())
         self._keep(folder.name, made)
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
             checkpoint.unlink()
         return made
+
+    def _language_model(
+        self,
+        graphs: GraphOptions | None,
+        config: TrainingConfig | None,
+        run: RunOptions,
+        step: Callable[[Progress], None] | None,
+        unfit: Mapping[str, Any],
+        settings: Mapping[str, Any],
+    ) -> Recommender:
+        """Raises: ConfigError: an option of the small models."""
+        from llmrg.recsysllm.making import make_recsysllm
+        from llmrg.wiring import text_vectors
+
+        if given := [name for name, value in {**unfit, "config": config}.items() if value]:
+            raise ConfigError(
+                f"recsysllm has no {', '.join(given)}; its settings are given by name (epochs=3, learning_rate=1e-3)"
+            )
+        return make_recsysllm(text_vectors(self.settings), graphs, run, step, **settings)
 
     def themes(self) -> Themes:
         """Themes and item profiles that the store holds of this data set."""

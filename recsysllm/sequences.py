@@ -86,7 +86,7 @@ class SequenceExamples:
         made.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
 
     def _told(self, row: int) -> tuple[Tokens, tuple[int, ...]]:
-        """The part of a title, with its end, that must be predicted, and its nodes: after the last choice nothing is left to say."""
+        """The part of a title, with its end, that must be predicted, and its nodes: after the last choice nothing is left."""
         nodes, words = self.text.nodes(row), [*self.text.titles[row - 1], self.text.end]
         if self.config.loss == "vocabulary":
             return _entity(words), (-1,) * len(words)
