@@ -104,8 +104,6 @@ class _Training:
         lengths = [len(versions[0]) for versions in examples.training]
         self.steps = max(1, math.ceil(sum(lengths) / max(config.batch_tokens, 1)))
         """Of an epoch, about: for the schedule."""
-        self.untrained_nll: float | None = None
-        """Before the first step."""
 
     def run(self) -> list[Epoch]:
         """The best NLL is kept as its negative: a checkpoint's figure is better when it is higher."""
@@ -114,8 +112,8 @@ class _Training:
         epochs: list[Epoch] = []
         began = time.perf_counter()
         self._read()
-        if not state.epoch:
-            self.untrained_nll = self.validation_nll()
+        if not state.epoch and (untrained := self.validation_nll()) is not None:
+            best_nll = untrained  # an epoch that is no better than the untrained net is not taken
         while self.examples.training and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
             started, number = time.perf_counter(), state.epoch + 1
             if config.max_seconds is not None and started - began > config.max_seconds:
