@@ -31,8 +31,8 @@ class GraphOptions:
     """How graphs come in; each switch is an ablation."""
 
     fusion: FusionName = "themes"
-    """`themes`: reasons as a second space; `concat`: the paper's concatenation with the causal encoder; `sr_gnn`: with SR-GNN. Of a
-    language model alone: `slots`, E_rea and E_div added to two tokens of the prompt; `words`, the live reasons as words."""
+    """`themes`: reasons as a second space; `concat`: the paper's concatenation with the causal encoder; `sr_gnn`: with SR-GNN. Of
+    a language model alone: `slots`, E_rea and E_div added to two tokens of the prompt; `words`, the live reasons as words."""
     fit: Fit = "auto"
     """Of `themes`: `late` weighs theme scores after the base is trained, on items it has not seen; `joint` trains both together;
     `auto` does both and lets validation choose."""

@@ -28,8 +28,8 @@ def make_recsysllm(
     """An untrained RecSysLLM, with reasoning graphs where `graphs` says how.
 
     Args:
-        graphs: fusion `slots` and `words` tell the language model of the graph; `themes` weighs theme scores beside its own, late.
-        settings: fields of `RecSysLlmConfig` and `LlmTrainingConfig`; lists may be words joined by commas.
+        graphs: fusion `slots` and `words` tell the language model of the graph; `themes` weighs theme scores beside its own.
+        settings: fields of `RecSysLlmConfig` and `LlmTrainingConfig`; lists may be joined by commas.
     Raises: ConfigError: a setting that there is not or that may not be so, or a fusion that is not for a language model.
     """
     fusion = graphs.fusion if graphs is not None else "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,10 @@ class PieceCoder:
     def text(self, ids: Sequence[int]) -> str:
         found: str = self._tokenizer.decode(list(map(int, ids)))
         return found
+
+    def save(self, path: Path) -> None:
+        """Write the tokenizer as it was read."""
+        self._tokenizer.save(str(path))
 
     def start(self) -> tuple[int, ...]:
         """What the tokenizer puts before every text."""

@@ -162,12 +162,14 @@ class RecSysLlm(BaseRecommender):
                 if kept := [layout for layout in made if layout is not None]:
                     training.append(kept)
                 if answers[user] and len(row):
-                    validation.append(maker.question(history, row, self._prompt(history), words, user, int(answers[user])))
+                    again = maker.last_question(kept[0], int(answers[user])) if kept else None
+                    prompt = self._prompt(history)
+                    validation.append(again or maker.question(history, row, prompt, words, user, int(answers[user])))
         return Examples(training, validation, lambda asked: self._content_of(rows, asked), self._told)
 
     @property
     def _maker(self) -> SequenceExamples:
-        return SequenceExamples(self._words_of, self.config, self._fitted().backbone.stand_ins)
+        return SequenceExamples(self._words_of, self.config, self.fitted_net().backbone.stand_ins)
 
     def _drawn(self, dice: np.random.Generator) -> Template:
         seen = [one for one in load_templates("sequential") if one.kind == "next" and not one.unseen]
@@ -218,7 +220,7 @@ class RecSysLlm(BaseRecommender):
         answers = data.validation_rows().tobytes()
         words = sorted(data.graphs) if self.config.graph == "words" else ""
         return stable_key(
-            *settings, self._fitted().backbone.weights, data.items.ids, [r.tobytes() for r in rows], answers, told, words
+            *settings, self.fitted_net().backbone.weights, data.items.ids, [r.tobytes() for r in rows], answers, told, words
         )
 
     @property
@@ -226,7 +228,21 @@ class RecSysLlm(BaseRecommender):
         """NDCG@10 on validation items; 0 where no history is long enough."""
         return self._validation_ndcg
 
-    def _fitted(self) -> RecSysNet:
+    def example_prompt(self) -> dict[str, Any]:
+        """A question about a history of the first two items, as another server would be given it."""
+        rows = np.arange(1, min(3, len(self.items) + 1))
+        history = History("", tuple(self.items.ids[row - 1] for row in rows.tolist()))
+        layout = self._maker.question(history, rows, self._prompt(history), no_words, 0)
+        return {
+            "template": self._asked_template().text,
+            "history": list(history.items),
+            "tokens": layout.ids.tolist(),
+            "text": self._words_of.coder.text(layout.ids.tolist()),
+            "control_tokens": {str(at): int(kind) for at, kind in enumerate(layout.control.tolist()) if kind},
+        }
+
+    def fitted_net(self) -> RecSysNet:
+        """Raises: CallerError: not fitted yet."""
         return self._known(self._net)
 
     @property
@@ -244,7 +260,7 @@ class RecSysLlm(BaseRecommender):
 
     # -- scores ------------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        net = self._fitted()
+        net = self.fitted_net()
         net.eval()
         net.backbone.training_way(False)
         told = self._told.of_queries(queries, rows) if self._told is not None else None
@@ -275,7 +291,7 @@ class RecSysLlm(BaseRecommender):
         return scores
 
     def _title_scores(self, layout: Layout, told: ConcatTold | None) -> np.ndarray:
-        reading = Reading(self._fitted(), self.config, layout, told)
+        reading = Reading(self.fitted_net(), self.config, layout, told)
         return score_catalogue(reading, self._words_of.trie, self._log_shares, self.config.loss == "trie")
 
     def recommend_titles(self, queries: Sequence[Query], k: int = 10, beams: int = 20) -> list[Beams]:
@@ -283,7 +299,7 @@ class RecSysLlm(BaseRecommender):
 
         Raises: CallerError: not fitted, or k or beams below 1.
         """
-        net, items = self._fitted(), self.items
+        net, items = self.fitted_net(), self.items
         net.eval()
         net.backbone.training_way(False)
         rows = [items.rows(query.history.items) for query in queries]
@@ -298,9 +314,9 @@ class RecSysLlm(BaseRecommender):
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """The content's part, the graph's (what the score loses without any), and the language model's; they sum to the score."""
         whole = super().contributions(query, item)
-        if not len(query.history) or self._fitted().head is None:
+        if not len(query.history) or self.fitted_net().head is None:
             return whole
-        head, column = self._fitted().head, self.items.row(item) - 1
+        head, column = self.fitted_net().head, self.items.row(item) - 1
         assert head is not None
         row = self.items.rows(query.history.items)
         content = head.weights * self._content_of([row], np.array([[0, len(row)]]))[:, 0, column]
@@ -313,13 +329,13 @@ class RecSysLlm(BaseRecommender):
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:
-        net = self._fitted()
+        net = self.fitted_net()
         return {
             "settings": self.config.model_dump(mode="json"),
             "base_model": net.backbone.name,
             "weights_key": net.backbone.weights,
             "catalogue": [
-                [item.title, [list(pair) for pair in item.attributes if pair[0] in self._named]] for item in self._catalogue
+                [item.title, [list(pair) for pair in item.attributes if pair[0] in self._named]] for item in self.catalogue
             ],
             "attributes": list(self._named),
             "told": self._told.config() if self._told is not None else {},
@@ -331,7 +347,7 @@ class RecSysLlm(BaseRecommender):
         }
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
-        net = {f"net.{name}": value.float().cpu().numpy() for name, value in self._fitted().state_dict().items()}
+        net = {f"net.{name}": value.float().cpu().numpy() for name, value in self.fitted_net().state_dict().items()}
         told = self._told.tensors() if self._told is not None else {}
         return {**net, **told, **self._content_known.tensors(), "log_shares": self._log_shares}
 
@@ -352,7 +368,7 @@ class RecSysLlm(BaseRecommender):
             for id, (title, pairs) in zip(artifact.items, saved["catalogue"], strict=True)
         ]
         made._textualiser = made._make_textualiser(items, saved["attributes"], backbone)
-        made._catalogue = tuple(items)
+        made.catalogue = tuple(items)
         made._content = Content.revived(artifact, saved["encoder"])
         made._told = made._revived(artifact, text, saved) if made.config.graph in ("slots", "random") else None
         made._log_shares, made.template = artifact.tensor("log_shares"), saved["template"]
@@ -379,5 +395,5 @@ class RecSysLlm(BaseRecommender):
             MissingPackageError, ModelFileError: the base model is not there.
             ResourceError: out of memory.
         """
-        self._catalogue: tuple[Item, ...] = tuple(dataset.catalogue)
+        self.catalogue: tuple[Item, ...] = tuple(dataset.catalogue)
         super().fit(dataset, graphs, themes)

@@ -47,11 +47,14 @@ class SequenceExamples:
     def training(
         self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, dice: np.random.Generator
     ) -> Layout | None:
-        """One example of a training part; None where it has nothing to ask."""
+        """One example of a training part; None where it has nothing to ask.
+
+        Causal and for the item head, it has a branch at the end too, whose answer training does not know (`last_question`).
+        """
         if len(rows) < 2:
             return None
         if self.config.layout == "causal":
-            return self._causal(history, rows, prompt, words, user, range(1, len(rows)))
+            return self._causal(history, rows, prompt, words, user, range(1, len(rows) + (not self._titles)))
         return self._blank(history, rows, prompt, words, user, dice)
 
     def question(self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, answer: int = 0) -> Layout:
@@ -59,6 +62,14 @@ class SequenceExamples:
         if self.config.layout == "causal":
             return self._causal(history, rows, prompt, words, user, [len(rows)], answer)
         return self._tail(history, rows, prompt, words, user, answer)
+
+    def last_question(self, made: Layout, answer: int) -> Layout | None:
+        """The same text, asked for the answer at its end alone; None where it has no such branch. It need not be read again."""
+        if self.config.layout != "causal" or self._titles or not len(made.ask) or made.ask[-1, 2]:
+            return None
+        last = made.ask[-1:].copy()
+        last[0, 2] = answer
+        return replace(made, ask=last)
 
     # -- causal ----------------------------------------------------------------------------------------------------------
     def _causal(

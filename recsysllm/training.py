@@ -5,6 +5,7 @@ On one device it is a plain loop; started by `accelerate launch`, each process t
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -135,9 +136,9 @@ class _Training:
 
     def _read(self) -> None:
         self._train_mode(False)
-        self.below.read(self.examples.validation, -1)
+        self.below.read(self.examples.validation)
         for version in range(_versions(self.examples)):
-            self.below.read([versions[version % len(versions)] for versions in self.examples.training], version)
+            self.below.read([versions[version % len(versions)] for versions in self.examples.training])
 
     def _epoch(self, number: int) -> float:
         self._train_mode(True)
@@ -155,7 +156,7 @@ class _Training:
         with seeded(seed + rank, self.options.torch_device()):
             for step, group in enumerate(steps):
                 mine = group[rank :: self.accelerator.num_processes] or group[:1]
-                loss = self._step((number - 1) * self.steps + step, chosen, mine, (number - 1) % _versions(self.examples))
+                loss = self._step((number - 1) * self.steps + step, chosen, mine)
                 total += loss
                 fed += sum(lengths[n] for row in group for n in row)
                 speed = fed / (time.perf_counter() - started)
@@ -163,12 +164,12 @@ class _Training:
                 self.told(Progress(step + 1, len(steps), number, total / (step + 1), speed, left))
         return total / max(len(steps), 1)
 
-    def _step(self, at: int, chosen: Sequence[Layout], rows: Sequence[Sequence[int]], version: int) -> float:
+    def _step(self, at: int, chosen: Sequence[Layout], rows: Sequence[Sequence[int]]) -> float:
         factor = self._rate(at)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         batch = Batch.of(chosen, rows, self.net.backbone.device)
-        below = self.below.of(batch, version)
+        below = self.below.of(batch, chosen)
         losses = self.model(batch, self.examples.told, below, self._content(batch))
         loss: Tensor = losses.loss
         self.optimizer.zero_grad(set_to_none=True)
@@ -199,7 +200,7 @@ class _Training:
         rows = [[number] for number in order] if not self.net.backbone.packs else pack(lengths, order, self.config.row_tokens)
         for group in steps_of(rows, lengths, self.config.batch_tokens):
             batch = Batch.of(layouts, group, self.net.backbone.device)
-            below = self.below.of(batch, -1)
+            below = self.below.of(batch, layouts)
             for values, number in self.net(batch, self.examples.told, below, self._content(batch)).counted():
                 if number:
                     total += float(values.sum())
@@ -222,16 +223,18 @@ class _Below:
 
     def __init__(self, net: RecSysNet, config: LlmTrainingConfig) -> None:
         self.net, self.config, self.room = net, config, config.cache_megabytes * 2**20
-        self.known: dict[tuple[int, int], Tensor] = {}
+        self.known: dict[bytes, Tensor] = {}
 
     @torch.no_grad()
-    def read(self, layouts: Sequence[Layout], version: int) -> None:
-        """Compute the states of these examples."""
+    def read(self, layouts: Sequence[Layout]) -> None:
+        """Compute the states of these examples; equal texts once."""
         backbone = self.net.backbone
         if not backbone.cut:
             return
         lengths = [len(layout) for layout in layouts]
-        order = sorted(range(len(layouts)), key=lambda n: lengths[n])
+        keys = [_key(layout) for layout in layouts]
+        new = {key: number for number, key in enumerate(keys) if key not in self.known}
+        order = sorted(new.values(), key=lambda n: (lengths[n], n))
         for group in steps_of([[number] for number in order], lengths, self.config.batch_tokens):
             size = sum(lengths[number] for (number,) in group) * backbone.size * backbone.dtype.itemsize
             if size > self.room:
@@ -240,11 +243,11 @@ class _Below:
             batch = Batch.of(layouts, group, backbone.device)
             found = backbone.below(batch.ids, batch.inter, batch.allowed)
             for number, row, start, length in batch.examples.tolist():
-                self.known[version, number] = found[row, start : start + length].cpu().clone()
+                self.known[keys[number]] = found[row, start : start + length].cpu().clone()
 
-    def of(self, batch: Batch, version: int) -> Tensor | None:
-        """(B, L, D) for a batch; None where the net is to compute them itself."""
-        keys = [(version, number) for number in batch.examples[:, 0].tolist()]
+    def of(self, batch: Batch, layouts: Sequence[Layout]) -> Tensor | None:
+        """(B, L, D) for a batch of these; None where the net is to compute them itself."""
+        keys = [_key(layouts[number]) for number in batch.examples[:, 0].tolist()]
         if not all(key in self.known for key in keys):
             return None
         backbone = self.net.backbone
@@ -252,6 +255,12 @@ class _Below:
         for key, (_, row, start, length) in zip(keys, batch.examples.tolist(), strict=True):
             states[row, start : start + length] = self.known[key]
         return states.to(backbone.device)
+
+
+def _key(layout: Layout) -> bytes:
+    """Of the text and who sees whom in it."""
+    parts = (layout.ids, layout.part, layout.sees, layout.inter)
+    return hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=16).digest()
 
 
 def _versions(examples: Examples) -> int:
