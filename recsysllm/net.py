@@ -121,9 +121,10 @@ class RecSysNet(nn.Module):
             raise RuntimeError(f"{len(differing)} weights are missing or unknown, such as {differing[0]!r}")
         with torch.no_grad():
             for name, weight in mine.items():
-                if weight.shape != state[name].shape:
-                    raise RuntimeError(f"{name!r} has the shape {tuple(state[name].shape)}, not {tuple(weight.shape)}")
-                weight.copy_(state[name])
+                found = state[name].reshape(()) if weight.dim() == 0 and state[name].numel() == 1 else state[name]
+                if weight.shape != found.shape:  # files hold single numbers as arrays of one
+                    raise RuntimeError(f"{name!r} has the shape {tuple(found.shape)}, not {tuple(weight.shape)}")
+                weight.copy_(found)
 
     def groups(self, rate: float, head_rate: float) -> Sequence[dict[str, Any]]:
         """Weights for the optimizer: adapters, and all else that learns."""

@@ -42,7 +42,7 @@ def export_for_serving(recommender: RecSysLlm, folder: Path | str) -> Path:
         )
     if net.head is None:
         raise ConfigError(
-            "head='titles' ranks along the catalogue's trie, which vLLM's beams ignore; train with head='items' or 'both' to export"
+            "head='titles' ranks along the catalogue's trie, which vLLM's beams ignore; train with head='items' to export"
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
