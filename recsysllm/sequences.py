@@ -10,7 +10,7 @@ import numpy as np
 from llmrg.core.records import History
 from llmrg.recsysllm.config import Level, RecSysLlmConfig
 from llmrg.recsysllm.horizons import by_horizon
-from llmrg.recsysllm.layout import Builder, Layout, Span, blank
+from llmrg.recsysllm.layout import NOTHING, Builder, Layout, Span, blank
 from llmrg.recsysllm.pieces import IntArray, Tokens, joined
 from llmrg.recsysllm.textualise import Textualiser
 
@@ -51,8 +51,10 @@ class SequenceExamples:
         if len(rows) < 2:
             return None
         if self.config.layout == "causal":
-            return self._causal(history, rows, prompt, words, user, range(1, len(rows)))
-        return self._blank(history, rows, prompt, words, user, dice)
+            made = self._causal(history, rows, prompt, words, user, range(1, len(rows)))
+        else:
+            made = self._blank(history, rows, prompt, words, user, dice)
+        return made if len(made.ask) or (made.target != NOTHING).any() else None
 
     def question(self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, answer: int = 0) -> Layout:
         """What comes after all of `rows`? With an answer, its title is a target, for its likelihood."""
@@ -86,7 +88,7 @@ class SequenceExamples:
         made.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
 
     def _told(self, row: int) -> tuple[Tokens, tuple[int, ...]]:
-        """The part of a title that must be predicted, with its end, and the nodes; after the last choice nothing is left to say."""
+        """The part of a title that must be predicted, with its end, and the nodes: after the last choice nothing is left."""
         nodes, words = self.text.nodes(row), [*self.text.titles[row - 1], self.text.end]
         if self.config.loss == "vocabulary":
             return _entity(words), (-1,) * len(words)
@@ -105,7 +107,7 @@ class SequenceExamples:
             number = max(1, round(self.config.mask_ratio * count))
             masked = np.sort(dice.choice(count, number, replace=False))
         elif level == "sentence":
-            masked = np.arange(int(dice.integers(1, count)), count)
+            masked = np.arange(int(dice.integers(1, count)) if count > 1 else 0, count)
         else:
             length = int(np.ceil(dice.uniform(0.5, 1.0) * count))
             start = int(dice.integers(0, count - length + 1))
@@ -201,7 +203,7 @@ class SequenceExamples:
 
     # -- what fits --------------------------------------------------------------------------------------------------------
     def _places(self, history: History, rows: IntArray, fixed: int, cost: int) -> IntArray:
-        """Positions of the items that enter, by horizon where not all fit. Args: cost: what an item adds beside its own tokens."""
+        """Positions of the items that enter, by horizon where not all fit. Args: cost: what an item adds beside its tokens."""
         sizes = np.array([len(self.text.items[row - 1]) + cost for row in rows.tolist()])
         room = self.config.max_tokens - fixed - 16
         places = min(len(rows), self.config.history_items)
