@@ -152,10 +152,10 @@ class Backbone(nn.Module):
 
 
 class _NoPositions(nn.Module):
-    """In the place of learnt positions that the lower part has added already."""
+    """In the place of learnt positions that the lower part has added already. Whole zeros leave the states their type."""
 
     def forward(self, positions: Tensor) -> Tensor:
-        return positions.new_zeros((*positions.shape, 1), dtype=torch.float32)
+        return positions.new_zeros((*positions.shape, 1))
 
 
 def _base(causal: Any, name: str) -> Any:
