@@ -77,7 +77,9 @@ class Backbone(nn.Module):
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     ) -> Backbone:
         """Raises: MissingPackageError, ModelFileError, ConfigError: see `load_causal` and the constructor."""
-        return cls(load_causal(name, cache_dir, dtype, device), train_layers, rank, seed).to(device)
+        made = cls(load_causal(name, cache_dir, dtype, device, "eager"), train_layers, rank, seed).to(device)
+        made.training_way(False)  # eager is known by all kinds; the fused one is taken where there is one
+        return made
 
     @property
     def dtype(self) -> torch.dtype:
