@@ -109,6 +109,23 @@ def coder(letters: Any) -> PieceCoder:
 
 
 @pytest.fixture(scope="session")
+def words() -> Callable[[Sequence[str]], PieceCoder]:
+    """A byte-level tokenizer trained on some texts: frequent words are one token, with their leading blank."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    def make(texts: Sequence[str]) -> PieceCoder:
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False, min_frequency=1)
+        made.train_from_iterator([*texts, *(f" {text}" for text in texts)], trainer)
+        return PieceCoder(made)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def shake() -> Callable[..., Any]:
     """Give everything that learns some noise: nothing is zero any more, as after a training."""
 
