@@ -64,6 +64,7 @@ class Backbone(nn.Module):
         self.window = int(getattr(base.config, "max_position_embeddings", 0) or 1 << 30)
         self.packs = True
         """Whether several examples may share a row."""
+        self._probe()
 
     @classmethod
     def load(
@@ -77,7 +78,9 @@ class Backbone(nn.Module):
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
     ) -> Backbone:
         """Raises: MissingPackageError, ModelFileError, ConfigError: see `load_causal` and the constructor."""
-        return cls(load_causal(name, cache_dir, dtype, device), train_layers, rank, seed).to(device)
+        made = cls(load_causal(name, cache_dir, dtype, device, "eager"), train_layers, rank, seed).to(device)
+        made.training_way(False)  # eager is known by all kinds; the fused one is taken where there is one
+        return made
 
     @property
     def dtype(self) -> torch.dtype:
@@ -150,19 +153,37 @@ class Backbone(nn.Module):
         cap = getattr(self.causal.config, "final_logit_softcapping", None)
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
+    @torch.no_grad()
+    def _probe(self) -> None:
+        """Three words tell what no config does: whether the two parts are the model, and whether tokens obey the mask.
+
+        Raises: ConfigError: some models scale what enters their layers or their logits, or mask by themselves.
+        """
+        a, b, c = (self.coder.ids(word)[0] for word in (".", " because", ":"))
+        texts = torch.tensor([[a, b, c], [a, b, c], [c, b, c], [a, b, c], [a, b, a]], device=self.device)
+        sight = torch.ones((5, 3, 3), dtype=torch.bool, device=self.device)
+        sight[0], sight[1:3] = sight[0].tril(), torch.eye(3, dtype=torch.bool)
+        inter = torch.arange(3, device=self.device).expand(5, 3)
+        states = self.above(self.below(texts, inter, sight), inter, sight)
+        whole = self.causal(input_ids=texts[:1]).logits[0].float()
+        if not _alike(self.word_logits(states[0]), whole, 1e-3 if self.dtype == torch.float32 else 0.05):
+            raise _refusal(self.name, self.causal.config, "its parts do not give the logits of the whole")
+        hidden, shown = (_alike(states[n, at], states[n + 1, at], 1e-3) for n, at in ((1, 2), (3, 0)))
+        if not hidden or shown:
+            raise _refusal(self.name, self.causal.config, "its tokens do not obey a mask that is given to it")
+
 
 class _NoPositions(nn.Module):
-    """In the place of learnt positions that the lower part has added already."""
+    """In the place of learnt positions that the lower part has added already. Whole zeros leave the states their type."""
 
     def forward(self, positions: Tensor) -> Tensor:
-        return positions.new_zeros((*positions.shape, 1), dtype=torch.float32)
+        return positions.new_zeros((*positions.shape, 1))
 
 
 def _base(causal: Any, name: str) -> Any:
     """The stack of layers. Raises: ConfigError: not one of those we know how to cut and to mask."""
     base = getattr(causal, "model", None) or getattr(causal, "transformer", None)
     config = causal.config
-    kind = getattr(config, "model_type", type(causal).__name__)
     llama_like = all(hasattr(base, part) for part in ("embed_tokens", "layers", "norm"))
     gpt_like = all(hasattr(base, part) for part in ("wte", "wpe", "h", "ln_f"))
     other = set(getattr(config, "layer_types", None) or ()) - KNOWN_LAYERS
@@ -174,10 +195,18 @@ def _base(causal: Any, name: str) -> Any:
     elif getattr(config, "alibi", False) or not (llama_like or gpt_like):
         why = "it is neither of Llama's form (Llama, Mistral, Qwen, Gemma 2 and 3, Phi-3, OLMo 2, SmolLM) nor of GPT-2's"
     if why:
-        raise ConfigError(
-            f"the model {name!r} ({kind}) cannot be made a recommender: {why}; choose another with `--set model=...`"
-        )
+        raise _refusal(name, config, why)
     return base
+
+
+def _refusal(name: str, config: Any, why: str) -> ConfigError:
+    kind = getattr(config, "model_type", type(config).__name__)
+    return ConfigError(f"the model {name!r} ({kind}) cannot be made a recommender: {why}; choose another with `--set model=...`")
+
+
+def _alike(one: Tensor, other: Tensor, share: float) -> bool:
+    """Nowhere more apart than a share of the largest value."""
+    return bool((one - other).abs().max() <= share * other.abs().max())
 
 
 def _layers(base: Any) -> Any:

@@ -42,7 +42,8 @@ def beam_search(
     """The k likeliest items.
 
     A beam under which one title is left is finished at once where scores are renormalised: what follows is certain.
-    Log-probabilities only fall on the way down, so a dropped beam that is below the k-th item found proves the list exact.
+    Where the beams end before k items are found, the best of those dropped are taken up again. Log-probabilities only fall on the
+    way down, so the list is exact if every beam left is below the k-th item found.
 
     Args:
         log_shares: (N,) each item's part among items of its title.
@@ -56,7 +57,7 @@ def beam_search(
     free[[row - 1 for row in hidden]] = False
     below = _free_titles(trie, free)
     done: list[tuple[float, int]] = []
-    open_beams, dropped = [_Beam(0.0, ROOT, -1)], -np.inf
+    open_beams, left = [_Beam(0.0, ROOT, -1)], list[_Beam]()
     states = reading.state[None]
     while open_beams:
         children: list[_Beam] = []
@@ -72,8 +73,10 @@ def beam_search(
         found = sorted((score for score, _ in done), reverse=True)
         worst = found[k - 1] if len(found) >= k else -np.inf
         children = [one for one in children if one.score > worst]
-        dropped = max([dropped, *(one.score for one in children[beams:])])
-        open_beams = children[:beams]
+        open_beams, left = children[:beams], left + children[beams:]
+        if not open_beams and len(done) < k:
+            left.sort(key=lambda one: -one.score)
+            open_beams, left = left[:beams], left[beams:]
         if open_beams:
             words, parents = [int(trie.token[one.node]) for one in open_beams], [one.fed for one in open_beams]
             first = reading.fed
@@ -81,8 +84,7 @@ def beam_search(
             open_beams = [_Beam(one.score, one.node, first + number) for number, one in enumerate(open_beams)]
     done.sort(key=lambda pair: (-pair[0], pair[1]))
     best = done[:k]
-    enough = len(best) == min(k, int(free.sum()))
-    exact = dropped == -np.inf or (enough and bool(best) and best[-1][0] >= dropped)
+    exact = not left or best[-1][0] >= max(one.score for one in left)
     fed = reading.tokens_fed
     reading.forget()
     return Beams(np.array([row for _, row in best], dtype=np.int64), np.array([score for score, _ in best]), exact, fed)

@@ -17,8 +17,8 @@ SHORT_S, MEDIUM_S = 7 * 86_400.0, 90 * 86_400.0
 def by_horizon(length: int, places: int, at: Sequence[float | None] = (), seed: int = 0) -> IntArray:
     """Positions, ascending, of the items that fill `places`; all where there are no more than that.
 
-    60 % of the places go to the last 7 days, 30 % to the rest of the last 90 days, 10 % to what is older; where times
-    are missing, to the last third of the history, the third before and the first. Places that a horizon cannot fill go to the
+    60 % of the places go to the last 7 days, 30 % to the rest of the last 90 days, 10 % to what is older; where times are
+    missing, to the last third of the history, the third before and the first. Places that a horizon cannot fill go to the
     shortest that has items left. Within a horizon the draw is even; the order stays.
     """
     if length <= places:

@@ -52,13 +52,11 @@ def masks_for(config: Any, allowed: Tensor, inter: Tensor, keys: Tensor, dtype: 
     Args: allowed: (B, Q, K) bool; inter: (B, Q) and keys: (B, K) positions.
     """
     full = additive(allowed, dtype)
-    window = getattr(config, "sliding_window", None)
-    kinds = set(getattr(config, "layer_types", None) or ())
-    if "sliding_attention" not in kinds:
-        near = allowed & ((inter[:, :, None] - keys[:, None, :]).abs() < window) if window else allowed
-        return full if near is allowed or bool((near == allowed).all()) else additive(near, dtype)
-    assert window is not None
+    window, kinds = getattr(config, "sliding_window", None), set(getattr(config, "layer_types", None) or ())
+    if not window or (kinds and "sliding_attention" not in kinds):  # a part of full layers has the window of the whole model
+        return full
     near = allowed & ((inter[:, :, None] - keys[:, None, :]).abs() < window)
     if bool((near == allowed).all()):
         return full
-    return {"full_attention": full, "sliding_attention": additive(near, dtype)}
+    sliding = additive(near, dtype)
+    return {"full_attention": full, "sliding_attention": sliding} if kinds else sliding

@@ -10,7 +10,7 @@ import numpy as np
 from llmrg.core.records import History
 from llmrg.recsysllm.config import Level, RecSysLlmConfig
 from llmrg.recsysllm.horizons import by_horizon
-from llmrg.recsysllm.layout import Builder, Layout, Span, blank
+from llmrg.recsysllm.layout import NOTHING, Builder, Layout, Span, blank
 from llmrg.recsysllm.pieces import IntArray, Tokens, joined
 from llmrg.recsysllm.textualise import Textualiser
 
@@ -54,8 +54,10 @@ class SequenceExamples:
         if len(rows) < 2:
             return None
         if self.config.layout == "causal":
-            return self._causal(history, rows, prompt, words, user, range(1, len(rows) + (not self._titles)))
-        return self._blank(history, rows, prompt, words, user, dice)
+            made = self._causal(history, rows, prompt, words, user, range(1, len(rows) + (not self._titles)))
+        else:
+            made = self._blank(history, rows, prompt, words, user, dice)
+        return made if len(made.ask) or (made.target != NOTHING).any() else None
 
     def question(self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, answer: int = 0) -> Layout:
         """What comes after all of `rows`? With an answer, its title is a target, for its likelihood."""
@@ -116,7 +118,7 @@ class SequenceExamples:
             number = max(1, round(self.config.mask_ratio * count))
             masked = np.sort(dice.choice(count, number, replace=False))
         elif level == "sentence":
-            masked = np.arange(int(dice.integers(1, count)), count)
+            masked = np.arange(int(dice.integers(1, count)) if count > 1 else 0, count)
         else:
             length = int(np.ceil(dice.uniform(0.5, 1.0) * count))
             start = int(dice.integers(0, count - length + 1))
