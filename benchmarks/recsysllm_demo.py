@@ -14,7 +14,7 @@ import argparse
 import json
 import resource
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.making import GraphOptions, late_mix, make_recommender
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.recommender import RecSysLlm
 from llmrg.sdk import Project
 from llmrg.wiring import text_vectors
@@ -63,14 +64,13 @@ class Bench:
     graphs: Mapping[str, ReasoningGraph]
     home: Path
     threads: int
+    lower: LowerStates = field(default_factory=lambda: LowerStates(6000))
+    """Texts that the frozen layers have read: rows and seeds of one process share them."""
 
     def options(self, row: str, seed: int) -> RunOptions:
         return RunOptions(
             seed=seed, threads=self.threads, checkpoint=self.home / f"{row}-{seed}.training", progress=_say(row, seed)
         )
-
-    def text(self) -> object:
-        return text_vectors(load_settings())
 
     def simple(self, name: str, seed: int) -> BaseRecommender:
         made = make_recommender(name, text_vectors(load_settings()))
@@ -86,7 +86,7 @@ class Bench:
 
     def llm(self, row: str, seed: int, graphs: Mapping[str, ReasoningGraph], **settings: object) -> BaseRecommender:
         config = RecSysLlmConfig(**{**SETTINGS, **settings})  # type: ignore[arg-type]
-        made = RecSysLlm(config, text_vectors(load_settings()), TRAINING, self.options(row, seed))
+        made = RecSysLlm(config, text_vectors(load_settings()), TRAINING, self.options(row, seed), lower=self.lower)
         made.fit(self.dataset, graphs)
         made.save(self.home / f"{row}-{seed}")
         return made
@@ -94,7 +94,9 @@ class Bench:
     def late(self, seed: int, graphs: Mapping[str, ReasoningGraph]) -> BaseRecommender:
         """The trained item head of this seed, with theme scores beside it."""
         options = RunOptions(seed=seed, threads=self.threads)
-        base = load_recommender(self.home / f"items-{seed}", text=text_vectors(load_settings()), options=options)
+        base = load_recommender(
+            self.home / f"items-{seed}", text=text_vectors(load_settings()), options=options, lower=self.lower
+        )
         made = late_mix(base, GraphOptions())
         made.fit(self.dataset, graphs)
         return made

