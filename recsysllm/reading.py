@@ -78,6 +78,7 @@ class Reading:
 
     def forget(self) -> None:
         """Take the tree away; the question stays read."""
-        self._cache.crop(self._length)
+        if self.fed:
+            self._cache.crop(-self.fed)
         self._keys = self._keys[:, : self._length]
         self._ancestors, self._depth = np.zeros((0, 0), dtype=np.bool_), np.zeros(0, dtype=np.int64)
