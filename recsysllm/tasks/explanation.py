@@ -8,7 +8,7 @@ import numpy as np
 
 from llmrg.recsysllm.config import Family
 from llmrg.recsysllm.pieces import Piece
-from llmrg.recsysllm.tasks.features import first_sentence, own_nouns
+from llmrg.recsysllm.tasks.features import first_sentence, used_by
 from llmrg.recsysllm.tasks.past import ANSWER_TOKENS, Past, about_item, wording
 from llmrg.recsysllm.tasks.protocol import TaskData, TextExample
 from llmrg.recsysllm.tasks.words import star_of
@@ -25,7 +25,7 @@ class Explanation:
     ) -> Iterator[TextExample]:
         """See `Task.examples`."""
         past, text = Past.of(data, user, end), data.text
-        own = own_nouns(data.dataset, user)
+        own = used_by(data.dataset, user)
         for position, said in enumerate(past.said):
             sentence = first_sentence(said.text) if said is not None else ""
             if said is None or not sentence:

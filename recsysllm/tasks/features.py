@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +12,9 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.splits import train_length
 
 OTHERS = 3
-"""Other users whose training reviews must have a word."""
+"""Other users whose training reviews must have a word as a noun."""
+SHARE = 0.2
+"""Of those who have the word at all, how many must."""
 _BEFORE = "the|a|an|this|these|those|its|my|your|his|her|their|our|some|any|no|every|each"
 _AFTER = (
     "is|are|was|were|and|or|but|of|for|to|in|on|at|with|from|that|which|who|has|have|had|will|would|can|could|does|did|as|so|"
@@ -45,34 +47,49 @@ def _has_words(text: str) -> bool:
     return any(letter.isalnum() for letter in text)
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Words of one user's training reviews."""
+
+    words: frozenset[str] = frozenset()
+    nouns: frozenset[str] = frozenset()
+    """Those that stand as a noun at least once."""
+
+
 @dataclass(frozen=True)
 class Features:
-    """Words that stand as nouns in the reviews of the training parts."""
+    """How many users have each word in their training reviews."""
 
-    users: Mapping[str, int]
-    """By word, how many users have it."""
+    words: Mapping[str, int]
+    nouns: Mapping[str, int]
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Read all training reviews."""
-        return cls(Counter(word for user in dataset.opinions for word in own_nouns(dataset, user)))
+        words, nouns = Counter[str](), Counter[str]()
+        for user in dataset.opinions:
+            used = used_by(dataset, user)
+            words.update(used.words)
+            nouns.update(used.nouns)
+        return cls({word: words[word] for word in nouns}, nouns)
 
-    def of_sentence(self, sentence: str, own: Collection[str]) -> str:
+    def of_sentence(self, sentence: str, own: Used) -> str:
         """The rarest noun of a sentence that at least three others have, of equals the first; "" for none.
 
-        Args: own: nouns of the user's own training reviews, which do not count.
+        Args: own: of the user who wrote it; their own reviews, later ones among them, do not count.
         """
-        words = list(dict.fromkeys(_WORD.findall(sentence.lower())))
-        others = {word: self.users.get(word, 0) - (word in own) for word in words}
-        return min((word for word in words if others[word] >= OTHERS), key=lambda word: others[word], default="")
+        found: dict[str, int] = {}
+        for word in _WORD.findall(sentence.lower()):
+            count = self.nouns.get(word, 0) - (word in own.nouns)
+            if count >= OTHERS and count >= SHARE * (self.words[word] - (word in own.words)):
+                found[word] = count
+        return min(found, key=lambda word: found[word], default="")
 
 
-def own_nouns(dataset: Dataset, user: str) -> frozenset[str]:
-    """Nouns of a user's training reviews."""
+def used_by(dataset: Dataset, user: str) -> Used:
+    """Words of a user's training reviews. Raises: UnknownUserError: not in the data."""
     known = dataset.opinions_before(user, train_length(dataset.history(user)))
-    return frozenset(_nouns(said.text for said in known if said is not None and said.text))
-
-
-def _nouns(texts: Iterable[str]) -> set[str]:
-    words = {word for text in texts for word in _NOUN.findall(text.lower())}
-    return {word for word in words if not _NO_NOUN.fullmatch(word)}
+    texts = [said.text.lower() for said in known if said is not None and said.text]
+    words = {word for text in texts for word in _WORD.findall(text)}
+    nouns = {word for text in texts for word in _NOUN.findall(text) if not _NO_NOUN.fullmatch(word)}
+    return Used(frozenset(words), frozenset(nouns))

@@ -18,7 +18,7 @@ from llmrg.recsysllm.config import FAMILIES, Family
 from llmrg.recsysllm.pieces import PieceCoder, Tokens
 from llmrg.recsysllm.tasks import TASKS
 from llmrg.recsysllm.tasks.choices import CANDIDATES, Untaken
-from llmrg.recsysllm.tasks.features import Features, first_sentence, own_nouns
+from llmrg.recsysllm.tasks.features import Features, Used, first_sentence, used_by
 from llmrg.recsysllm.tasks.past import ANSWER_TOKENS, HISTORY_ITEMS, REVIEW_TOKENS
 from llmrg.recsysllm.tasks.protocol import TaskData, TextExample
 from llmrg.recsysllm.tasks.words import star_of, star_words
@@ -198,10 +198,10 @@ def test_a_feature_is_a_noun_of_three_other_users() -> None:
     opinions: dict[str, Any] = {user: (Opinion(5.0, "", text),) for user, text in reviews.items()}
     dataset = Dataset("f", Catalogue(items), histories, LoadReport("made", 4, 4, 3), opinions=opinions)
     features = Features.of(dataset)
-    assert features.users == {"sound": 3, "strings": 1}
-    assert own_nouns(dataset, "ann") == {"strings"}
-    assert features.of_sentence("The warm sound!", ()) == "sound"
-    assert features.of_sentence("The warm sound!", own_nouns(dataset, "u1")) == ""  # two others only
+    assert (features.nouns, features.words) == ({"sound": 3, "strings": 1}, {"sound": 4, "strings": 1})
+    assert used_by(dataset, "ann") == Used(frozenset({"sound", "grips", "strings"}), frozenset({"strings"}))
+    assert features.of_sentence("The warm sound!", used_by(dataset, "ann")) == "sound"
+    assert features.of_sentence("The warm sound!", used_by(dataset, "u1")) == ""  # two others only
     data = task_data(dataset)
     assert [shown(data, one) for one in asked(data, "ann", 1, "explanation-4")] == [
         "There were 5 stars for Item 0, mostly because of sound. In their words | The sound grips the strings!"
@@ -210,9 +210,10 @@ def test_a_feature_is_a_noun_of_three_other_users() -> None:
 
 
 def test_of_several_features_the_rarest_is_taken() -> None:
-    features = Features({"guitar": 9, "neck": 3, "paint": 2})
-    assert features.of_sentence("A guitar whose neck has paint", ()) == "neck"
-    assert features.of_sentence("Neck or guitar", {"neck"}) == "guitar"
+    features = Features({"guitar": 9, "neck": 4, "paint": 2, "well": 40}, {"guitar": 9, "neck": 3, "paint": 2, "well": 3})
+    assert features.of_sentence("Well, a guitar whose neck has paint", Used()) == "neck"
+    assert features.of_sentence("Neck or guitar", Used(nouns=frozenset({"neck"}))) == "guitar"
+    assert features.of_sentence("Well painted", Used()) == ""  # too seldom a noun
 
 
 def test_features_are_those_of_training_parts() -> None:
@@ -222,7 +223,7 @@ def test_features_are_those_of_training_parts() -> None:
         for said_by in opinions.values():
             said_by[place] = said("x", 3.0, "harp")
         changed = replace(dataset, opinions={user: tuple(said_by) for user, said_by in opinions.items()})
-        assert set(Features.of(changed).users) == set(NOUNS) | counted
+        assert set(Features.of(changed).nouns) == set(NOUNS) | counted
 
 
 def test_sentences() -> None:
