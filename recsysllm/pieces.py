@@ -67,6 +67,12 @@ class PieceCoder:
         """Of an entity: with its leading blank, white space made single, cut after `LONGEST_ENTITY` tokens; never empty."""
         return self.ids(" " + (" ".join(text.split()) or "?"))[:LONGEST_ENTITY]
 
+    def prose(self, text: str, most: int) -> Tokens:
+        """Free text with a leading blank, white space made single, cut after `most` tokens. It is seldom read twice, so it is not
+        kept."""
+        ids = self._tokenizer.encode(" " + " ".join(text.split()), add_special_tokens=False).ids[:most]
+        return Tokens(np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64))
+
     def code(self, pieces: Iterable[Piece]) -> Tokens:
         """All pieces, one after the other."""
         ids: list[int] = []

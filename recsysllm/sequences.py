@@ -94,18 +94,9 @@ class SequenceExamples:
     def _branch(self, made: Builder, anchor: int, before: Tokens, position: int, wanted: int) -> None:
         title, nodes = None, tuple[int, ...]()
         if self._titles and wanted:
-            title, nodes = self._told(wanted)
+            title, nodes = title_target(self.text, self.config, wanted)
         ask: dict[str, int] = {"item": wanted, "position": position} if self._items else {}
         made.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
-
-    def _told(self, row: int) -> tuple[Tokens, tuple[int, ...]]:
-        """The part of a title, with its end, that must be predicted, and its nodes: after the last choice nothing is left."""
-        nodes, words = self.text.nodes(row), [*self.text.titles[row - 1], self.text.end]
-        if self.config.loss == "vocabulary":
-            return _entity(words), (-1,) * len(words)
-        choices = np.flatnonzero(self.text.trie.branching[list(nodes)])
-        stop = int(choices[-1]) + 1 if len(choices) else 0
-        return _entity(words[:stop]), nodes[:stop]
 
     # -- blank -----------------------------------------------------------------------------------------------------------
     def _blank(
@@ -224,6 +215,16 @@ class SequenceExamples:
             if places <= 1 or sizes[found].sum() <= room:
                 return found
             places = max(1, min(places - 1, int(places * room / sizes[found].sum())))
+
+
+def title_target(text: Textualiser, config: RecSysLlmConfig, row: int) -> tuple[Tokens, tuple[int, ...]]:
+    """The part of a title, with its end, that must be predicted, and its nodes: after the last choice nothing is left."""
+    nodes, words = text.nodes(row), [*text.titles[row - 1], text.end]
+    if config.loss == "vocabulary":
+        return _entity(words), (-1,) * len(words)
+    choices = np.flatnonzero(text.trie.branching[list(nodes)])
+    stop = int(choices[-1]) + 1 if len(choices) else 0
+    return _entity(words[:stop]), nodes[:stop]
 
 
 def _entity(words: Sequence[int]) -> Tokens:
