@@ -35,12 +35,16 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     both, the item head ranks."""
     families: tuple[Family, ...] = ("sequential",)
     """What is trained together."""
+    texts_per_user: PositiveInt = 4
+    """Examples of a user in each family of texts, an epoch."""
+    templates: str = ""
+    """A TOML file of further templates (`llmrg.recsysllm.templates`)."""
     levels: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (0.6, 0.2, 0.2)
     """Shares of entity-, sentence- and document-level examples in `blank`; the paper does not say."""
     mask_ratio: float = Field(default=0.3, gt=0.0, le=1.0)
     """Share of a history's items that are masked at the entity level; the paper does not say."""
     draws: PositiveInt = 4
-    """Examples of `blank` drawn for each history, before training, and used in turn."""
+    """Versions drawn of each example of `blank` and of each text, before training, and used in turn."""
     item_attributes: tuple[str, ...] | Literal["all"] = "all"
     """Attributes written after a title in the history; `all` takes those that can be reasons."""
     item_offset: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -12,7 +11,7 @@ import torch
 
 from llmrg.core.contribution import Contribution
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError
-from llmrg.core.records import History, Item, ReasoningGraph, stable_key
+from llmrg.core.records import History, Item, stable_key
 from llmrg.core.settings import load_settings
 from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
@@ -22,23 +21,22 @@ from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatTold
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.training import Epoch, RunOptions
+from llmrg.recsysllm import asking
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.batches import Batch, steps_of
 from llmrg.recsysllm.beam import Beams, beam_search
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
 from llmrg.recsysllm.content import Content
+from llmrg.recsysllm.data_phase import DataPhase
 from llmrg.recsysllm.exact import score_catalogue
 from llmrg.recsysllm.graph_plug import GraphPlug, RandomVectors
-from llmrg.recsysllm.graph_text import graph_pieces
 from llmrg.recsysllm.item_head import ItemHead
 from llmrg.recsysllm.layout import Layout
 from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.net import RecSysNet
 from llmrg.recsysllm.pieces import IntArray
 from llmrg.recsysllm.reading import Reading
-from llmrg.recsysllm.sequences import Prompt, SequenceExamples, Words, no_words
-from llmrg.recsysllm.templates import Template, load_templates
-from llmrg.recsysllm.textualise import Textualiser, user_pieces
+from llmrg.recsysllm.textualise import Textualiser
 from llmrg.recsysllm.training import Examples, Progress, one_thread, train_llm
 
 T = TypeVar("T")
@@ -99,7 +97,7 @@ class RecSysLlm(BaseRecommender):
         self._content = Content.of(data, self.text)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
         self._told = self._graphs(data)
-        self._log_shares = self._words_of.trie.log_shares(self._popularity)
+        self._log_shares = self.words.trie.log_shares(self._popularity)
         with one_thread(self.options.threads):
             self._net = self._make_net(backbone, self._start_weights(rows)).to(device)
             examples = self._examples(data, rows, histories)
@@ -142,7 +140,7 @@ class RecSysLlm(BaseRecommender):
             plug = None
             if self._told is not None:
                 plug = GraphPlug(backbone.size, text, self._told.sizes["text"], self._told.setting)
-            return RecSysNet(backbone, self._words_of.trie, head, plug)
+            return RecSysNet(backbone, self.words.trie, head, plug)
 
     def _start_weights(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         dice = np.random.default_rng(0)
@@ -153,49 +151,23 @@ class RecSysLlm(BaseRecommender):
         return self._content_known.start_weights([rows[user][:position] for user, position in places], answers)
 
     def _examples(self, data: FitData, rows: Sequence[IntArray], histories: Sequence[History]) -> Examples:
-        maker, training, validation = self._maker, list[list[Layout]](), list[Layout]()
-        answers = data.validation_rows()
-        versions = self.config.draws if self.config.layout == "blank" else 1
+        phase, training, validation = self.phase, list[list[Layout]](), list[Layout]()
         if "sequential" in self.config.families:
-            for user, (row, history) in enumerate(zip(rows, histories, strict=True)):
-                dice = np.random.default_rng(user)
-                words = self._words(data.graphs.get(history.user))
-                prompts = [self._prompt(history, self._drawn(dice)) for _ in range(versions)]
-                made = [maker.training(history, row, prompt, words, user, dice) for prompt in prompts]
-                if kept := [layout for layout in made if layout is not None]:
-                    training.append(kept)
-                if answers[user] and len(row):
-                    again = maker.last_question(kept[0], int(answers[user])) if kept else None
-                    prompt = self._prompt(history)
-                    validation.append(again or maker.question(history, row, prompt, words, user, int(answers[user])))
+            training, validation = phase.sequences(data, rows, histories)
+        if phase.families:
+            texts, held_out = phase.texts(data)
+            training, validation = training + texts, validation or held_out
+        if not training and "sequential" not in self.config.families:
+            asked = ",".join(self.config.families)
+            raise ConfigError(
+                f"nothing in {data.dataset.name!r} can be asked for families={asked}: the source must hold ratings or texts"
+            )
         return Examples(training, validation, lambda asked: self._content_of(rows, asked), self._told)
 
     @property
-    def _maker(self) -> SequenceExamples:
-        return SequenceExamples(self._words_of, self.config, self.fitted_net().backbone.stand_ins)
-
-    def _drawn(self, dice: np.random.Generator) -> Template:
-        seen = [one for one in load_templates("sequential") if one.kind == "next" and not one.unseen]
-        return seen[int(dice.integers(len(seen)))]
-
-    def _prompt(self, history: History, template: Template | None = None) -> Prompt:
-        coder = self._words_of.coder
-        template = template or self._asked_template()
-        before, after = template.around("history", {"user": user_pieces(history.attributes)}, coder)
-        start = np.array(coder.start(), dtype=np.int64)
-        return replace(before, ids=np.concatenate([start, before.ids]), entity=np.concatenate([start * 0, before.entity])), after
-
-    def _asked_template(self) -> Template:
-        found = {template.id: template for template in load_templates("sequential")}
-        if self.template not in found:
-            raise ConfigError(f"there is no template {self.template!r}; there are {', '.join(found)}")
-        return found[self.template]
-
-    def _words(self, graph: ReasoningGraph | None) -> Words:
-        if self.config.graph != "words" or graph is None:
-            return no_words
-        coder = self._words_of.coder
-        return lambda position: coder.code(graph_pieces(graph, position))
+    def phase(self) -> DataPhase:
+        """Makes prompts as this model reads them."""
+        return DataPhase(self.words, self.config, self.fitted_net().backbone, self.template)
 
     def _content_of(self, rows: Sequence[IntArray], asked: IntArray) -> np.ndarray:
         return self._content_known.scores([rows[user][:position] for user, position in asked.tolist()])
@@ -235,12 +207,12 @@ class RecSysLlm(BaseRecommender):
         """A question about a history of the first two items, as another server would be given it."""
         rows = np.arange(1, min(3, len(self.items) + 1))
         history = History("", tuple(self.items.ids[row - 1] for row in rows.tolist()))
-        layout = self._maker.question(history, rows, self._prompt(history), no_words, 0)
+        layout = self.phase.question(history, rows, None, 0)
         return {
-            "template": self._asked_template().text,
+            "template": self.phase.wording().text,
             "history": list(history.items),
             "tokens": layout.ids.tolist(),
-            "text": self._words_of.coder.text(layout.ids.tolist()),
+            "text": self.words.coder.text(layout.ids.tolist()),
             "control_tokens": {str(at): int(kind) for at, kind in enumerate(layout.control.tolist()) if kind},
         }
 
@@ -249,7 +221,7 @@ class RecSysLlm(BaseRecommender):
         return self._known(self._net)
 
     @property
-    def _words_of(self) -> Textualiser:
+    def words(self) -> Textualiser:
         return self._known(self._textualiser)
 
     @property
@@ -263,10 +235,7 @@ class RecSysLlm(BaseRecommender):
 
     # -- scores ------------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        net = self.fitted_net()
-        net.eval()
-        net.backbone.training_way(False)
-        told = self._told.of_queries(queries, rows) if self._told is not None else None
+        net, told = self._ready().fitted_net(), self.told_of(queries)
         layouts = self._questions(rows, queries)
         with torch.no_grad(), one_thread(self.options.threads):
             if net.head is None:
@@ -274,11 +243,8 @@ class RecSysLlm(BaseRecommender):
             return self._item_scores(net, layouts, rows, told)
 
     def _questions(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> list[Layout]:
-        maker, found = self._maker, []
-        for number, (row, query) in enumerate(zip(rows, queries, strict=True)):
-            words = self._words(query.graph)
-            found.append(maker.question(query.history, row, self._prompt(query.history), words, number))
-        return found
+        both = zip(rows, queries, strict=True)
+        return [self.phase.question(query.history, row, query.graph, number) for number, (row, query) in enumerate(both)]
 
     def _item_scores(
         self, net: RecSysNet, layouts: Sequence[Layout], rows: Sequence[IntArray], told: ConcatTold | None
@@ -298,24 +264,50 @@ class RecSysLlm(BaseRecommender):
 
     def _title_scores(self, layout: Layout, told: ConcatTold | None) -> np.ndarray:
         reading = Reading(self.fitted_net(), self.config, layout, told)
-        return score_catalogue(reading, self._words_of.trie, self._log_shares, self.config.loss == "trie")
+        return score_catalogue(reading, self.words.trie, self._log_shares, self.config.loss == "trie")
 
     def recommend_titles(self, queries: Sequence[Query], k: int = 10, beams: int = 20) -> list[Beams]:
         """The k likeliest unseen titles of each query by beam search; every one is in the catalogue, always.
 
         Raises: CallerError: not fitted, or k or beams below 1.
         """
-        net, items = self.fitted_net(), self.items
-        net.eval()
-        net.backbone.training_way(False)
-        rows = [items.rows(query.history.items) for query in queries]
-        told = self._told.of_queries(queries, rows) if self._told is not None else None
+        net, told = self._ready().fitted_net(), self.told_of(queries)
+        rows = [self.items.rows(query.history.items) for query in queries]
         found = []
         for row, layout in zip(rows, self._questions(rows, queries), strict=True):
             reading = Reading(net, self.config, layout, told)
             how = {"hidden": set(row.tolist()), "renormalised": self.config.loss == "trie"}
-            found.append(beam_search(reading, self._words_of.trie, self._log_shares, k, beams, **how))  # type: ignore[arg-type]
+            found.append(beam_search(reading, self.words.trie, self._log_shares, k, beams, **how))  # type: ignore[arg-type]
         return found
+
+    # -- answers in words ---------------------------------------------------------------------------------------------------
+    def rate(self, queries: Sequence[Query], items: Sequence[str]) -> np.ndarray:
+        """(Q,) expected stars in [1, 5]; see `llmrg.recsysllm.asking`."""
+        return asking.rate(self._ready(), queries, items)
+
+    def explain_text(self, query: Query, item: str, feature: str = "", stars: float | None = None) -> str:
+        """A sentence as reviewers write them; see `llmrg.recsysllm.asking`."""
+        return asking.explain(self._ready(), query, item, feature, stars)
+
+    def summarise(self, review: str) -> str:
+        """A headline for a review."""
+        return asking.summarise(self._ready(), review)
+
+    def ask(self, question: str, query: Query) -> str:
+        """What the model writes after a user's history and any question."""
+        return asking.ask(self._ready(), question, query)
+
+    def told_of(self, queries: Sequence[Query]) -> ConcatTold | None:
+        """What the graphs of queries tell; None where the model is told of none."""
+        rows = [self.items.rows(query.history.items) for query in queries]
+        return self._told.of_queries(queries, rows) if self._told is not None else None
+
+    def _ready(self) -> Self:
+        """Ready to answer: no dropout, fused attention."""
+        net = self.fitted_net()
+        net.eval()
+        net.backbone.training_way(False)
+        return self
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """The content's part, the graph's (what the score loses without any), and the language model's; they sum to the score."""
