@@ -209,8 +209,8 @@ def plan(tokens_wanted: int) -> None:
     titles = ("set", "tokens a pass", "tokens, 3 seeds", "hours on one core", "hours on one GPU (estimate)")
     print_rows("what all variants need", titles, rows)
     print(
-        f"Counted with {CPU_TOKENS_PER_S} tokens a second on a core (measured), {GPU_TOKENS_PER_S:,} on a data-centre GPU (estimated)."
-        "\nRun with --data amazon-beauty or ml-1m, --tokens of three passes, and --device cuda; 16 GB of GPU memory hold the model."
+        f"Counted with {CPU_TOKENS_PER_S} tokens a second on a core (measured), {GPU_TOKENS_PER_S:,} on a GPU (estimated)."
+        "\nRun with --data amazon-beauty or ml-1m, --tokens of three passes, and --device cuda; 16 GB of its memory hold it."
     )
 
 
