@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from llmrg.builds import Builds
-from llmrg.core.errors import ArtifactError, CallerError, ConfigError, GraphNotFoundError
+from llmrg.core.errors import ArtifactError, CallerError, GraphNotFoundError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
-    from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
+    from llmrg.recommenders.training import Epoch, TrainingConfig
     from llmrg.recsysllm.training import Progress
 
 STORED = "store:"
@@ -190,9 +190,13 @@ class Project(Builds):
         folder.parent.mkdir(parents=True, exist_ok=True)
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
+        made: Recommender
         chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
         if model == LANGUAGE_MODEL:
-            made = self._language_model(how, config, run, step, chosen, settings)
+            from llmrg.recsysllm.making import make_recsysllm
+
+            small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
+            made = make_recsysllm(text, how, run, step, **small, **settings)
         else:
             made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
         made.fit(self.dataset, built, self.themes())
@@ -200,25 +204,6 @@ class Project(Builds):
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
             checkpoint.unlink()
         return made
-
-    def _language_model(
-        self,
-        graphs: GraphOptions | None,
-        config: TrainingConfig | None,
-        run: RunOptions,
-        step: Callable[[Progress], None] | None,
-        unfit: Mapping[str, Any],
-        settings: Mapping[str, Any],
-    ) -> Recommender:
-        """Raises: ConfigError: an option of the small models."""
-        from llmrg.recsysllm.making import make_recsysllm
-        from llmrg.wiring import text_vectors
-
-        if given := [name for name, value in {**unfit, "config": config}.items() if value]:
-            raise ConfigError(
-                f"recsysllm has no {', '.join(given)}; its settings are given by name (epochs=3, learning_rate=1e-3)"
-            )
-        return make_recsysllm(text_vectors(self.settings), graphs, run, step, **settings)
 
     def themes(self) -> Themes:
         """Themes and item profiles that the store holds of this data set."""
@@ -258,27 +243,20 @@ class Project(Builds):
         seeds: Sequence[int] = (0,),
         progress: Callable[[str], None] | None = None,
         *,
-        model: str = "sasrec",
-        graphs: GraphOptions | None = None,
-        config: TrainingConfig | None = None,
-        device: str | None = None,
         keep: bool = False,
-        more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
+        **experiment: Any,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
         Args:
-            model: the base model.
-            graphs: how graphs come in.
-            config: how long and how fast to train; the same for every row.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
-            more: further graphs by name, each a row of its own.
+            experiment: what is compared; see `Project.experiment`.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
         from llmrg.evaluation.experiment import run_experiment
 
-        made = self.experiment(model=model, graphs=graphs, config=config, device=device, more=more)
-        names = {"base": model, "graphs": _model_name(model, made.how, False)}
+        made = self.experiment(**experiment)
+        names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
         trained = (lambda which, recommender: self._keep(names[which], recommender)) if keep else None
         return run_experiment(made, seeds, progress=progress, trained=trained)
 
@@ -290,8 +268,18 @@ class Project(Builds):
         config: TrainingConfig | None = None,
         device: str | None = None,
         more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
+        language_model: Mapping[str, Any] | None = None,
     ) -> Experiment:
-        """What `compare` runs; arguments as there."""
+        """What `compare` runs.
+
+        Args:
+            model: the base model.
+            graphs: how graphs come in.
+            config: how long and how fast to train; the same for every row but a language model's.
+            more: further graphs by name, each a row of its own.
+            language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
+        Raises: GraphNotFoundError: no graph was built.
+        """
         from llmrg.evaluation.experiment import Experiment
         from llmrg.recommenders.making import GraphOptions
         from llmrg.recommenders.training import RunOptions
@@ -303,7 +291,16 @@ class Project(Builds):
         how = graphs or GraphOptions(backend=self.settings.backend)
         options = RunOptions(device=device or self.settings.device)
         return Experiment(
-            self.dataset, built, text_vectors(self.settings), self.themes(), model, how, config, options, more=more or {}
+            self.dataset,
+            built,
+            text_vectors(self.settings),
+            self.themes(),
+            model,
+            how,
+            config,
+            options,
+            more=more or {},
+            language_model=language_model,
         )
 
     def _keep(self, name: str, recommender: Recommender) -> None:
