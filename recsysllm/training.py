@@ -263,9 +263,12 @@ def _versions(examples: Examples) -> int:
 def _accelerator(options: RunOptions) -> Any:
     try:
         from accelerate.accelerator import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
     except ImportError as error:
         raise MissingPackageError("accelerate", "pip install 'llmrg[lm]'") from error
-    return Accelerator(cpu=options.torch_device().type == "cpu")
+    # a step may ask one head nothing on one process, and something on another
+    uneven = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=options.torch_device().type == "cpu", kwargs_handlers=[uneven])
 
 
 @contextmanager
