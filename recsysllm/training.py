@@ -118,7 +118,7 @@ class _Training:
             self.untrained_nll = self.validation_nll()
         while self.examples.training and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
             started, number = time.perf_counter(), state.epoch + 1
-            if config.max_seconds is not None and started - began > config.max_seconds:
+            if config.max_seconds is not None and self._agreed(started - began > config.max_seconds):
                 break
             loss = self._epoch(number)
             nll = self.validation_nll()
@@ -134,6 +134,12 @@ class _Training:
         self.net.load_state_dict(best)
         self.net.eval()
         return epochs
+
+    def _agreed(self, answer: bool) -> bool:
+        """The first process decides for all: their clocks differ, and one alone would wait for ever."""
+        from accelerate.utils import broadcast_object_list
+
+        return bool(broadcast_object_list([answer])[0])
 
     def _read(self) -> None:
         self._train_mode(False)
