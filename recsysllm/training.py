@@ -137,7 +137,7 @@ class _Training:
 
     def _agreed(self, answer: bool) -> bool:
         """The first process decides for all: their clocks differ, and one alone would wait for ever."""
-        from accelerate.utils import broadcast_object_list
+        from accelerate.utils.operations import broadcast_object_list
 
         return bool(broadcast_object_list([answer])[0])
 
@@ -269,7 +269,7 @@ def _versions(examples: Examples) -> int:
 def _accelerator(options: RunOptions) -> Any:
     try:
         from accelerate.accelerator import Accelerator
-        from accelerate.utils import DistributedDataParallelKwargs
+        from accelerate.utils.dataclasses import DistributedDataParallelKwargs
     except ImportError as error:
         raise MissingPackageError("accelerate", "pip install 'llmrg[lm]'") from error
     # a step may ask one head nothing on one process, and something on another
