@@ -41,7 +41,7 @@ def save_artifact(
 ) -> None:
     """Write both files; each appears whole or not at all, the config last."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "model.safetensors", save({name: np.ascontiguousarray(value) for name, value in tensors.items()}))
+    _write(folder / "model.safetensors", save({name: np.asarray(value, order="C") for name, value in tensors.items()}))
     document = {"type": type, "version": VERSION, "config": dict(config), "items": list(items)}
     _write(folder / "config.json", json.dumps(document, ensure_ascii=False, indent=1).encode())
 

@@ -19,7 +19,7 @@ def by_horizon(length: int, places: int, at: Sequence[float | None] = (), seed: 
 
     60 % of the places go to the last 7 days, 30 % to the rest of the last 90 days, 10 % to what is older; where times are
     missing, to the last third of the history, the third before and the first. Places that a horizon cannot fill go to the
-    shortest that has items left. Within a horizon the draw is even; the order stays.
+    shortest that has items left. Within a horizon the draw is even; the order stays. The last item always enters.
     """
     if length <= places:
         return np.arange(length)
@@ -35,7 +35,9 @@ def by_horizon(length: int, places: int, at: Sequence[float | None] = (), seed: 
         spare -= more
     dice = np.random.default_rng(seed)
     chosen = [dice.choice(pool, taken[name], replace=False) for name, pool in pools.items() if taken[name]]
-    return np.sort(np.concatenate(chosen)).astype(np.int64)
+    found = np.sort(np.concatenate(chosen)).astype(np.int64)
+    found[-1] = length - 1
+    return found
 
 
 def _horizons(length: int, at: Sequence[float | None]) -> IntArray:

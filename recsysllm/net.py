@@ -41,8 +41,7 @@ class Losses:
     @property
     def loss(self) -> Tensor:
         """Each head's mean (of titles: a title), added up."""
-        parts = [values.sum() / max(count, 1) for values, count in self.counted() if len(values)]
-        return torch.stack(parts).sum() if parts else self.items.new_zeros(())
+        return torch.stack([values.sum() / max(count, 1) for values, count in self.counted()]).sum()
 
     def counted(self) -> list[tuple[Tensor, int]]:
         return [(self.items, len(self.items)), (self.titles, self.starts), (self.words, len(self.words))]
@@ -87,11 +86,10 @@ class RecSysNet(nn.Module):
         at = states[rows, columns]
         in_trie = batch.node != VOCABULARY
         titles = title_nll(self.backbone, at[_mask(in_trie, at)], batch.node[in_trie], batch.target[in_trie], self.trie)
-        words = at.new_zeros(0, dtype=torch.float32)
+        items = words = at.float().sum(dim=1)[:0]  # a part of the graph, so that a batch without questions has a gradient: 0
         if not in_trie.all():
             wanted = torch.from_numpy(batch.target[~in_trie]).to(states.device)
             words = F.cross_entropy(self.backbone.word_logits(at[_mask(~in_trie, at)]), wanted, reduction="none")
-        items = at.new_zeros(0, dtype=torch.float32)
         known = batch.ask[batch.ask[:, 4] > 0]
         if self.head is not None and len(known) and content is not None:
             scores = self.item_scores(states, known, content)

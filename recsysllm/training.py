@@ -119,7 +119,7 @@ class _Training:
             best_nll = untrained  # an epoch that is no better than the untrained net is not taken
         while self.examples.training and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
             started, number = time.perf_counter(), state.epoch + 1
-            if config.max_seconds is not None and started - began > config.max_seconds:
+            if config.max_seconds is not None and self._agreed(started - began > config.max_seconds):
                 break
             loss = self._epoch(number)
             nll = self.validation_nll()
@@ -135,6 +135,12 @@ class _Training:
         self.net.load_state_dict(best)
         self.net.eval()
         return epochs
+
+    def _agreed(self, answer: bool) -> bool:
+        """The first process decides for all: their clocks differ, and one alone would wait for ever."""
+        from accelerate.utils.operations import broadcast_object_list
+
+        return bool(broadcast_object_list([answer])[0])
 
     def _read(self) -> None:
         self._train_mode(False)
@@ -225,9 +231,12 @@ def _versions(examples: Examples) -> int:
 def _accelerator(options: RunOptions) -> Any:
     try:
         from accelerate.accelerator import Accelerator
+        from accelerate.utils.dataclasses import DistributedDataParallelKwargs
     except ImportError as error:
         raise MissingPackageError("accelerate", "pip install 'llmrg[lm]'") from error
-    return Accelerator(cpu=options.torch_device().type == "cpu")
+    # a step may ask one head nothing on one process, and something on another
+    uneven = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=options.torch_device().type == "cpu", kwargs_handlers=[uneven])
 
 
 @contextmanager

@@ -87,11 +87,12 @@ def tiny(letters: Any) -> Callable[..., LoadedModel]:
 
 @pytest.fixture(scope="session")
 def save_tiny(letters: Any) -> Callable[..., Path]:
-    """Write a random model and its tokenizer to a folder, as `Backbone.load` reads them."""
+    """Write a random model and a tokenizer to a folder, as `Backbone.load` reads them: of letters, or trained on texts."""
 
-    def save(folder: Path, kind: str = "llama", **changes: Any) -> Path:
-        random_model(kind, **changes).save_pretrained(folder)
-        letters.save(str(folder / "tokenizer.json"))
+    def save(folder: Path, kind: str = "llama", texts: Sequence[str] = (), **changes: Any) -> Path:
+        tokenizer = byte_level(texts) if texts else letters
+        random_model(kind, **{"vocab_size": tokenizer.get_vocab_size() + 1, **changes}).save_pretrained(folder)
+        tokenizer.save(str(folder / "tokenizer.json"))
         return folder
 
     return save
@@ -108,21 +109,22 @@ def coder(letters: Any) -> PieceCoder:
     return PieceCoder(letters)
 
 
-@pytest.fixture(scope="session")
-def words() -> Callable[[Sequence[str]], PieceCoder]:
-    """A byte-level tokenizer trained on some texts: frequent words are one token, with their leading blank."""
+def byte_level(texts: Sequence[str]) -> Any:
+    """A byte-level tokenizer trained on some texts: their words are one token each, with the leading blank."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    def make(texts: Sequence[str]) -> PieceCoder:
-        made = Tokenizer(models.BPE())
-        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        made.decoder = decoders.ByteLevel()
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=320, initial_alphabet=alphabet, show_progress=False, min_frequency=1)
-        made.train_from_iterator([*texts, *(f" {text}" for text in texts)], trainer)
-        return PieceCoder(made)
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, show_progress=False, min_frequency=1)
+    made.train_from_iterator([*texts, *(f" {text}" for text in texts)], trainer)
+    return made
 
-    return make
+
+@pytest.fixture(scope="session")
+def words() -> Callable[[Sequence[str]], PieceCoder]:
+    return lambda texts: PieceCoder(byte_level(texts))
 
 
 @pytest.fixture(scope="session")
