@@ -67,8 +67,9 @@ class RecSysNet(nn.Module):
         places = intra.clamp(max=LONGEST_ENTITY + 1)
         known = F.embedding(control, self.control.weight, padding_idx=0) + F.embedding(places, self.intra.weight, padding_idx=0)
         if self.plug is None or told is None or not len(slot):
-            return known
-        return known + slot_additions(self.plug, told, slot, tuple(known.shape))  # type: ignore[arg-type]
+            return known * self.backbone.scale
+        slots = slot_additions(self.plug, told, slot, tuple(known.shape))  # type: ignore[arg-type]
+        return (known + slots) * self.backbone.scale
 
     def states(self, batch: Batch, told: ConcatTold | None = None, below: Tensor | None = None) -> Tensor:
         """(B, L, D). Args: below: what the frozen layers made of the text, where it is known."""
