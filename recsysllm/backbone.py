@@ -67,7 +67,7 @@ class Backbone(nn.Module):
         """Whether several examples may share a row."""
         self._probe()
         self.scale = self._scale()
-        """Size of the states at the cut: what is added there counts in this unit, else steps of the optimizer would not be felt."""
+        """Size of the states at the cut: what is added there counts in this unit, else no step would be felt."""
 
     @classmethod
     def load(
