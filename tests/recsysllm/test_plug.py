@@ -120,6 +120,7 @@ def test_slots_show_what_was_known_at_their_positions(world: World, shake: Calla
     net = shake(world.plugged(told))
     with torch.no_grad():
         added = net.added(batch.control, batch.intra, batch.slot, told) - net.added(batch.control, batch.intra, batch.slot, None)
+        added = added / net.backbone.scale
     moved = added.abs().amax(dim=2) > 1e-6
     slots = (batch.control == Control.REASONED) | (batch.control == Control.IMAGINED)
     assert not moved[~slots].any()
