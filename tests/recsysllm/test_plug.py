@@ -144,8 +144,9 @@ def test_steps_seen_later_change_nothing(world: World, shake: Callable[..., Any]
     told = world.told(early)
     net = shake(world.plugged(told))
     with torch.no_grad():
-        before = net.added(batch.control, batch.intra, batch.slot, told)
-        after = net.added(batch.control, batch.intra, batch.slot, changed)
+        before, after = (
+            net.added(batch.control, batch.intra, batch.slot, known) / net.backbone.scale for known in (told, changed)
+        )
     apart = {position: False for _, _, user, position in batch.slot.tolist() if user == 0}
     for row, column, user, position in batch.slot.tolist():
         same = torch.allclose(before[row, column], after[row, column], atol=1e-6)
