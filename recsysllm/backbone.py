@@ -158,11 +158,12 @@ class Backbone(nn.Module):
 
     @torch.no_grad()
     def _scale(self) -> float:
-        """Root mean square of the states at the cut, the median over a sentence: a first token may be a hundred times larger."""
+        """Root mean square of the states at the cut, 1 at least; the median over a sentence, whose first token may be a hundred
+        times larger."""
         ids = torch.tensor([self.coder.ids(PROBE)], device=self.device)
         sight = torch.ones((1, ids.shape[1], ids.shape[1]), dtype=torch.bool, device=self.device).tril()
         states = self.below(ids, torch.arange(ids.shape[1], device=self.device)[None], sight)[0].float()
-        return float(states.square().mean(dim=1).sqrt().median())
+        return max(1.0, float(states.square().mean(dim=1).sqrt().median()))
 
     def _probe(self) -> None:
         """Three words tell what no config does: whether the two parts are the model, and whether tokens obey the mask.

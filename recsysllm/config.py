@@ -68,7 +68,9 @@ class LlmTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     learning_rate: PositiveFloat = 1e-3
     """Of the adapters. The paper's 1e-5 moves nothing in a few hundred steps."""
     head_rate: PositiveFloat = 3e-3
-    """Of the heads, the tables of positions and the graph's part."""
+    """Of the heads and of the vectors of control tokens and positions."""
+    graph_rate: PositiveFloat = 5e-3
+    """Of the encoders of the graph in the slots, which start at nothing and have few steps."""
     weight_decay: NonNegativeFloat = 0.01
     warm_up: float = Field(default=0.05, ge=0.0, lt=1.0)
     """Share of all steps in which the rate rises; it falls as a cosine afterwards."""

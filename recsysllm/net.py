@@ -125,11 +125,13 @@ class RecSysNet(nn.Module):
                     raise RuntimeError(f"{name!r} has the shape {tuple(found.shape)}, not {tuple(weight.shape)}")
                 weight.copy_(found)
 
-    def groups(self, rate: float, head_rate: float) -> Sequence[dict[str, Any]]:
-        """Weights for the optimizer: adapters, and all else that learns."""
-        adapters = [weight for name, weight in self.learnt().items() if "lora_" in name]
-        others = [weight for name, weight in self.learnt().items() if "lora_" not in name]
-        return [{"params": part, "lr": speed} for part, speed in ((adapters, rate), (others, head_rate)) if part]
+    def groups(self, rate: float, head_rate: float, graph_rate: float) -> Sequence[dict[str, Any]]:
+        """Weights for the optimizer: adapters, heads and tables, the graph's plug."""
+        found: dict[float, list[nn.Parameter]] = {}
+        for name, weight in self.learnt().items():
+            speed = rate if "lora_" in name else graph_rate if name.startswith("plug.") else head_rate
+            found.setdefault(speed, []).append(weight)
+        return [{"params": part, "lr": speed} for speed, part in found.items()]
 
 
 def _mask(chosen: np.ndarray, like: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ class _Training:
         self.told = told or (lambda _: None)
         self.accelerator = _accelerator(options)
         self.optimizer = torch.optim.AdamW(
-            list(net.groups(config.learning_rate, config.head_rate)), weight_decay=config.weight_decay
+            list(net.groups(config.learning_rate, config.head_rate, config.graph_rate)), weight_decay=config.weight_decay
         )
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         first = self.accelerator.is_main_process
