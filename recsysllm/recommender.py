@@ -93,6 +93,7 @@ class RecSysLlm(BaseRecommender):
         device = self.options.torch_device()
         backbone = self._load_backbone(device)
         self._textualiser = self._make_textualiser(list(data.dataset.catalogue), data.dataset.reason_attributes, backbone)
+        self._check_window(backbone)
         self._content = Content.of(data, self.text)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
         self._told = self._graphs(data)
@@ -115,6 +116,15 @@ class RecSysLlm(BaseRecommender):
             )
         if not config.whole_entities and (config.layout != "blank" or config.loss != "vocabulary" or config.head != "titles"):
             raise ConfigError("whole_entities=False is a control of layout='blank' with head='titles' and loss='vocabulary'")
+
+    def _check_window(self, backbone: Backbone) -> None:
+        """Raises: ConfigError: the base model has no room for a question with one item."""
+        longest, asked = self._words_of.longest, sum(map(len, self._prompt(History("", ()))))
+        if backbone.window < (least := 2 * longest + asked + 24):
+            raise ConfigError(
+                f"the model {self.config.model!r} has {backbone.window} positions; these titles, of up to {longest} tokens, need "
+                f"{least}; take another model"
+            )
 
     def _graphs(self, data: FitData) -> ConcatTold | None:
         if self.config.graph not in ("slots", "random"):
@@ -167,7 +177,8 @@ class RecSysLlm(BaseRecommender):
 
     @property
     def _maker(self) -> SequenceExamples:
-        return SequenceExamples(self._words_of, self.config, self._fitted().backbone.stand_ins)
+        backbone = self._fitted().backbone
+        return SequenceExamples(self._words_of, self.config, backbone.stand_ins, backbone.window)
 
     def _drawn(self, dice: np.random.Generator) -> Template:
         seen = [one for one in load_templates("sequential") if one.kind == "next" and not one.unseen]

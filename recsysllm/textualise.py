@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -53,6 +54,11 @@ class Textualiser:
         """An item's title as an entity."""
         ids = np.array(self.titles[row - 1], dtype=np.int64)
         return Tokens(ids, np.ones(len(ids), dtype=np.int64))
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest title, with its end."""
+        return max(map(len, self.titles)) + 1
 
     def history(self, rows: Sequence[int]) -> Tokens:
         """Items of catalogue rows, each ended."""
