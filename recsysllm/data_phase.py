@@ -40,12 +40,21 @@ class DataPhase:
 
     @property
     def _maker(self) -> SequenceExamples:
-        return SequenceExamples(self.text, self.config, self.backbone.stand_ins)
+        return SequenceExamples(self.text, self.config, self.backbone.stand_ins, self.backbone.window)
 
     @property
     def more(self) -> Path | None:
         """A file of further templates."""
         return Path(self.config.templates) if self.config.templates else None
+
+    def check_window(self) -> None:
+        """Raises: ConfigError: the base model has no room for a question with one item."""
+        longest, asked = self.text.longest, sum(map(len, self._prompt(History("", ()), self.wording())))
+        if self.backbone.window < (least := 2 * longest + asked + 24):
+            raise ConfigError(
+                f"the model {self.config.model!r} has {self.backbone.window} positions; titles of up to {longest} tokens need "
+                f"{least}; take another model"
+            )
 
     # -- what comes next ---------------------------------------------------------------------------------------------------
     def question(self, history: History, rows: IntArray, graph: ReasoningGraph | None, user: int, answer: int = 0) -> Layout:

@@ -94,6 +94,7 @@ class RecSysLlm(BaseRecommender):
         device = self.options.torch_device()
         backbone = self._load_backbone(device)
         self._textualiser = self._make_textualiser(list(data.dataset.catalogue), data.dataset.reason_attributes, backbone)
+        DataPhase(self._textualiser, self.config, backbone, self.template).check_window()
         self._content = Content.of(data, self.text)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
         self._told = self._graphs(data)

@@ -35,6 +35,8 @@ class SequenceExamples:
     text: Textualiser
     config: RecSysLlmConfig
     stand_ins: Sequence[int]
+    window: int = 1 << 30
+    """Positions that the model has."""
 
     @property
     def _titles(self) -> bool:
@@ -78,17 +80,18 @@ class SequenceExamples:
         self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, asked: Sequence[int], answer: int = 0
     ) -> Layout:
         before, after = prompt
-        cost = 3 + len(after) + (6 if self._titles and len(asked) > 1 else 0)
-        places = self._places(history, rows, len(before), cost if len(asked) > 1 else 0)
+        told = {position: joined([after, words(position)]) for position in asked}
+        most = max(map(len, told.values()))
+        cost = 3 + most + (6 if self._titles and len(asked) > 1 else 0)
+        places = self._places(history, rows, len(before) + most, cost if len(asked) > 1 else 0)
         made = Builder(self.stand_ins)
-        made.text(before)
-        end_of: dict[int, int] = {}
+        end_of = {0: made.text(before)}
         for place in places.tolist():
-            end_of[place + 1] = made.text(self.text.items[rows[place] - 1])
+            end_of[place + 1] = made.text(self._shown(int(rows[place])))
         for position in asked:
             if position in end_of:
                 wanted = answer if position == len(rows) else int(rows[position])
-                self._branch(made, end_of[position], joined([after, words(position)]), position, wanted)
+                self._branch(made, end_of[position], told[position], position, wanted)
         return made.made(user)
 
     def _branch(self, made: Builder, anchor: int, before: Tokens, position: int, wanted: int) -> None:
@@ -103,7 +106,8 @@ class SequenceExamples:
         self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, dice: np.random.Generator
     ) -> Layout:
         level = LEVELS[int(dice.choice(3, p=_shares(self.config.levels)))]
-        places = self._places(history, rows, len(prompt[0]) + len(prompt[1]), 6)
+        told = max(len(words(position)) for position in range(len(rows)))
+        places = self._places(history, rows, len(prompt[0]) + len(prompt[1]) + told, 6)
         count = len(places)
         if level == "entity":
             number = max(1, round(self.config.mask_ratio * count))
@@ -157,9 +161,9 @@ class SequenceExamples:
 
     def _tail(self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, answer: int) -> Layout:
         """The history, and one [MASK] after it."""
-        places = self._places(history, rows, len(prompt[0]) + len(prompt[1]), 6)
-        tokens, _ = self._line(rows, places, prompt[0])
         told = joined([prompt[1], words(len(rows))])
+        places = self._places(history, rows, len(prompt[0]) + len(told), 6)
+        tokens, _ = self._line(rows, places, prompt[0])
         wanted = self.text.title(answer) if answer else _entity([self.text.end])
         whole = joined([tokens, told, wanted])
         start = len(tokens) + len(told)
@@ -169,7 +173,7 @@ class SequenceExamples:
 
     def _line(self, rows: IntArray, places: IntArray, before: Tokens) -> tuple[Tokens, list[int]]:
         """All items as one text, and where each begins."""
-        parts = [self.text.items[rows[place] - 1] for place in places.tolist()]
+        parts = [self._shown(int(rows[place])) for place in places.tolist()]
         starts = (len(before) + np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]])).astype(int)
         return joined([before, *parts]), starts.tolist()
 
@@ -205,9 +209,12 @@ class SequenceExamples:
 
     # -- what fits --------------------------------------------------------------------------------------------------------
     def _places(self, history: History, rows: IntArray, fixed: int, cost: int) -> IntArray:
-        """Positions of the items that enter, by horizon where not all fit. Args: cost: what each adds to its own tokens."""
-        sizes = np.array([len(self.text.items[row - 1]) + cost for row in rows.tolist()])
-        room = self.config.max_tokens - fixed - 16
+        """Positions of the items that enter, by horizon where not all fit.
+
+        Args: fixed: tokens of the prompt; cost: what an item adds beside its own.
+        """
+        sizes = np.array([len(self._shown(row)) + cost for row in rows.tolist()])
+        room = min(self.config.max_tokens - 16, self.window - self.text.longest - 8) - fixed
         places = min(len(rows), self.config.history_items)
         while True:
             at = history.at[: len(rows)] if len(history.at) >= len(rows) else ()
@@ -215,6 +222,13 @@ class SequenceExamples:
             if places <= 1 or sizes[found].sum() <= room:
                 return found
             places = max(1, min(places - 1, int(places * room / sizes[found].sum())))
+
+    def _shown(self, row: int) -> Tokens:
+        """An item in a history: by its title alone where all that is known of it would fill a quarter of the prompt."""
+        line = self.text.items[row - 1]
+        if 4 * len(line) <= min(self.config.max_tokens, self.window):
+            return line
+        return joined([self.text.title(row), Tokens(np.array([self.text.end]), np.array([0]))])
 
 
 def title_target(text: Textualiser, config: RecSysLlmConfig, row: int) -> tuple[Tokens, tuple[int, ...]]:

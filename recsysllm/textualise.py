@@ -56,6 +56,11 @@ class Textualiser:
         ids = np.array(self.titles[row - 1], dtype=np.int64)
         return Tokens(ids, np.ones(len(ids), dtype=np.int64))
 
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest title, with its end."""
+        return max(map(len, self.titles)) + 1
+
     def history(self, rows: Sequence[int]) -> Tokens:
         """Items of catalogue rows, each ended."""
         return joined([self.items[row - 1] for row in rows])
