@@ -89,6 +89,10 @@ class Question:
     """Slots that it must not have."""
     judge: Judge = field(default_factory=lambda: Chosen())
 
+    @property
+    def writes(self) -> bool:
+        return isinstance(self.judge, Written)
+
     def wordings(self, model: RecSysLlm) -> dict[Wording, Template]:
         """The first seen and the first unseen template; without those that there are none of."""
         known = [one for one in load_templates(self.family, model.phase.more) if one.kind == self.kind]
@@ -220,6 +224,7 @@ def family_table(
     seed: int = 0,
     progress: Progress | None = None,
     *,
+    writing: int = WRITING_USERS,
     split: Split = "test",
 ) -> FamilyTable:
     """Ask a fitted language model about each user's held-out position, in each family that it was trained for.
@@ -231,7 +236,8 @@ def family_table(
     Args:
         recommender: trained for `RecSysLlmConfig.families`; `sequential` counts where titles were trained (`head`).
         graphs: by user; cut at the position as for every recommender.
-        users: drawn by `seed`; None asks all, and lets the model write for `WRITING_USERS` of them at most.
+        users: drawn by `seed`; None asks all.
+        writing: of these, users at most for whom texts are written, which takes longest.
         progress: told after each answer.
     Raises:
         ConfigError: trained for none of the families, or no user at all is asked for.
@@ -239,10 +245,14 @@ def family_table(
         ArtifactError: trained on another catalogue.
         MissingPackageError: texts are compared, and sacrebleu or rouge-score is not installed.
     """
-    if users is not None and users < 1:
-        raise ConfigError(f"users={users} asks nobody; give 1 or more, or None for all")
+    most = len(dataset.histories) if users is None else users
+    if most < 1 or writing < 1:
+        raise ConfigError(f"users={users} and writing={writing} ask nobody; give 1 or more, or None for all users")
     asked, data = _asked(recommender, dataset), TaskData(dataset, recommender.words, recommender.phase.more)
-    cases = {question: _cases(recommender, data, question, users, seed, split) for question in asked}
+    cases = {
+        question: _cases(recommender, data, question, min(most, writing) if question.writes else most, seed, split)
+        for question in asked
+    }
     cases = {question: found for question, found in cases.items() if found}
     if not cases:
         names = ", ".join(question.name for question in asked)
@@ -264,7 +274,7 @@ def family_table(
             template = found[0].example.template
             rows.append(FamilyRow(question.family, question.name, "model", wording, template, len(found), figures))
         rows += [FamilyRow(question.family, question.name, name, "", "", len(one), found) for name, found in compared.items()]
-    return FamilyTable(tuple(rows), _card(recommender, dataset, users, seed, split), recommender.name)
+    return FamilyTable(tuple(rows), _card(recommender, dataset, (most, writing), seed, split), recommender.name)
 
 
 def _asked(model: RecSysLlm, dataset: Dataset) -> list[Question]:
@@ -284,12 +294,10 @@ def _asked(model: RecSysLlm, dataset: Dataset) -> list[Question]:
 
 
 def _cases(
-    model: RecSysLlm, data: TaskData, question: Question, users: int | None, seed: int, split: Split
+    model: RecSysLlm, data: TaskData, question: Question, users: int, seed: int, split: Split
 ) -> dict[Wording, list[Case]]:
     """By wording, the same users, drawn from those of whom each wording can ask something."""
     position_of = test_position if split == "test" else validation_position
-    if users is None and isinstance(question.judge, Written):
-        users = WRITING_USERS
     wordings, histories, found = question.wordings(model), data.dataset.histories, dict[Wording, list[Case]]()
     names = list(histories)
     for number in np.random.default_rng(seed).permutation(len(names)).tolist():
@@ -301,7 +309,7 @@ def _cases(
         if len(both) == len(wordings):
             for name, case in both.items():
                 found.setdefault(name, []).append(case)
-        if users is not None and any(len(cases) == users for cases in found.values()):
+        if any(len(cases) == users for cases in found.values()):
             break
     return found
 
@@ -314,12 +322,12 @@ def _example(
     return next((one for one in made if one.position == position), None)
 
 
-def _card(model: RecSysLlm, dataset: Dataset, users: int | None, seed: int, split: Split) -> dict[str, str]:
-    drawn = f"{users} a question" if users is not None else f"all; texts are written for {WRITING_USERS} at most"
+def _card(model: RecSysLlm, dataset: Dataset, users: tuple[int, int], seed: int, split: Split) -> dict[str, str]:
+    drawn = f"{users[0]:,} users at most, texts written for {min(users):,} at most, drawn by seed {seed}"
     return {
         "data": f"{dataset.name}: {len(dataset.histories):,} users, {len(dataset.catalogue):,} items",
         "model": f"{model.config.model}, trained for {', '.join(model.config.families)}, graph: {model.config.graph}",
-        "asked": f"each user's {split} position once, everything later cut off; users: {drawn}, drawn by seed {seed}",
+        "asked": f"each user's {split} position once, everything later cut off; {drawn}",
         "wording": "seen: the first template of the kind that training drew from; unseen: the first that was held out",
         "stars": "RMSE of the expected value, MAE of the median of the five; baselines: their one figure for both",
         "texts": "the likeliest word each time; BLEU of lower-case words, not smoothed, and ROUGE F1, not stemmed, in percent",

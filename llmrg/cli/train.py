@@ -174,7 +174,7 @@ def evaluate(
     Examples:
       llmrg evaluate --data demo --seeds 5
       llmrg evaluate --model bsarec --fit joint
-      llmrg evaluate --families --data musical-instruments --users 100
+      llmrg evaluate --families --data amazon-musical-instruments --users 100
     """
     from llmrg.cli.families import evaluate_families
     from llmrg.cli.progress import steps
