@@ -96,6 +96,8 @@ def train(
     config = None
     if model != LANGUAGE_MODEL:
         config, chosen = TrainingConfig(**given), settings_of(setting or [])  # type: ignore[arg-type]
+    if taken := sorted(chosen.keys() & {"graphs", "attributes", "objective", "config", "seed", "device", "threads", "step"}):
+        raise ConfigError(f"{taken[0]} is no setting of a model; give it as an option of `llmrg train` (see --help)")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     with project(data, store, home, columns, on_bad_row) as opened:
         with training(model) as (show, step):
