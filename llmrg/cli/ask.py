@@ -56,6 +56,8 @@ def ask(
         if user is not None:
             raise CallerError(f"{forms[0]} asks by itself: leave the question {question!r} out, and name the user alone")
         question, user = None, question
+        if headline is not None and (user is not None or items is not None):
+            raise CallerError("--headline reads the review alone and needs no user; leave the user and --items out")
     elif question is None:
         raise CallerError('ask something, such as `llmrg ask "What do they like?" USER`; or give --rate, --explain or --headline')
     with project(data, store, home, columns, on_bad_row) as opened:

@@ -35,6 +35,8 @@ def evaluate_families(opened: Project, name: str | None, users: int | None, as_j
 
 def print_families(table: FamilyTable) -> None:
     """One table for each set of figures: stars, texts, choices."""
+    from rich.markup import escape
+
     from llmrg.cli.tables import print_rows
 
     groups: dict[tuple[str, ...], list[FamilyRow]] = {}
@@ -44,7 +46,7 @@ def print_families(table: FamilyTable) -> None:
         cells = [(row.question, _who(row), str(row.users), *(f"{row.figures[name]:.3f}" for name in names)) for row in rows]
         print_rows(", ".join(dict.fromkeys(row.family for row in rows)), ("asked", "answered by", "users", *names), cells)
     for label, text in table.card.items():
-        out.print(f"  [dim]{label:>9}[/dim]  {text}", highlight=False)
+        out.print(f"  [dim]{label:>9}[/dim]  {escape(text)}", highlight=False)
 
 
 def _who(row: FamilyRow) -> str:
