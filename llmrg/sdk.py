@@ -147,6 +147,7 @@ class Project(Builds):
     def train(
         self,
         model: str = "sasrec",
+        /,
         *,
         graphs: bool | GraphOptions = True,
         attributes: bool = False,

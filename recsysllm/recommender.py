@@ -236,7 +236,7 @@ class RecSysLlm(BaseRecommender):
 
     # -- scores ------------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        net, told = self._ready().fitted_net(), self.told_of(queries)
+        net, told = self.ready().fitted_net(), self.told_of(queries)
         layouts = self._questions(rows, queries)
         with torch.no_grad(), one_thread(self.options.threads):
             if net.head is None:
@@ -272,7 +272,7 @@ class RecSysLlm(BaseRecommender):
 
         Raises: CallerError: not fitted, or k or beams below 1.
         """
-        net, told = self._ready().fitted_net(), self.told_of(queries)
+        net, told = self.ready().fitted_net(), self.told_of(queries)
         rows = [self.items.rows(query.history.items) for query in queries]
         found = []
         for row, layout in zip(rows, self._questions(rows, queries), strict=True):
@@ -284,26 +284,26 @@ class RecSysLlm(BaseRecommender):
     # -- answers in words ---------------------------------------------------------------------------------------------------
     def rate(self, queries: Sequence[Query], items: Sequence[str]) -> np.ndarray:
         """(Q,) expected stars in [1, 5]; see `llmrg.recsysllm.asking`."""
-        return asking.rate(self._ready(), queries, items)
+        return asking.rate(self.ready(), queries, items)
 
     def explain_text(self, query: Query, item: str, feature: str = "", stars: float | None = None) -> str:
         """A sentence as reviewers write them; see `llmrg.recsysllm.asking`."""
-        return asking.explain(self._ready(), query, item, feature, stars)
+        return asking.explain(self.ready(), query, item, feature, stars)
 
     def summarise(self, review: str) -> str:
         """A headline for a review."""
-        return asking.summarise(self._ready(), review)
+        return asking.summarise(self.ready(), review)
 
     def ask(self, question: str, query: Query) -> str:
         """What the model writes after a user's history and any question."""
-        return asking.ask(self._ready(), question, query)
+        return asking.ask(self.ready(), question, query)
 
     def told_of(self, queries: Sequence[Query]) -> ConcatTold | None:
         """What the graphs of queries tell; None where the model is told of none."""
         rows = [self.items.rows(query.history.items) for query in queries]
         return self._told.of_queries(queries, rows) if self._told is not None else None
 
-    def _ready(self) -> Self:
+    def ready(self) -> Self:
         """Ready to answer: no dropout, fused attention."""
         net = self.fitted_net()
         net.eval()

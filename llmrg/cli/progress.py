@@ -80,6 +80,18 @@ def training(title: str) -> Iterator[tuple[Callable[[Epoch], None], Callable[[Ll
 
 
 @contextmanager
+def answering() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar of answers, fed with what is asked, how many there are and how many there will be."""
+    with bars() as progress:
+        task = progress.add_task("answers", total=None, note="")
+
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, note=what)
+
+        yield show
+
+
+@contextmanager
 def moving() -> Iterator[Callable[[Counted, int, int], None]]:
     """A bar for each kind of thing that is copied, fed by a move."""
     with bars() as progress:

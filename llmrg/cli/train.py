@@ -96,6 +96,8 @@ def train(
     config = None
     if model != LANGUAGE_MODEL:
         config, chosen = TrainingConfig(**given), settings_of(setting or [])  # type: ignore[arg-type]
+    if taken := sorted(chosen.keys() & {"graphs", "attributes", "objective", "config", "seed", "device", "threads", "step"}):
+        raise ConfigError(f"{taken[0]} is no setting of a model; give it as an option of `llmrg train` (see --help)")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     with project(data, store, home, columns, on_bad_row) as opened:
         with training(model) as (show, step):
@@ -154,6 +156,15 @@ def evaluate(
     store: Store = None,
     home: Home = None,
     seeds: Annotated[int, typer.Option(help="Trainings per trained recommender, each with its own seed.", min=1)] = 1,
+    families: Annotated[
+        bool, typer.Option("--families", help="Instead: how a trained recsysllm rates, explains, sums up and chooses.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--recommender", "--with", help="With --families: a trained one [default: the best recsysllm].")
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="With --families: users asked [default: all; 200 where texts are written].")
+    ] = None,
     device: Device = None,
     columns: Columns = None,
     on_bad_row: OnBadRow = "error",
@@ -165,11 +176,19 @@ def evaluate(
     Examples:
       llmrg evaluate --data demo --seeds 5
       llmrg evaluate --model bsarec --fit joint
+      llmrg evaluate --families --data amazon-musical-instruments --users 100
     """
+    from llmrg.cli.families import evaluate_families
     from llmrg.cli.progress import steps
     from llmrg.cli.tables import print_comparison
     from llmrg.core.errors import ConfigError
 
+    if families:
+        with project(data, store, home, columns, on_bad_row) as opened:
+            evaluate_families(opened, name, users, as_json)
+        return
+    if name is not None or users is not None:
+        raise ConfigError("--recommender and --users are for --families; the honest table trains its recommenders anew")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     if how is None:
         raise ConfigError(
