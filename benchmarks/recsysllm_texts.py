@@ -84,6 +84,7 @@ class Bench:
     asked: int
     writing: int
     model: str
+    result: Path
 
     def dataset(self, which: str) -> Dataset:
         found = load_data(SOURCES[which].name, data_dir=self.data)
@@ -207,7 +208,7 @@ def result(bench: Bench) -> None:
         "selection": "the epoch with the lowest validation NLL; test is read once",
     }
     wrote = {"machine": machine(), "protocol": protocol, "missing": missing, "data": found}
-    RESULT.write_text(json.dumps(wrote, indent=1) + "\n", encoding="utf-8")
+    bench.result.write_text(json.dumps(wrote, indent=1) + "\n", encoding="utf-8")
     print("missing:", "; ".join(missing) or "nothing")
 
 
@@ -219,16 +220,22 @@ def main() -> None:
     options.add_argument("--users", type=int, help="users that a training sees [default: by data]")
     options.add_argument("--asked", type=int, default=300, help="users at most asked for stars")
     options.add_argument("--writing", type=int, default=50, help="users at most for whom texts are written")
-    options.add_argument("--seconds", type=float, default=1800, help="start no epoch after so many seconds of a training")
+    options.add_argument(
+        "--seconds",
+        type=float,
+        default=86400,
+        help="start no epoch after so many seconds of a training, as the clock on the wall has it, reading included",
+    )
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--model", default=SETTINGS["model"], help="base model")
+    options.add_argument("--result", type=Path, default=RESULT, help="file of the figures")
     options.add_argument("--table", action="store_true", help="only print and write what has been run")
     chosen = options.parse_args()
     if chosen.data is None:
         options.error("name the folder of the data sets with --data, or in LLMRG_TEST_DATA")
     torch.set_num_threads(chosen.threads)
     chosen.home.mkdir(parents=True, exist_ok=True)
-    how = (chosen.threads, chosen.seconds, chosen.users, chosen.asked, chosen.writing, chosen.model)
+    how = (chosen.threads, chosen.seconds, chosen.users, chosen.asked, chosen.writing, chosen.model, chosen.result)
     bench = Bench(Path(chosen.data), chosen.home, *how)
     for which in chosen.only.split(","):
         for kind in (TRAINED, UNTRAINED):

@@ -50,4 +50,4 @@ def print_families(table: FamilyTable) -> None:
 
 
 def _who(row: FamilyRow) -> str:
-    return f"model, {row.wording} wording ({row.template})" if row.wording else row.by
+    return f"model, {row.wording}: {row.template}" if row.wording else row.by

@@ -134,7 +134,7 @@ def test_the_table_of_families(run: Run) -> None:
     assert rows["stars", "model", "unseen"]["figures"].keys() == {"RMSE", "MAE"}
     assert rows["headline of a review", "most frequent headline", ""]["users"] == 2
     shown = " ".join(run("evaluate", "--families", "--users", "1", "--recommender", "recsysllm").stdout.split())
-    for word in ("rating", "model, seen wording (rating-1)", "user + item means", "ROUGE-L", "test position", "drawn by seed 0"):
+    for word in ("rating", "model, seen: rating-1", "user + item means", "ROUGE-L", "test position", "drawn by seed 0"):
         assert word in shown
     assert "are for --families" in run("evaluate", "--users", "3", fails=ConfigError)
     assert "no language model" in run("evaluate", "--families", "--recommender", "popularity", fails=ConfigError)
