@@ -60,8 +60,8 @@ PAIRS = [
     ("blank, spans cut entities", "blank, loss over the vocabulary"),
     ("blank, loss over the vocabulary", "blank, positions of the paper"),
 ]
-TOKENS = 90_000
-"""Read in training by each variant: about two passes over the histories of the demo."""
+TOKENS = 45_000
+"""Read in training by each variant: about one pass over the histories of the demo."""
 PLANNED = {"demo": (300, 11.0, 5.3), "amazon-beauty": (22_363, 8.9, 22.6), "ml-1m": (6_040, 50.0, 8.5)}
 """Users, items of a training history that enter a prompt, tokens of an item with its end."""
 GPU_TOKENS_PER_S, CPU_TOKENS_PER_S = 60_000, 800

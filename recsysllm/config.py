@@ -33,7 +33,7 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     head: Literal["items", "titles", "both"] = "items"
     """What is trained to rank the catalogue: item vectors against the state, titles written by the language model, or both. With
     both, the item head ranks."""
-    families: tuple[Family, ...] = ("sequential",)
+    families: tuple[Family, ...] = Field(default=("sequential",), min_length=1)
     """What is trained together."""
     texts_per_user: PositiveInt = 4
     """Examples of a user in each family of texts, an epoch."""
