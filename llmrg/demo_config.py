@@ -9,14 +9,6 @@ from llmrg.recommenders.training import TrainingConfig
 DEMO_READERS = 300
 """Readers that graphs are built for (of 300); recommenders are trained and ranked on all of them."""
 DEMO_BUILD = BuildConfig(block_size=6, l_tru=16)
-DEMO_LANGUAGE_MODEL = {
-    "train_layers": 6,
-    "item_attributes": (),
-    "epochs": 3,
-    "learning_rate": 5e-4,
-    "head_rate": 1e-3,
-}
-"""Of `llmrg demo --recsysllm`: what some minutes on a processor allow."""
 DEMO_TRAINING = TrainingConfig(epochs=40, learning_rate=3e-3, patience=6)
 """Faster steps and fewer of them than the default, alike for every row of the table."""
 

@@ -45,15 +45,16 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     """Share of a history's items that are masked at the entity level; the paper does not say."""
     draws: PositiveInt = 4
     """Versions drawn of each example of `blank` and of each text, before training, and used in turn."""
-    item_attributes: tuple[str, ...] | Literal["all"] = "all"
-    """Attributes written after a title in the history; `all` takes those that can be reasons."""
+    item_attributes: tuple[str, ...] | Literal["all"] = ()
+    """Attributes written after a title in the history; `all` takes those that can be reasons. The item head knows all of them
+    anyway; in the history they make prompts two or three times as long."""
     item_offset: bool = False
     """Add a vector of its own to each item's text vector; starts at zero."""
     graph: GraphWay = "none"
     """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words; `random`:
     as `slots`, but the reasons' text vectors are replaced by ones that mean nothing (a control)."""
     lora_rank: PositiveInt = 16
-    train_layers: PositiveInt | None = 10
+    train_layers: PositiveInt | None = 6
     """Last layers that get adapters; what is below is computed once. None adapts all layers."""
     max_tokens: PositiveInt = 512
     """Longest example; a longer history is sampled by horizon."""
@@ -64,10 +65,10 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
 class LlmTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     """How long and how fast."""
 
-    epochs: PositiveInt = 8
-    learning_rate: PositiveFloat = 1e-3
+    epochs: PositiveInt = 3
+    learning_rate: PositiveFloat = 5e-4
     """Of the adapters. The paper's 1e-5 moves nothing in a few hundred steps."""
-    head_rate: PositiveFloat = 3e-3
+    head_rate: PositiveFloat = 1e-3
     """Of the heads and of the vectors of control tokens and positions."""
     graph_rate: PositiveFloat = 5e-3
     """Of the encoders of the graph in the slots, which start at nothing and have few steps."""

@@ -44,7 +44,7 @@ def demo(
     from llmrg.cli.progress import building, steps
     from llmrg.cli.tables import print_comparison, print_costs, print_rows
     from llmrg.data.demo_set import load_demo, load_truth
-    from llmrg.demo_config import DEMO_BUILD, DEMO_LANGUAGE_MODEL, DEMO_READERS, DEMO_TRAINING, demo_readers
+    from llmrg.demo_config import DEMO_BUILD, DEMO_READERS, DEMO_TRAINING, demo_readers
     from llmrg.demo_report import quality_rows, write_demo_report
     from llmrg.sdk import Project
     from llmrg.testing.graph_quality import graph_quality
@@ -59,7 +59,7 @@ def demo(
         quality = graph_quality(project.graphs(), truth, per_item=1)
         control = graph_quality(unverified(project), truth, per_item=1)
         more = {} if mind == "attributes" else {"attributes-mind graph": without_model(project)}
-        llm = DEMO_LANGUAGE_MODEL if recsysllm else None
+        llm: dict[str, object] | None = {} if recsysllm else None
         if recsysllm:
             err.print("RecSysLLM (SmolLM2 135M, Apache-2.0) is trained too: about six minutes more on one core", highlight=False)
         with steps("train and rank", project.experiment(more=more, language_model=llm).trainings(1)) as say:

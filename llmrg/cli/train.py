@@ -63,8 +63,8 @@ def train(
     store: Store = None,
     home: Home = None,
     seed: int = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most [default: 200; recsysllm 8].")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002; recsysllm 0.001].")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most [default: 200; recsysllm 3].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002; recsysllm 0.0005].")] = None,
     device: Device = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses by the size of the catalogue.")] = 0,
     columns: Columns = None,
@@ -81,7 +81,7 @@ def train(
       llmrg train --model sasrec --fusion none --data ml-latest-small
       llmrg train --model duorec --fusion sr_gnn --device auto
       llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
-      llmrg train recsysllm --fusion none --set train_layers=6
+      llmrg train recsysllm --fusion none --set item_attributes=all
     """
     from llmrg.cli.progress import training
     from llmrg.core.errors import ConfigError
