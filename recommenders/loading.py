@@ -22,6 +22,7 @@ TYPES = {
     "best_of": "best_of:BestOf",
     "sequential": "sequential:SequentialRecommender",
     "recsysllm": "llmrg.recsysllm.recommender:RecSysLlm",
+    "recsysllm_themes": "llmrg.recsysllm.theme_fusion:ThemeFusion",
 }
 """Saved type -> module and class, of this room or with its whole path; imported when needed, so that the simple ones load no
 torch."""

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ValidationError
 from llmrg.core.errors import ConfigError
 from llmrg.core.text_vectors import TextVectors
 from llmrg.recommenders.base import BaseRecommender
+from llmrg.recommenders.best_of import BestOf
+from llmrg.recommenders.fusion.themes import ThemesConfig
 from llmrg.recommenders.making import GraphOptions, late_mix
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
 from llmrg.recsysllm.recommender import RecSysLlm
+from llmrg.recsysllm.theme_fusion import ThemeFusion
 from llmrg.recsysllm.training import Progress
 
 
@@ -42,12 +45,27 @@ def make_recsysllm(
     training = {name: settings.pop(name) for name in list(settings) if name in LlmTrainingConfig.model_fields}
     config = _settings(RecSysLlmConfig, settings)
     base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, step=step)
-    return late_mix(base, graphs) if graphs is not None and fusion == "themes" else base
+    return with_themes(base, graphs) if graphs is not None and fusion == "themes" else base
+
+
+def with_themes(base: RecSysLlm, graphs: GraphOptions) -> BaseRecommender:
+    """Reasons beside the item head: weighed late, or theme vectors learnt on top of it; validation chooses."""
+    joint = ThemesConfig(
+        source=graphs.source,
+        views=("graph",) if graphs.use_reasoned else (),
+        use_imagined=graphs.use_imagined,
+        gates=graphs.gates,
+    )
+    ways: dict[str, Any] = {"late": late_mix(base, graphs), "joint": ThemeFusion(base, joint)}
+    chosen = {way: made for way, made in ways.items() if graphs.fit in ("auto", way)}
+    return BestOf(chosen, f"{base.name} + themes")
 
 
 def language_model_of(recommender: Any) -> RecSysLlm:
     """The language model in a recommender, which may be a mix. Raises: ConfigError: there is none."""
-    for part in (recommender, *(recommender.members if isinstance(recommender, Mix) else ())):
+    found = recommender.best if isinstance(recommender, BestOf) else recommender
+    inside = found.members if isinstance(found, Mix) else [found.base] if isinstance(found, ThemeFusion) else []
+    for part in (found, *inside):
         if isinstance(part, RecSysLlm):
             return part
     raise ConfigError(f"the recommender {recommender.name!r} has no language model to ask; train one: `llmrg train recsysllm`")

@@ -78,11 +78,11 @@ class RecSysLlm(BaseRecommender):
         self.text: TextVectors = text if text is not None else HashedVectors()
         self.name = "recsysllm" + ("" if self.config.graph == "none" else f" + {self.config.graph}")
         self.epochs: list[Epoch] = []
-        self._cache_dir, self._step, self._lower = cache_dir, step, lower
+        self._cache_dir, self._step, self.lower = cache_dir, step, lower
         self._net: RecSysNet | None = None
         self._textualiser: Textualiser | None = None
         self._content: Content | None = None
-        self._told: ConcatTold | None = None
+        self.told: ConcatTold | None = None
         self._log_shares = np.zeros(0)
         self._validation_ndcg = 0.0
         self.template = "sequential-1"
@@ -97,13 +97,13 @@ class RecSysLlm(BaseRecommender):
         DataPhase(self._textualiser, self.config, backbone, self.template).check_window()
         self._content = Content.of(data, self.text)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
-        self._told = self._graphs(data)
+        self.told = self._graphs(data)
         self._log_shares = self.words.trie.log_shares(self._popularity)
         with one_thread(self.options.threads):
             self._net = self._make_net(backbone, self._start_weights(rows)).to(device)
             examples = self._examples(data, rows, histories)
             mark = self._mark(data, rows) if self.options.checkpoint else ""
-            self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step, self._lower)
+            self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step, self.lower)
         self._validation_ndcg = self._ndcg(data)
 
     def _check(self, data: FitData) -> None:
@@ -139,8 +139,8 @@ class RecSysLlm(BaseRecommender):
             torch.manual_seed(self.options.seed)
             head = ItemHead(backbone.size, text, weights, config.item_offset) if config.head != "titles" else None
             plug = None
-            if self._told is not None:
-                plug = GraphPlug(backbone.size, text, self._told.sizes["text"], self._told.setting)
+            if self.told is not None:
+                plug = GraphPlug(backbone.size, text, self.told.sizes["text"], self.told.setting)
             return RecSysNet(backbone, self.words.trie, head, plug)
 
     def _start_weights(self, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -163,14 +163,14 @@ class RecSysLlm(BaseRecommender):
             raise ConfigError(
                 f"nothing in {data.dataset.name!r} can be asked for families={asked}: the source must hold ratings or texts"
             )
-        return Examples(training, validation, lambda asked: self._content_of(rows, asked), self._told)
+        return Examples(training, validation, lambda asked: self.content_scores(rows, asked), self.told)
 
     @property
     def phase(self) -> DataPhase:
         """Makes prompts as this model reads them."""
         return DataPhase(self.words, self.config, self.fitted_net().backbone, self.template)
 
-    def _content_of(self, rows: Sequence[IntArray], asked: IntArray) -> np.ndarray:
+    def content_scores(self, rows: Sequence[IntArray], asked: IntArray) -> np.ndarray:
         return self._content_known.scores([rows[user][:position] for user, position in asked.tolist()])
 
     def _ndcg(self, data: FitData) -> float:
@@ -191,7 +191,7 @@ class RecSysLlm(BaseRecommender):
         return float(ndcg(np.concatenate(found)))
 
     def _mark(self, data: FitData, rows: Sequence[np.ndarray]) -> str:
-        told = self._told.fingerprint() if self._told is not None else ""
+        told = self.told.fingerprint() if self.told is not None else ""
         settings = (self.config.model_dump(), self.training.model_dump(exclude={"epochs", "max_seconds"}), self.options.seed)
         answers = data.validation_rows().tobytes()
         words = sorted(data.graphs) if self.config.graph == "words" else ""
@@ -252,13 +252,13 @@ class RecSysLlm(BaseRecommender):
     ) -> np.ndarray:
         scores = np.zeros((len(layouts), len(self.items)), dtype=np.float32)
         lengths = [len(layout) for layout in layouts]
-        if self._lower is not None:
-            self._lower.read(net.backbone, layouts, QUERY_TOKENS)
+        if self.lower is not None:
+            self.lower.read(net.backbone, layouts, QUERY_TOKENS)
         order = sorted(range(len(layouts)), key=lambda n: lengths[n])
         for group in steps_of([[number] for number in order], lengths, QUERY_TOKENS):
             batch = Batch.of(layouts, group, net.backbone.device)
-            content = self._content_of(rows, batch.ask[:, 2:4])
-            below = self._lower.of(net.backbone, batch, layouts) if self._lower is not None else None
+            content = self.content_scores(rows, batch.ask[:, 2:4])
+            below = self.lower.of(net.backbone, batch, layouts) if self.lower is not None else None
             found = net.item_scores(net.states(batch, told, below), batch.ask, content)
             scores[batch.ask[:, 2]] = found.cpu().numpy()
         return scores
@@ -301,7 +301,7 @@ class RecSysLlm(BaseRecommender):
     def told_of(self, queries: Sequence[Query]) -> ConcatTold | None:
         """What the graphs of queries tell; None where the model is told of none."""
         rows = [self.items.rows(query.history.items) for query in queries]
-        return self._told.of_queries(queries, rows) if self._told is not None else None
+        return self.told.of_queries(queries, rows) if self.told is not None else None
 
     def ready(self) -> Self:
         """Ready to answer: no dropout, fused attention."""
@@ -318,7 +318,7 @@ class RecSysLlm(BaseRecommender):
         head, column = self.fitted_net().head, self.items.row(item) - 1
         assert head is not None
         row = self.items.rows(query.history.items)
-        content = head.weights * self._content_of([row], np.array([[0, len(row)]]))[:, 0, column]
+        content = head.weights * self.content_scores([row], np.array([[0, len(row)]]))[:, 0, column]
         parts = [Contribution("base", name, float(value)) for name, value in zip(("text", "attributes"), content, strict=True)]
         if self.config.graph != "none":
             bare = super().contributions(Query(query.history), item)[0].value
@@ -337,8 +337,8 @@ class RecSysLlm(BaseRecommender):
                 [item.title, [list(pair) for pair in item.attributes if pair[0] in self._named]] for item in self.catalogue
             ],
             "attributes": list(self._named),
-            "told": self._told.config() if self._told is not None else {},
-            "text": self._told.text.name if self._told is not None else self.text.name,
+            "told": self.told.config() if self.told is not None else {},
+            "text": self.told.text.name if self.told is not None else self.text.name,
             "encoder": self._content_known.encoder,
             "template": self.template,
             "ndcg": self._validation_ndcg,
@@ -347,7 +347,7 @@ class RecSysLlm(BaseRecommender):
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         net = {f"net.{name}": value.float().cpu().numpy() for name, value in self.fitted_net().state_dict().items()}
-        told = self._told.tensors() if self._told is not None else {}
+        told = self.told.tensors() if self.told is not None else {}
         return {**net, **told, **self._content_known.tensors(), "log_shares": self._log_shares}
 
     @classmethod
@@ -369,7 +369,7 @@ class RecSysLlm(BaseRecommender):
         made._textualiser = made._make_textualiser(items, saved["attributes"], backbone)
         made.catalogue = tuple(items)
         made._content = Content.revived(artifact, saved["encoder"])
-        made._told = made._revived(artifact, text, saved) if made.config.graph in ("slots", "random") else None
+        made.told = made._revived(artifact, text, saved) if made.config.graph in ("slots", "random") else None
         made._log_shares, made.template = artifact.tensor("log_shares"), saved["template"]
         made._validation_ndcg = saved["ndcg"]
         made._net = made._make_net(backbone, np.ones(2)).to(device)
