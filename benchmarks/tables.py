@@ -13,6 +13,7 @@ from typing import Any
 
 import build_tables
 import graph_tables
+import llm_tables
 from table_parts import columns, interval, machine_line
 
 ROOT = Path(__file__).parents[1]
@@ -166,6 +167,8 @@ def figures() -> str:
         "right_reasons": graph_tables.right_reasons,
         "base_models": graph_tables.base_models,
         "paper_ablation": graph_tables.ablation,
+        "recsysllm_demo": llm_tables.demo,
+        "recsysllm_layouts": llm_tables.layouts,
         "theme_speed": graph_tables.theme_speed,
         "movielens": movielens,
         "sasrec_peer": peer,

@@ -44,6 +44,10 @@ class Interaction:
     item: str
     at: float | None = None
     rating: float | None = None
+    headline: str = ""
+    """What the user wrote above a review; "" for none."""
+    text: str = ""
+    """The review itself; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

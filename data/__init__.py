@@ -2,6 +2,7 @@
 
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.data.demo_set import load_demo, load_truth
+from llmrg.data.opinions import Opinion
 from llmrg.data.registry import DatasetSummary, find, get, inspect, known_sets, load_data, terms
 from llmrg.data.successors import Successors
 from llmrg.data.truth import PlantedStep
@@ -11,6 +12,7 @@ __all__ = [
     "Dataset",
     "DatasetSummary",
     "LoadReport",
+    "Opinion",
     "PlantedStep",
     "Successors",
     "find",

@@ -2,7 +2,8 @@
 
 Three forms:
 
-- review records (`reviews_Beauty_5.json.gz`: a JSON object a line); titles from `meta_Beauty.json.gz` beside it, if there is one;
+- review records (`reviews_Beauty_5.json.gz`: a JSON object a line); titles from `meta_Beauty.json.gz` beside it, if there is one.
+  Stars, headline and text of a review are kept as the user's opinion;
 - sequences (`user item item ...` a line, as S3-Rec and P5 use them): no times, no titles;
 - a pair `NAME.sequences.tsv.gz` and `NAME.items.jsonl.gz`.
 """
@@ -24,7 +25,7 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import read_csv
 from llmrg.data.files import open_text
 from llmrg.data.json_lines import read_json_lines
-from llmrg.data.rows import BadRows, OnBadRow, Row, number, required_text, text, time_in_seconds
+from llmrg.data.rows import BadRows, OnBadRow, Row, number, one_line, required_text, text, time_in_seconds
 
 SEQUENCES, ITEMS = ".sequences.tsv", ".items.jsonl"
 REASON_ATTRIBUTES = ("category",)
@@ -95,8 +96,9 @@ def load_amazon_pair(path: Path, *, name: str = "", on_bad_row: OnBadRow = "erro
 
 
 def _review(row: Row) -> Interaction:
-    at = time_in_seconds(row, "unixReviewTime")
-    return Interaction(required_text(row, "reviewerID"), required_text(row, "asin"), at, number(row, "overall"))
+    user, item, at = required_text(row, "reviewerID"), required_text(row, "asin"), time_in_seconds(row, "unixReviewTime")
+    headline, said = (one_line(html.unescape(text(row.values.get(column)))) for column in ("summary", "reviewText"))
+    return Interaction(user, item, at, number(row, "overall"), headline, said)
 
 
 def _meta_beside(path: Path) -> Path | None:

@@ -1,7 +1,7 @@
 """The one way from raw interactions to a data set, shared by all loaders.
 
 Per user: stable sort by time, then only the first of repeated items is kept. Then, if asked, the k-core: users and items
-with fewer than `min_interactions` are taken out until none is left.
+with fewer than `min_interactions` are taken out until none is left. What was said in an interaction goes where it goes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import pairwise
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.core.records import Attributes, History, Interaction, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
+from llmrg.data.opinions import OpinionMaker, Opinions
 
 Events = dict[str, list[Interaction]]
 """user -> interactions."""
@@ -71,10 +72,17 @@ def make_dataset(
         notes=tuple(said),
     )
     attributes = users or {}
-    histories = {user: _history(user, rows, attributes.get(user, ())) for user, rows in events.items()}
+    histories: dict[str, History] = {}
+    opinions: dict[str, Opinions] = {}
+    maker = OpinionMaker()
+    for user in tuple(events):
+        rows = events.pop(user)  # millions of rows are let go one user at a time
+        histories[user] = _history(user, rows, attributes.get(user, ()))
+        if words := maker.of(rows):
+            opinions[user] = words
     carried = {key for item in catalogue for key, _ in item.attributes}
     reasons = tuple(key for key in reason_attributes if key in carried)
-    return Dataset(name, catalogue, histories, report, reasons, reason_phrases)
+    return Dataset(name, catalogue, histories, report, reasons, reason_phrases, opinions)
 
 
 def _cleaned(events: Events, source: str, in_order: bool, min_interactions: int, said: list[str]) -> tuple[Events, int]:

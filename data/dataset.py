@@ -8,6 +8,7 @@ from functools import cached_property
 
 from llmrg.core.errors import UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Item
+from llmrg.data.opinions import Opinions
 
 
 class Catalogue:
@@ -82,6 +83,9 @@ class Dataset:
     """Item attributes whose values can serve as reasons (themes, genres, tags)."""
     reason_phrases: tuple[str, ...] = field(default=(), repr=False)
     """Further short reasons that belong to no attribute of an item (tags of the whole set, say)."""
+    opinions: Mapping[str, Opinions] = field(default_factory=dict, repr=False)
+    """What users said of the items of their histories, position by position; users who said nothing are not in it. To use them
+    for a recommendation, ask `opinions_before`."""
 
     def history(self, user: str) -> History:
         """Raises: UnknownUserError: not in the data."""
@@ -90,6 +94,18 @@ class Dataset:
         except KeyError:
             raise UnknownUserError(user, next(iter(self.histories), "")) from None
 
+    def opinions_before(self, user: str, position: int) -> Opinions:
+        """What the user had said before `position`, cut as `History.before` cuts the items; () for a user who said nothing.
+
+        Raises: UnknownUserError: not in the data.
+        """
+        known = len(self.history(user))
+        return self.opinions.get(user, ())[:known][:position]
+
     def only(self, users: Iterable[str]) -> Dataset:
-        """The same catalogue with some of the users."""
-        return replace(self, histories={user: self.history(user) for user in users})
+        """The same catalogue with some of the users.
+
+        Raises: UnknownUserError: one of them is not in the data.
+        """
+        histories = {user: self.history(user) for user in users}
+        return replace(self, histories=histories, opinions={u: self.opinions[u] for u in histories if u in self.opinions})

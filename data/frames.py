@@ -25,7 +25,8 @@ def load_frames(
     """Read frames: one row an interaction, one row an item, one row a user. The frames are not changed.
 
     Args:
-        columns: role -> column for the roles user, item, time, rating, title; by default common names are tried.
+        columns: role -> column for the roles user, item, time, rating, title, headline, text; by default common names are tried
+            (never for headline and text).
     Raises:
         DataError: not a frame, an empty frame, or a missing column.
         BadRowError: a row cannot be read, and bad rows are not skipped; its line is the 1-based row.

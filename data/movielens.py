@@ -1,7 +1,7 @@
 """MovieLens latest-small, 100K and 1M, in the publisher's own formats: a zip or its unpacked folder.
 
-Every rating is an interaction. Titles stay as they are, `Matrix, The (1999)`; the year is an attribute too. Zip codes are left
-out.
+Every rating is an interaction, and its stars are the user's opinion. Titles stay as they are, `Matrix, The (1999)`; the year is
+an attribute too. Zip codes are left out.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def load_data(
     Args:
         source: `demo`, the name of a known data set, a file or folder, or a pandas or Polars frame of interactions.
         data_dir: where known data sets lie; by default the setting `data_dir`.
-        columns: role -> column for tables, frames and RecBole files; the roles are user, item, time, rating, title.
+        columns: role -> column for tables, frames and RecBole files; the roles are user, item, time, rating, title,
+            headline, text.
         min_interactions: k-core: users and items with fewer interactions are taken out; 1 keeps everything.
         items, users: tables or frames (as `source` is) with a row per item or user, whose columns become attributes.
         name: what to call the data set, also its namespace in the store; by default the known name or the file's.

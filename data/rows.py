@@ -78,6 +78,11 @@ def text(value: Any) -> str:
     return str(value).strip()
 
 
+def one_line(value: Any) -> str:
+    """A value as text with every run of white space as one blank."""
+    return " ".join(text(value).split())
+
+
 def required_text(row: Row, column: str) -> str:
     """Raises: BadRowError: nothing is there."""
     found = text(row.values.get(column))

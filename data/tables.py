@@ -32,7 +32,8 @@ def load_tables(
 
     Args:
         interactions: a file, or a folder with `interactions.*` and, if wanted, `items.*` and `users.*`.
-        columns: role -> column for the roles user, item, time, rating, title; by default common names are tried.
+        columns: role -> column for the roles user, item, time, rating, title, headline, text; by default common names are tried
+            (never for headline and text).
     Raises:
         DataError: a file is missing, empty, of an unknown kind, or lacks a column.
         BadRowError: a row cannot be read, and bad rows are not skipped.

@@ -12,7 +12,7 @@ from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
 from llmrg.data.reason_attributes import reason_attributes
-from llmrg.data.rows import BadRows, Row, check_columns, number, required_text, text, time_in_seconds
+from llmrg.data.rows import BadRows, Row, check_columns, number, one_line, required_text, text, time_in_seconds
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "user": ("user", "user_id", "userid", "reader_id", "reviewerid", "reviewer_id", "customer_id"),
@@ -20,9 +20,13 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "at", "date", "datetime", "unixreviewtime"),
     "rating": ("rating", "overall", "stars", "score"),
     "title": ("title", "name", "item_name", "movie_title", "item_title"),
+    "headline": (),
+    "text": (),
 }
-"""Names that are tried, without regard to case, for a role that `columns` does not name."""
+"""Names that are tried, without regard to case, for a role that `columns` does not name. What users wrote is never guessed."""
 REQUIRED = ("user", "item")
+OPTIONAL = ("time", "rating", "headline", "text")
+"""Further roles of an interaction."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,13 @@ class Roles:
     def interaction(self, table: Table) -> Callable[[Row], Interaction]:
         """How a row of the table becomes an interaction."""
         user, item = (self.need(role, table) for role in REQUIRED)
-        for role in ("time", "rating"):
-            if role in self._said:
-                self.need(role, table)
-        time, rating = self.find("time", table), self.find("rating", table)
+        time, rating, headline, words = (self.need(r, table) if r in self._said else self.find(r, table) for r in OPTIONAL)
 
         def make(row: Row) -> Interaction:
-            at = time_in_seconds(row, time) if time else None
-            return Interaction(required_text(row, user), required_text(row, item), at, number(row, rating) if rating else None)
+            at, stars = time_in_seconds(row, time) if time else None, number(row, rating) if rating else None
+            above = one_line(row.values.get(headline)) if headline else ""
+            said = one_line(row.values.get(words)) if words else ""
+            return Interaction(required_text(row, user), required_text(row, item), at, stars, above, said)
 
         return make
 

@@ -18,7 +18,7 @@ from llmrg.evaluation.controls import plain_sequence, shuffled, shuffled_profile
 from llmrg.evaluation.protocol import ProtocolCard, Visibility
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
-from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
+from llmrg.recommenders.making import GraphOptions, late_mix, make_recommender, with_graphs
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.sequential import SequentialRecommender
 from llmrg.recommenders.training import RunOptions, TrainingConfig
@@ -35,6 +35,7 @@ NAMES = {
     "sasrec": "SASRec", "gru4rec": "GRU4Rec", "bert4rec": "BERT4Rec", "fdsa": "FDSA", "cl4srec": "CL4SRec", "duorec": "DuoRec",
     "bsarec": "BSARec",
 }  # fmt: skip
+LANGUAGE_MODEL = "RecSysLLM"
 
 
 Make = Callable[[int, SequentialRecommender | None], BaseRecommender]
@@ -73,6 +74,10 @@ class Experiment:
     """What the graphs are called in the table."""
     more: Mapping[str, Mapping[str, ReasoningGraph]] = field(default_factory=dict)
     """Further graphs, each a row of its own under its name."""
+    language_model: Mapping[str, Any] | None = None
+    """Settings of a RecSysLLM (`llmrg.recsysllm`), which is two rows more: alone, and with the graphs' themes beside it."""
+    _language_models: dict[int, BaseRecommender] = field(default_factory=dict, repr=False, compare=False)
+    """By seed, once fitted."""
 
     @property
     def base(self) -> str:
@@ -107,7 +112,23 @@ class Experiment:
             found.append(Trial(f"{base} + reasons of wrong items", self._with_graphs, lambda _: self.graphs, self._wrong_items))
         for name, given in self.more.items():
             found.append(Trial(f"{base} + {name}", self._with_graphs, partial(_same, given)))
-        return [*found, Trial(self.ours, self._with_graphs, lambda _: self.graphs)]
+        found.append(Trial(self.ours, self._with_graphs, lambda _: self.graphs))
+        if self.language_model is not None:
+            found += [
+                Trial(LANGUAGE_MODEL, self._language_model),
+                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", self._language_model_with_graphs, lambda _: self.graphs),
+            ]
+        return found
+
+    def _language_model(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+        from llmrg.recsysllm.making import make_recsysllm
+
+        made = make_recsysllm(self.text, None, replace(self.options, seed=seed), **(self.language_model or {}))
+        self._language_models[seed] = made
+        return made
+
+    def _language_model_with_graphs(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+        return late_mix(self._language_models[seed], self.how)
 
     def _simple(self, name: str, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
         return make_recommender(name, self.text)
@@ -198,7 +219,11 @@ def _contrasts(experiment: Experiment) -> list[tuple[str, str]]:
     graphs = [*(f"{experiment.base} + {name}" for name in experiment.more), experiment.ours]
     rivals = ["overlap", "+ attributes", "+ rules", "+ plain", "+ shuffled", "+ reasons of wrong"]
     against = [title for title in experiment.titles() if title not in graphs and any(word in title for word in rivals)]
-    return [(ours, title) for ours in graphs for title in against]
+    found = [(ours, title) for ours in graphs for title in against]
+    if experiment.language_model is not None:
+        alone, with_graphs = LANGUAGE_MODEL, f"{LANGUAGE_MODEL} + {experiment.graph_name}"
+        found += [(with_graphs, alone), (alone, TITLES["rules"]), (alone, TITLES["overlap"])]
+    return found
 
 
 def _visibility(recommender: Any) -> tuple[Visibility, ...]:

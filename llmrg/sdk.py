@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
+    from llmrg.recsysllm.training import Progress
 
 STORED = "store:"
 """`store:NAME` is a data set that is in the store."""
@@ -146,6 +147,7 @@ class Project(Builds):
     def train(
         self,
         model: str = "sasrec",
+        /,
         *,
         graphs: bool | GraphOptions = True,
         attributes: bool = False,
@@ -155,25 +157,28 @@ class Project(Builds):
         device: str | None = None,
         threads: int = 0,
         progress: Callable[[Epoch], None] | None = None,
+        step: Callable[[Progress], None] | None = None,
         **settings: Any,
     ) -> Recommender:
         """Train a recommender on the training parts and keep it in `home`.
 
         Args:
             model: `sasrec`, `gru4rec`, `bert4rec`, `fdsa`, `cl4srec`, `duorec`, `bsarec`, or a simple one that uses no graph:
-                `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`.
+                `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`. `recsysllm` is a language model turned recommender:
+                its `settings` are those of `llmrg.recsysllm.RecSysLlmConfig` and `LlmTrainingConfig`.
             graphs: add the reasoning graphs, and how (`llmrg.recommenders.GraphOptions`); False trains the base model alone.
             attributes: put the catalogue's attributes into the item vectors.
             objective: `next_item`, `last_item` (every prefix for itself: better where histories are short), ...; by default the
                 model's own.
             device: `cpu`, `cuda`, `auto`; by default the one of the settings.
             threads: CPU threads; 0 chooses by the size of the catalogue.
+            step: told after each training step of a language model.
             settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
         Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was
         built.
         """
         from llmrg.recommenders.making import GraphOptions, make_recommender
-        from llmrg.recommenders.names import SIMPLE
+        from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
         from llmrg.wiring import text_vectors
 
@@ -186,8 +191,15 @@ class Project(Builds):
         folder.parent.mkdir(parents=True, exist_ok=True)
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
+        made: Recommender
         chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
-        made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
+        if model == LANGUAGE_MODEL:
+            from llmrg.recsysllm.making import make_recsysllm
+
+            small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
+            made = make_recsysllm(text, how, run, step, **small, **settings)
+        else:
+            made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
         made.fit(self.dataset, built, self.themes())
         self._keep(folder.name, made)
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
@@ -232,27 +244,20 @@ class Project(Builds):
         seeds: Sequence[int] = (0,),
         progress: Callable[[str], None] | None = None,
         *,
-        model: str = "sasrec",
-        graphs: GraphOptions | None = None,
-        config: TrainingConfig | None = None,
-        device: str | None = None,
         keep: bool = False,
-        more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
+        **experiment: Any,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
         Args:
-            model: the base model.
-            graphs: how graphs come in.
-            config: how long and how fast to train; the same for every row.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
-            more: further graphs by name, each a row of its own.
+            experiment: what is compared; see `Project.experiment`.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
         from llmrg.evaluation.experiment import run_experiment
 
-        made = self.experiment(model=model, graphs=graphs, config=config, device=device, more=more)
-        names = {"base": model, "graphs": _model_name(model, made.how, False)}
+        made = self.experiment(**experiment)
+        names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
         trained = (lambda which, recommender: self._keep(names[which], recommender)) if keep else None
         return run_experiment(made, seeds, progress=progress, trained=trained)
 
@@ -264,8 +269,18 @@ class Project(Builds):
         config: TrainingConfig | None = None,
         device: str | None = None,
         more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
+        language_model: Mapping[str, Any] | None = None,
     ) -> Experiment:
-        """What `compare` runs; arguments as there."""
+        """What `compare` runs.
+
+        Args:
+            model: the base model.
+            graphs: how graphs come in.
+            config: how long and how fast to train; the same for every row but a language model's.
+            more: further graphs by name, each a row of its own.
+            language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
+        Raises: GraphNotFoundError: no graph was built.
+        """
         from llmrg.evaluation.experiment import Experiment
         from llmrg.recommenders.making import GraphOptions
         from llmrg.recommenders.training import RunOptions
@@ -277,7 +292,16 @@ class Project(Builds):
         how = graphs or GraphOptions(backend=self.settings.backend)
         options = RunOptions(device=device or self.settings.device)
         return Experiment(
-            self.dataset, built, text_vectors(self.settings), self.themes(), model, how, config, options, more=more or {}
+            self.dataset,
+            built,
+            text_vectors(self.settings),
+            self.themes(),
+            model,
+            how,
+            config,
+            options,
+            more=more or {},
+            language_model=language_model,
         )
 
     def _keep(self, name: str, recommender: Recommender) -> None:

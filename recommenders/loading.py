@@ -21,8 +21,10 @@ TYPES = {
     "imagined": "imagined_scores:ImaginedScores",
     "best_of": "best_of:BestOf",
     "sequential": "sequential:SequentialRecommender",
+    "recsysllm": "llmrg.recsysllm.recommender:RecSysLlm",
 }
-"""Saved type -> module and class in this room; imported when needed, so that the simple ones load no torch."""
+"""Saved type -> module and class, of this room or with its whole path; imported when needed, so that the simple ones load no
+torch."""
 
 
 def load_recommender(folder: Path | str, **options: Any) -> BaseRecommender:
@@ -35,7 +37,9 @@ def load_recommender(folder: Path | str, **options: Any) -> BaseRecommender:
         known = ", ".join(sorted(TYPES))
         raise ArtifactError(f"{folder} holds a recommender of the unknown type {artifact.type!r}; this code knows {known}")
     module, name = TYPES[artifact.type].split(":")
-    kind: type[BaseRecommender] = getattr(importlib.import_module(f"llmrg.recommenders.{module}"), name)
+    kind: type[BaseRecommender] = getattr(
+        importlib.import_module(module if "." in module else f"llmrg.recommenders.{module}"), name
+    )
     return kind._open(artifact, **options)
 
 

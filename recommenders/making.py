@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llmrg.recommenders.theme_events import View
     from llmrg.recommenders.training import RunOptions, TrainingConfig
 
-FusionName = Literal["themes", "concat", "sr_gnn"]
+FusionName = Literal["themes", "concat", "sr_gnn", "slots", "words"]
 Fit = Literal["auto", "late", "joint"]
 JOINT_DROPOUT = 0.7
 """Least dropout of a base model that is trained together with themes: else it memorises the training items, and the loss finds
@@ -31,7 +31,8 @@ class GraphOptions:
     """How graphs come in; each switch is an ablation."""
 
     fusion: FusionName = "themes"
-    """`themes`: reasons as a second space; `concat`: the paper's concatenation with the causal encoder; `sr_gnn`: with SR-GNN."""
+    """`themes`: reasons as a second space; `concat`: the paper's concatenation with the causal encoder; `sr_gnn`: with SR-GNN. Of
+    a language model alone: `slots`, E_rea and E_div added to two tokens of the prompt; `words`, the live reasons as words."""
     fit: Fit = "auto"
     """Of `themes`: `late` weighs theme scores after the base is trained, on items it has not seen; `joint` trains both together;
     `auto` does both and lets validation choose."""
@@ -116,6 +117,10 @@ def with_graphs(
     from llmrg.recommenders.sequential import SequentialRecommender
 
     parts: dict[str, Any] = {"attributes": base.attributes, "text": base.text, "training": base.training, "loss": base.parts.loss}
+    if graphs.fusion in ("slots", "words"):
+        raise ConfigError(
+            f"the fusion {graphs.fusion!r} is for a language model (`--model recsysllm`); take themes, concat or sr_gnn"
+        )
     if graphs.fusion != "themes":
         encoder: Literal["causal", "sr_gnn"] = "causal" if graphs.fusion == "concat" else "sr_gnn"
         used: dict[str, Any] = {

@@ -33,6 +33,7 @@ WORDS = {
     Control.IMAGINED: " perhaps",
 }
 """The word that stands in for each control token: no word is added to the vocabulary."""
+PROBE = "Taken so far, oldest first: one; two; three; next because perhaps:"
 KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 
 
@@ -65,6 +66,8 @@ class Backbone(nn.Module):
         self.packs = True
         """Whether several examples may share a row."""
         self._probe()
+        self.scale = self._scale()
+        """Size of the states at the cut: what is added there counts in this unit, else no step would be felt."""
 
     @classmethod
     def load(
@@ -154,6 +157,14 @@ class Backbone(nn.Module):
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
     @torch.no_grad()
+    def _scale(self) -> float:
+        """Root mean square of the states at the cut, 1 at least; the median over a sentence, whose first token may be a hundred
+        times larger."""
+        ids = torch.tensor([self.coder.ids(PROBE)], device=self.device)
+        sight = torch.ones((1, ids.shape[1], ids.shape[1]), dtype=torch.bool, device=self.device).tril()
+        states = self.below(ids, torch.arange(ids.shape[1], device=self.device)[None], sight)[0].float()
+        return max(1.0, float(states.square().mean(dim=1).sqrt().median()))
+
     def _probe(self) -> None:
         """Three words tell what no config does: whether the two parts are the model, and whether tokens obey the mask.
 

@@ -33,23 +33,28 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     head: Literal["items", "titles", "both"] = "items"
     """What is trained to rank the catalogue: item vectors against the state, titles written by the language model, or both. With
     both, the item head ranks."""
-    families: tuple[Family, ...] = ("sequential",)
+    families: tuple[Family, ...] = Field(default=("sequential",), min_length=1)
     """What is trained together."""
+    texts_per_user: PositiveInt = 4
+    """Examples of a user in each family of texts, an epoch."""
+    templates: str = ""
+    """A TOML file of further templates (`llmrg.recsysllm.templates`)."""
     levels: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (0.6, 0.2, 0.2)
     """Shares of entity-, sentence- and document-level examples in `blank`; the paper does not say."""
     mask_ratio: float = Field(default=0.3, gt=0.0, le=1.0)
     """Share of a history's items that are masked at the entity level; the paper does not say."""
     draws: PositiveInt = 4
-    """Examples of `blank` drawn for each history, before training, and used in turn."""
-    item_attributes: tuple[str, ...] | Literal["all"] = "all"
-    """Attributes written after a title in the history; `all` takes those that can be reasons."""
+    """Versions drawn of each example of `blank` and of each text, before training, and used in turn."""
+    item_attributes: tuple[str, ...] | Literal["all"] = ()
+    """Attributes written after a title in the history; `all` takes those that can be reasons. The item head knows all of them
+    anyway; in the history they make prompts two or three times as long."""
     item_offset: bool = False
     """Add a vector of its own to each item's text vector; starts at zero."""
     graph: GraphWay = "none"
     """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words; `random`:
     as `slots`, but the reasons' text vectors are replaced by ones that mean nothing (a control)."""
     lora_rank: PositiveInt = 16
-    train_layers: PositiveInt | None = 10
+    train_layers: PositiveInt | None = 6
     """Last layers that get adapters; what is below is computed once. None adapts all layers."""
     max_tokens: PositiveInt = 512
     """Longest example; a longer history is sampled by horizon."""
@@ -60,11 +65,13 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
 class LlmTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     """How long and how fast."""
 
-    epochs: PositiveInt = 8
-    learning_rate: PositiveFloat = 1e-3
+    epochs: PositiveInt = 3
+    learning_rate: PositiveFloat = 5e-4
     """Of the adapters. The paper's 1e-5 moves nothing in a few hundred steps."""
-    head_rate: PositiveFloat = 3e-3
-    """Of the heads, the tables of positions and the graph's part."""
+    head_rate: PositiveFloat = 1e-3
+    """Of the heads and of the vectors of control tokens and positions."""
+    graph_rate: PositiveFloat = 5e-3
+    """Of the encoders of the graph in the slots, which start at nothing and have few steps."""
     weight_decay: NonNegativeFloat = 0.01
     warm_up: float = Field(default=0.05, ge=0.0, lt=1.0)
     """Share of all steps in which the rate rises; it falls as a cosine afterwards."""

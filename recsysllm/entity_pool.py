@@ -34,6 +34,14 @@ class EntityPool:
         """The first word of an answer, whose [S] has the position 1."""
         return self._below[0].get(word, 0), 2
 
+    def entities(self, words: Sequence[int]) -> list[int]:
+        """Of a whole answer the number of each word's entity, from 1: a training text with these has the positions that the same
+        text gets while it is written."""
+        found: list[int] = []
+        for number, intra in enumerate(self.positions(words)):
+            found.append(found[-1] + (intra == 1) if number else 1)
+        return found
+
     def positions(self, words: Sequence[int]) -> list[int]:
         """Of a whole answer."""
         found: list[int] = []

@@ -204,7 +204,7 @@ def blank(
     spans: Sequence[Span],
     level: Level,
     positions: Positions,
-    end: int,
+    end: int | None,
     stand_ins: Sequence[int],
     *,
     slots_at: int | None = None,
@@ -220,7 +220,7 @@ def blank(
 
     Args:
         spans: not overlapping.
-        end: the token that ends each span.
+        end: the token that ends each span; None ends them without one.
         slots_at: index of `tokens` before which the two graph slots stand; None leaves them out.
         answered: False leaves part B with its [S] alone, as inference begins.
     Raises: CallerError: a span is empty, overlaps another, or cuts an entity.
@@ -242,10 +242,8 @@ def blank(
         if span.position or span.item:
             made.ask(start, span.position, span.item)
         if answered:
-            nodes = span.nodes or [VOCABULARY] * (span.stop - span.start + 1)
-            made.answer(
-                [*tokens.ids[span.start : span.stop].tolist(), end], tokens.entity[span.start : span.stop], nodes, positions
-            )
+            words = [*tokens.ids[span.start : span.stop].tolist(), *([] if end is None else [end])]
+            made.answer(words, tokens.entity[span.start : span.stop], span.nodes or [VOCABULARY] * len(words), positions)
     return made.made(user)
 
 

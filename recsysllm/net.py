@@ -67,8 +67,9 @@ class RecSysNet(nn.Module):
         places = intra.clamp(max=LONGEST_ENTITY + 1)
         known = F.embedding(control, self.control.weight, padding_idx=0) + F.embedding(places, self.intra.weight, padding_idx=0)
         if self.plug is None or told is None or not len(slot):
-            return known
-        return known + slot_additions(self.plug, told, slot, tuple(known.shape))  # type: ignore[arg-type]
+            return known * self.backbone.scale
+        slots = slot_additions(self.plug, told, slot, tuple(known.shape))  # type: ignore[arg-type]
+        return (known + slots) * self.backbone.scale
 
     def states(self, batch: Batch, told: ConcatTold | None = None, below: Tensor | None = None) -> Tensor:
         """(B, L, D). Args: below: what the frozen layers made of the text, where it is known."""
@@ -119,15 +120,18 @@ class RecSysNet(nn.Module):
             raise RuntimeError(f"{len(differing)} weights are missing or unknown, such as {differing[0]!r}")
         with torch.no_grad():
             for name, weight in mine.items():
-                if weight.shape != state[name].shape:
-                    raise RuntimeError(f"{name!r} has the shape {tuple(state[name].shape)}, not {tuple(weight.shape)}")
-                weight.copy_(state[name])
+                found = state[name].reshape(()) if weight.dim() == 0 and state[name].numel() == 1 else state[name]
+                if weight.shape != found.shape:  # files hold single numbers as arrays of one
+                    raise RuntimeError(f"{name!r} has the shape {tuple(found.shape)}, not {tuple(weight.shape)}")
+                weight.copy_(found)
 
-    def groups(self, rate: float, head_rate: float) -> Sequence[dict[str, Any]]:
-        """Weights for the optimizer: adapters, and all else that learns."""
-        adapters = [weight for name, weight in self.learnt().items() if "lora_" in name]
-        others = [weight for name, weight in self.learnt().items() if "lora_" not in name]
-        return [{"params": part, "lr": speed} for part, speed in ((adapters, rate), (others, head_rate)) if part]
+    def groups(self, rate: float, head_rate: float, graph_rate: float) -> Sequence[dict[str, Any]]:
+        """Weights for the optimizer: adapters, heads and tables, the graph's plug."""
+        found: dict[float, list[nn.Parameter]] = {}
+        for name, weight in self.learnt().items():
+            speed = rate if "lora_" in name else graph_rate if name.startswith("plug.") else head_rate
+            found.setdefault(speed, []).append(weight)
+        return [{"params": part, "lr": speed} for speed, part in found.items()]
 
 
 def _mask(chosen: np.ndarray, like: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,12 @@ class PieceCoder:
         """Of an entity: with its leading blank, white space made single, cut after `LONGEST_ENTITY` tokens; never empty."""
         return self.ids(" " + (" ".join(text.split()) or "?"))[:LONGEST_ENTITY]
 
+    def prose(self, text: str, most: int) -> Tokens:
+        """Free text with a leading blank, white space made single, cut after `most` tokens. It is seldom read twice, so it is not
+        kept."""
+        ids = self._tokenizer.encode(" " + " ".join(text.split()), add_special_tokens=False).ids[:most]
+        return Tokens(np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64))
+
     def code(self, pieces: Iterable[Piece]) -> Tokens:
         """All pieces, one after the other."""
         ids: list[int] = []
@@ -81,6 +88,10 @@ class PieceCoder:
     def text(self, ids: Sequence[int]) -> str:
         found: str = self._tokenizer.decode(list(map(int, ids)))
         return found
+
+    def save(self, path: Path) -> None:
+        """Write the tokenizer as it was read."""
+        self._tokenizer.save(str(path))
 
     def start(self) -> tuple[int, ...]:
         """What the tokenizer puts before every text."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -12,7 +11,7 @@ import torch
 
 from llmrg.core.contribution import Contribution
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError
-from llmrg.core.records import History, Item, ReasoningGraph, stable_key
+from llmrg.core.records import History, Item, stable_key
 from llmrg.core.settings import load_settings
 from llmrg.core.text_vectors import TextVectors
 from llmrg.data.dataset import Dataset
@@ -22,22 +21,22 @@ from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatTold
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.training import Epoch, RunOptions
+from llmrg.recsysllm import asking
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.batches import Batch, steps_of
 from llmrg.recsysllm.beam import Beams, beam_search
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
 from llmrg.recsysllm.content import Content
+from llmrg.recsysllm.data_phase import DataPhase
 from llmrg.recsysllm.exact import score_catalogue
 from llmrg.recsysllm.graph_plug import GraphPlug, RandomVectors
-from llmrg.recsysllm.graph_text import graph_pieces
 from llmrg.recsysllm.item_head import ItemHead
 from llmrg.recsysllm.layout import Layout
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.net import RecSysNet
 from llmrg.recsysllm.pieces import IntArray
 from llmrg.recsysllm.reading import Reading
-from llmrg.recsysllm.sequences import Prompt, SequenceExamples, Words, no_words
-from llmrg.recsysllm.templates import Template, load_templates
-from llmrg.recsysllm.textualise import Textualiser, user_pieces
+from llmrg.recsysllm.textualise import Textualiser
 from llmrg.recsysllm.training import Examples, Progress, one_thread, train_llm
 
 T = TypeVar("T")
@@ -61,11 +60,13 @@ class RecSysLlm(BaseRecommender):
         options: RunOptions | None = None,
         *,
         cache_dir: Path | None = None,
+        lower: LowerStates | None = None,
         step: Callable[[Progress], None] | None = None,
     ) -> None:
         """Args:
         text: turns items (and reasons, where a graph is used) into vectors; hashed letters where it is left out.
         cache_dir: where packaged models are unpacked; by default that of the settings.
+        lower: texts read before by the same base model, and to be kept for later; without it they are kept for one training.
         step: told after each training step.
         """
         super().__init__()
@@ -77,7 +78,7 @@ class RecSysLlm(BaseRecommender):
         self.text: TextVectors = text if text is not None else HashedVectors()
         self.name = "recsysllm" + ("" if self.config.graph == "none" else f" + {self.config.graph}")
         self.epochs: list[Epoch] = []
-        self._cache_dir, self._step = cache_dir, step
+        self._cache_dir, self._step, self._lower = cache_dir, step, lower
         self._net: RecSysNet | None = None
         self._textualiser: Textualiser | None = None
         self._content: Content | None = None
@@ -93,16 +94,16 @@ class RecSysLlm(BaseRecommender):
         device = self.options.torch_device()
         backbone = self._load_backbone(device)
         self._textualiser = self._make_textualiser(list(data.dataset.catalogue), data.dataset.reason_attributes, backbone)
-        self._check_window(backbone)
+        DataPhase(self._textualiser, self.config, backbone, self.template).check_window()
         self._content = Content.of(data, self.text)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
         self._told = self._graphs(data)
-        self._log_shares = self._words_of.trie.log_shares(self._popularity)
+        self._log_shares = self.words.trie.log_shares(self._popularity)
         with one_thread(self.options.threads):
             self._net = self._make_net(backbone, self._start_weights(rows)).to(device)
             examples = self._examples(data, rows, histories)
             mark = self._mark(data, rows) if self.options.checkpoint else ""
-            self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step)
+            self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step, self._lower)
         self._validation_ndcg = self._ndcg(data)
 
     def _check(self, data: FitData) -> None:
@@ -116,15 +117,6 @@ class RecSysLlm(BaseRecommender):
             )
         if not config.whole_entities and (config.layout != "blank" or config.loss != "vocabulary" or config.head != "titles"):
             raise ConfigError("whole_entities=False is a control of layout='blank' with head='titles' and loss='vocabulary'")
-
-    def _check_window(self, backbone: Backbone) -> None:
-        """Raises: ConfigError: the base model has no room for a question with one item."""
-        longest, asked = self._words_of.longest, sum(map(len, self._prompt(History("", ()))))
-        if backbone.window < (least := 2 * longest + asked + 24):
-            raise ConfigError(
-                f"the model {self.config.model!r} has {backbone.window} positions; these titles, of up to {longest} tokens, need "
-                f"{least}; take another model"
-            )
 
     def _graphs(self, data: FitData) -> ConcatTold | None:
         if self.config.graph not in ("slots", "random"):
@@ -149,7 +141,7 @@ class RecSysLlm(BaseRecommender):
             plug = None
             if self._told is not None:
                 plug = GraphPlug(backbone.size, text, self._told.sizes["text"], self._told.setting)
-            return RecSysNet(backbone, self._words_of.trie, head, plug)
+            return RecSysNet(backbone, self.words.trie, head, plug)
 
     def _start_weights(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         dice = np.random.default_rng(0)
@@ -160,48 +152,23 @@ class RecSysLlm(BaseRecommender):
         return self._content_known.start_weights([rows[user][:position] for user, position in places], answers)
 
     def _examples(self, data: FitData, rows: Sequence[IntArray], histories: Sequence[History]) -> Examples:
-        maker, training, validation = self._maker, list[list[Layout]](), list[Layout]()
-        answers = data.validation_rows()
-        versions = self.config.draws if self.config.layout == "blank" else 1
+        phase, training, validation = self.phase, list[list[Layout]](), list[Layout]()
         if "sequential" in self.config.families:
-            for user, (row, history) in enumerate(zip(rows, histories, strict=True)):
-                dice = np.random.default_rng((self.options.seed, user))
-                words = self._words(data.graphs.get(history.user))
-                prompts = [self._prompt(history, self._drawn(dice)) for _ in range(versions)]
-                made = [maker.training(history, row, prompt, words, user, dice) for prompt in prompts]
-                if kept := [layout for layout in made if layout is not None]:
-                    training.append(kept)
-                if answers[user] and len(row):
-                    validation.append(maker.question(history, row, self._prompt(history), words, user, int(answers[user])))
+            training, validation = phase.sequences(data, rows, histories)
+        if phase.families:
+            texts, held_out = phase.texts(data)
+            training, validation = training + texts, validation or held_out
+        if not training and "sequential" not in self.config.families:
+            asked = ",".join(self.config.families)
+            raise ConfigError(
+                f"nothing in {data.dataset.name!r} can be asked for families={asked}: the source must hold ratings or texts"
+            )
         return Examples(training, validation, lambda asked: self._content_of(rows, asked), self._told)
 
     @property
-    def _maker(self) -> SequenceExamples:
-        backbone = self._fitted().backbone
-        return SequenceExamples(self._words_of, self.config, backbone.stand_ins, backbone.window)
-
-    def _drawn(self, dice: np.random.Generator) -> Template:
-        seen = [one for one in load_templates("sequential") if one.kind == "next" and not one.unseen]
-        return seen[int(dice.integers(len(seen)))]
-
-    def _prompt(self, history: History, template: Template | None = None) -> Prompt:
-        coder = self._words_of.coder
-        template = template or self._asked_template()
-        before, after = template.around("history", {"user": user_pieces(history.attributes)}, coder)
-        start = np.array(coder.start(), dtype=np.int64)
-        return replace(before, ids=np.concatenate([start, before.ids]), entity=np.concatenate([start * 0, before.entity])), after
-
-    def _asked_template(self) -> Template:
-        found = {template.id: template for template in load_templates("sequential")}
-        if self.template not in found:
-            raise ConfigError(f"there is no template {self.template!r}; there are {', '.join(found)}")
-        return found[self.template]
-
-    def _words(self, graph: ReasoningGraph | None) -> Words:
-        if self.config.graph != "words" or graph is None:
-            return no_words
-        coder = self._words_of.coder
-        return lambda position: coder.code(graph_pieces(graph, position))
+    def phase(self) -> DataPhase:
+        """Makes prompts as this model reads them."""
+        return DataPhase(self.words, self.config, self.fitted_net().backbone, self.template)
 
     def _content_of(self, rows: Sequence[IntArray], asked: IntArray) -> np.ndarray:
         return self._content_known.scores([rows[user][:position] for user, position in asked.tolist()])
@@ -229,7 +196,7 @@ class RecSysLlm(BaseRecommender):
         answers = data.validation_rows().tobytes()
         words = sorted(data.graphs) if self.config.graph == "words" else ""
         return stable_key(
-            *settings, self._fitted().backbone.weights, data.items.ids, [r.tobytes() for r in rows], answers, told, words
+            *settings, self.fitted_net().backbone.weights, data.items.ids, [r.tobytes() for r in rows], answers, told, words
         )
 
     @property
@@ -237,11 +204,25 @@ class RecSysLlm(BaseRecommender):
         """NDCG@10 on validation items; 0 where no history is long enough."""
         return self._validation_ndcg
 
-    def _fitted(self) -> RecSysNet:
+    def example_prompt(self) -> dict[str, Any]:
+        """A question about a history of the first two items, as another server would be given it."""
+        rows = np.arange(1, min(3, len(self.items) + 1))
+        history = History("", tuple(self.items.ids[row - 1] for row in rows.tolist()))
+        layout = self.phase.question(history, rows, None, 0)
+        return {
+            "template": self.phase.wording().text,
+            "history": list(history.items),
+            "tokens": layout.ids.tolist(),
+            "text": self.words.coder.text(layout.ids.tolist()),
+            "control_tokens": {str(at): int(kind) for at, kind in enumerate(layout.control.tolist()) if kind},
+        }
+
+    def fitted_net(self) -> RecSysNet:
+        """Raises: CallerError: not fitted yet."""
         return self._known(self._net)
 
     @property
-    def _words_of(self) -> Textualiser:
+    def words(self) -> Textualiser:
         return self._known(self._textualiser)
 
     @property
@@ -255,10 +236,7 @@ class RecSysLlm(BaseRecommender):
 
     # -- scores ------------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        net = self._fitted()
-        net.eval()
-        net.backbone.training_way(False)
-        told = self._told.of_queries(queries, rows) if self._told is not None else None
+        net, told = self.ready().fitted_net(), self.told_of(queries)
         layouts = self._questions(rows, queries)
         with torch.no_grad(), one_thread(self.options.threads):
             if net.head is None:
@@ -266,52 +244,78 @@ class RecSysLlm(BaseRecommender):
             return self._item_scores(net, layouts, rows, told)
 
     def _questions(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> list[Layout]:
-        maker, found = self._maker, []
-        for number, (row, query) in enumerate(zip(rows, queries, strict=True)):
-            words = self._words(query.graph)
-            found.append(maker.question(query.history, row, self._prompt(query.history), words, number))
-        return found
+        both = zip(rows, queries, strict=True)
+        return [self.phase.question(query.history, row, query.graph, number) for number, (row, query) in enumerate(both)]
 
     def _item_scores(
         self, net: RecSysNet, layouts: Sequence[Layout], rows: Sequence[IntArray], told: ConcatTold | None
     ) -> np.ndarray:
         scores = np.zeros((len(layouts), len(self.items)), dtype=np.float32)
         lengths = [len(layout) for layout in layouts]
+        if self._lower is not None:
+            self._lower.read(net.backbone, layouts, QUERY_TOKENS)
         order = sorted(range(len(layouts)), key=lambda n: lengths[n])
         for group in steps_of([[number] for number in order], lengths, QUERY_TOKENS):
             batch = Batch.of(layouts, group, net.backbone.device)
             content = self._content_of(rows, batch.ask[:, 2:4])
-            found = net.item_scores(net.states(batch, told), batch.ask, content)
+            below = self._lower.of(net.backbone, batch, layouts) if self._lower is not None else None
+            found = net.item_scores(net.states(batch, told, below), batch.ask, content)
             scores[batch.ask[:, 2]] = found.cpu().numpy()
         return scores
 
     def _title_scores(self, layout: Layout, told: ConcatTold | None) -> np.ndarray:
-        reading = Reading(self._fitted(), self.config, layout, told)
-        return score_catalogue(reading, self._words_of.trie, self._log_shares, self.config.loss == "trie")
+        reading = Reading(self.fitted_net(), self.config, layout, told)
+        return score_catalogue(reading, self.words.trie, self._log_shares, self.config.loss == "trie")
 
     def recommend_titles(self, queries: Sequence[Query], k: int = 10, beams: int = 20) -> list[Beams]:
         """The k likeliest unseen titles of each query by beam search; every one is in the catalogue, always.
 
         Raises: CallerError: not fitted, or k or beams below 1.
         """
-        net, items = self._fitted(), self.items
-        net.eval()
-        net.backbone.training_way(False)
-        rows = [items.rows(query.history.items) for query in queries]
-        told = self._told.of_queries(queries, rows) if self._told is not None else None
+        net, told = self.ready().fitted_net(), self.told_of(queries)
+        rows = [self.items.rows(query.history.items) for query in queries]
         found = []
         for row, layout in zip(rows, self._questions(rows, queries), strict=True):
             reading = Reading(net, self.config, layout, told)
             how = {"hidden": set(row.tolist()), "renormalised": self.config.loss == "trie"}
-            found.append(beam_search(reading, self._words_of.trie, self._log_shares, k, beams, **how))  # type: ignore[arg-type]
+            found.append(beam_search(reading, self.words.trie, self._log_shares, k, beams, **how))  # type: ignore[arg-type]
         return found
+
+    # -- answers in words ---------------------------------------------------------------------------------------------------
+    def rate(self, queries: Sequence[Query], items: Sequence[str]) -> np.ndarray:
+        """(Q,) expected stars in [1, 5]; see `llmrg.recsysllm.asking`."""
+        return asking.rate(self.ready(), queries, items)
+
+    def explain_text(self, query: Query, item: str, feature: str = "", stars: float | None = None) -> str:
+        """A sentence as reviewers write them; see `llmrg.recsysllm.asking`."""
+        return asking.explain(self.ready(), query, item, feature, stars)
+
+    def summarise(self, review: str) -> str:
+        """A headline for a review."""
+        return asking.summarise(self.ready(), review)
+
+    def ask(self, question: str, query: Query) -> str:
+        """What the model writes after a user's history and any question."""
+        return asking.ask(self.ready(), question, query)
+
+    def told_of(self, queries: Sequence[Query]) -> ConcatTold | None:
+        """What the graphs of queries tell; None where the model is told of none."""
+        rows = [self.items.rows(query.history.items) for query in queries]
+        return self._told.of_queries(queries, rows) if self._told is not None else None
+
+    def ready(self) -> Self:
+        """Ready to answer: no dropout, fused attention."""
+        net = self.fitted_net()
+        net.eval()
+        net.backbone.training_way(False)
+        return self
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """The content's part, the graph's (what the score loses without any), and the language model's; they sum to the score."""
         whole = super().contributions(query, item)
-        if not len(query.history) or self._fitted().head is None:
+        if not len(query.history) or self.fitted_net().head is None:
             return whole
-        head, column = self._fitted().head, self.items.row(item) - 1
+        head, column = self.fitted_net().head, self.items.row(item) - 1
         assert head is not None
         row = self.items.rows(query.history.items)
         content = head.weights * self._content_of([row], np.array([[0, len(row)]]))[:, 0, column]
@@ -324,13 +328,13 @@ class RecSysLlm(BaseRecommender):
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:
-        net = self._fitted()
+        net = self.fitted_net()
         return {
             "settings": self.config.model_dump(mode="json"),
             "base_model": net.backbone.name,
             "weights_key": net.backbone.weights,
             "catalogue": [
-                [item.title, [list(pair) for pair in item.attributes if pair[0] in self._named]] for item in self._catalogue
+                [item.title, [list(pair) for pair in item.attributes if pair[0] in self._named]] for item in self.catalogue
             ],
             "attributes": list(self._named),
             "told": self._told.config() if self._told is not None else {},
@@ -342,7 +346,7 @@ class RecSysLlm(BaseRecommender):
         }
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
-        net = {f"net.{name}": value.float().cpu().numpy() for name, value in self._fitted().state_dict().items()}
+        net = {f"net.{name}": value.float().cpu().numpy() for name, value in self.fitted_net().state_dict().items()}
         told = self._told.tensors() if self._told is not None else {}
         return {**net, **told, **self._content_known.tensors(), "log_shares": self._log_shares}
 
@@ -363,7 +367,7 @@ class RecSysLlm(BaseRecommender):
             for id, (title, pairs) in zip(artifact.items, saved["catalogue"], strict=True)
         ]
         made._textualiser = made._make_textualiser(items, saved["attributes"], backbone)
-        made._catalogue = tuple(items)
+        made.catalogue = tuple(items)
         made._content = Content.revived(artifact, saved["encoder"])
         made._told = made._revived(artifact, text, saved) if made.config.graph in ("slots", "random") else None
         made._log_shares, made.template = artifact.tensor("log_shares"), saved["template"]
@@ -390,5 +394,5 @@ class RecSysLlm(BaseRecommender):
             MissingPackageError, ModelFileError: the base model is not there.
             ResourceError: out of memory.
         """
-        self._catalogue: tuple[Item, ...] = tuple(dataset.catalogue)
+        self.catalogue: tuple[Item, ...] = tuple(dataset.catalogue)
         super().fit(dataset, graphs, themes)

@@ -49,11 +49,14 @@ class SequenceExamples:
     def training(
         self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, dice: np.random.Generator
     ) -> Layout | None:
-        """One example of a training part; None where it has nothing to ask."""
+        """One example of a training part; None where it has nothing to ask.
+
+        Causal and for the item head, it has a branch at the end too, whose answer training does not know (`last_question`).
+        """
         if len(rows) < 2:
             return None
         if self.config.layout == "causal":
-            made = self._causal(history, rows, prompt, words, user, range(1, len(rows)))
+            made = self._causal(history, rows, prompt, words, user, range(1, len(rows) + (not self._titles)))
         else:
             made = self._blank(history, rows, prompt, words, user, dice)
         return made if len(made.ask) or (made.target != NOTHING).any() else None
@@ -63,6 +66,14 @@ class SequenceExamples:
         if self.config.layout == "causal":
             return self._causal(history, rows, prompt, words, user, [len(rows)], answer)
         return self._tail(history, rows, prompt, words, user, answer)
+
+    def last_question(self, made: Layout, answer: int) -> Layout | None:
+        """The same text, asked for the answer at its end alone; None where it has no such branch. It need not be read again."""
+        if self.config.layout != "causal" or self._titles or not len(made.ask) or made.ask[-1, 2]:
+            return None
+        last = made.ask[-1:].copy()
+        last[0, 2] = answer
+        return replace(made, ask=last)
 
     # -- causal ----------------------------------------------------------------------------------------------------------
     def _causal(
@@ -86,18 +97,9 @@ class SequenceExamples:
     def _branch(self, made: Builder, anchor: int, before: Tokens, position: int, wanted: int) -> None:
         title, nodes = None, tuple[int, ...]()
         if self._titles and wanted:
-            title, nodes = self._told(wanted)
+            title, nodes = title_target(self.text, self.config, wanted)
         ask: dict[str, int] = {"item": wanted, "position": position} if self._items else {}
         made.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
-
-    def _told(self, row: int) -> tuple[Tokens, tuple[int, ...]]:
-        """The part of a title that must be predicted, with its end, and the nodes: after the last choice nothing is left."""
-        nodes, words = self.text.nodes(row), [*self.text.titles[row - 1], self.text.end]
-        if self.config.loss == "vocabulary":
-            return _entity(words), (-1,) * len(words)
-        choices = np.flatnonzero(self.text.trie.branching[list(nodes)])
-        stop = int(choices[-1]) + 1 if len(choices) else 0
-        return _entity(words[:stop]), nodes[:stop]
 
     # -- blank -----------------------------------------------------------------------------------------------------------
     def _blank(
@@ -227,6 +229,16 @@ class SequenceExamples:
         if 4 * len(line) <= min(self.config.max_tokens, self.window):
             return line
         return joined([self.text.title(row), Tokens(np.array([self.text.end]), np.array([0]))])
+
+
+def title_target(text: Textualiser, config: RecSysLlmConfig, row: int) -> tuple[Tokens, tuple[int, ...]]:
+    """The part of a title, with its end, that must be predicted, and its nodes: after the last choice nothing is left."""
+    nodes, words = text.nodes(row), [*text.titles[row - 1], text.end]
+    if config.loss == "vocabulary":
+        return _entity(words), (-1,) * len(words)
+    choices = np.flatnonzero(text.trie.branching[list(nodes)])
+    stop = int(choices[-1]) + 1 if len(choices) else 0
+    return _entity(words[:stop]), nodes[:stop]
 
 
 def _entity(words: Sequence[int]) -> Tokens:

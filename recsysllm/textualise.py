@@ -11,6 +11,7 @@ import numpy as np
 
 from llmrg.core.errors import CallerError
 from llmrg.core.records import Attributes, Item
+from llmrg.recsysllm.entity_pool import EntityPool
 from llmrg.recsysllm.pieces import Piece, PieceCoder, Tokens, joined
 from llmrg.recsysllm.trie import TitleTrie
 
@@ -69,6 +70,21 @@ class Textualiser:
         parts = [self.title(row) for row in rows]
         stop = Tokens(np.array([self.end]), np.array([0]))
         return joined([part for title in parts for part in (title, stop)][:-1])
+
+    @cached_property
+    def pool(self) -> EntityPool:
+        """All titles and attribute values, for the positions of what is written."""
+        entities = dict.fromkeys(
+            tuple(line.ids[line.entity == number].tolist())
+            for line in self.items
+            for number in range(1, int(line.entity.max(initial=0)) + 1)
+        )
+        return EntityPool(entities)
+
+    def written(self, text: str, most: int) -> Tokens:
+        """Free text as an answer: its entities are those that are found while it is written."""
+        found = self.coder.prose(text, most)
+        return Tokens(found.ids, np.array(self.pool.entities(found.ids.tolist()), dtype=np.int64))
 
 
 def user_pieces(attributes: Attributes) -> list[Piece]:

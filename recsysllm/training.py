@@ -23,6 +23,7 @@ from llmrg.recommenders.training import Epoch, RunOptions, seeded
 from llmrg.recsysllm.batches import Batch, pack, steps_of
 from llmrg.recsysllm.config import LlmTrainingConfig
 from llmrg.recsysllm.layout import Layout
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.net import ContentOf, RecSysNet
 
 CLIP = 1.0
@@ -61,6 +62,7 @@ def train_llm(
     options: RunOptions,
     fingerprint: str,
     told: Callable[[Progress], None] | None = None,
+    lower: LowerStates | None = None,
 ) -> list[Epoch]:
     """Train `net` in place and leave it with the weights of the epoch that finds the validation items most likely.
 
@@ -70,7 +72,7 @@ def train_llm(
         MissingPackageError: accelerate is not installed.
     """
     try:
-        return _Training(net, examples, config, options, fingerprint, told).run()
+        return _Training(net, examples, config, options, fingerprint, told, lower).run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(
             f"out of memory while training the language model ({str(error)[:200]}); lower batch_tokens, "
@@ -87,25 +89,24 @@ class _Training:
         options: RunOptions,
         fingerprint: str,
         told: Callable[[Progress], None] | None,
+        lower: LowerStates | None,
     ) -> None:
         self.net, self.examples, self.config, self.options = net, examples, config, options
         self.told = told or (lambda _: None)
         self.accelerator = _accelerator(options)
         self.optimizer = torch.optim.AdamW(
-            list(net.groups(config.learning_rate, config.head_rate)), weight_decay=config.weight_decay
+            list(net.groups(config.learning_rate, config.head_rate, config.graph_rate)), weight_decay=config.weight_decay
         )
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         first = self.accelerator.is_main_process
         path = options.checkpoint if first or (options.checkpoint and options.checkpoint.exists()) else None
         self.keeper = Checkpoint(path, net, self.optimizer, fingerprint)
-        self.below = _Below(net, config)
+        self.lower = lower or LowerStates(config.cache_megabytes)
         self.model = self.accelerator.prepare(net) if self.accelerator.num_processes > 1 else net
         """Adds up the gradients of all processes."""
         lengths = [len(versions[0]) for versions in examples.training]
         self.steps = max(1, math.ceil(sum(lengths) / max(config.batch_tokens, 1)))
         """Of an epoch, about: for the schedule."""
-        self.untrained_nll: float | None = None
-        """Before the first step."""
 
     def run(self) -> list[Epoch]:
         """The best NLL is kept as its negative: a checkpoint's figure is better when it is higher."""
@@ -114,8 +115,8 @@ class _Training:
         epochs: list[Epoch] = []
         began = time.perf_counter()
         self._read()
-        if not state.epoch:
-            self.untrained_nll = self.validation_nll()
+        if not state.epoch and (untrained := self.validation_nll()) is not None:
+            best_nll = untrained  # an epoch that is no better than the untrained net is not taken
         while self.examples.training and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
             started, number = time.perf_counter(), state.epoch + 1
             if config.max_seconds is not None and self._agreed(started - began > config.max_seconds):
@@ -143,9 +144,10 @@ class _Training:
 
     def _read(self) -> None:
         self._train_mode(False)
-        self.below.read(self.examples.validation, -1)
+        self.lower.read(self.net.backbone, self.examples.validation, self.config.batch_tokens)
         for version in range(_versions(self.examples)):
-            self.below.read([versions[version % len(versions)] for versions in self.examples.training], version)
+            chosen = [versions[version % len(versions)] for versions in self.examples.training]
+            self.lower.read(self.net.backbone, chosen, self.config.batch_tokens)
 
     def _epoch(self, number: int) -> float:
         self._train_mode(True)
@@ -163,7 +165,7 @@ class _Training:
         with seeded(seed + rank, self.options.torch_device()):
             for step, group in enumerate(steps):
                 mine = group[rank :: self.accelerator.num_processes] or group[:1]
-                loss = self._step((number - 1) * self.steps + step, chosen, mine, (number - 1) % _versions(self.examples))
+                loss = self._step((number - 1) * self.steps + step, chosen, mine)
                 total += loss
                 fed += sum(lengths[n] for row in group for n in row)
                 speed = fed / (time.perf_counter() - started)
@@ -171,12 +173,12 @@ class _Training:
                 self.told(Progress(step + 1, len(steps), number, total / (step + 1), speed, left))
         return total / max(len(steps), 1)
 
-    def _step(self, at: int, chosen: Sequence[Layout], rows: Sequence[Sequence[int]], version: int) -> float:
+    def _step(self, at: int, chosen: Sequence[Layout], rows: Sequence[Sequence[int]]) -> float:
         factor = self._rate(at)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         batch = Batch.of(chosen, rows, self.net.backbone.device)
-        below = self.below.of(batch, version)
+        below = self.lower.of(self.net.backbone, batch, chosen)
         losses = self.model(batch, self.examples.told, below, self._content(batch))
         loss: Tensor = losses.loss
         self.optimizer.zero_grad(set_to_none=True)
@@ -207,7 +209,7 @@ class _Training:
         rows = [[number] for number in order] if not self.net.backbone.packs else pack(lengths, order, self.config.row_tokens)
         for group in steps_of(rows, lengths, self.config.batch_tokens):
             batch = Batch.of(layouts, group, self.net.backbone.device)
-            below = self.below.of(batch, -1)
+            below = self.lower.of(self.net.backbone, batch, layouts)
             for values, number in self.net(batch, self.examples.told, below, self._content(batch)).counted():
                 if number:
                     total += float(values.sum())
@@ -220,46 +222,6 @@ class _Training:
         self.net.train(training)
         self.net.backbone.eval()
         self.net.backbone.training_way(training)
-
-
-class _Below:
-    """States below the adapters, by example, as far as the memory allows; what the text alone decides is computed once.
-
-    They are computed before training, in an order that depends on nothing, so that a resumed training has the same ones.
-    """
-
-    def __init__(self, net: RecSysNet, config: LlmTrainingConfig) -> None:
-        self.net, self.config, self.room = net, config, config.cache_megabytes * 2**20
-        self.known: dict[tuple[int, int], Tensor] = {}
-
-    @torch.no_grad()
-    def read(self, layouts: Sequence[Layout], version: int) -> None:
-        """Compute the states of these examples."""
-        backbone = self.net.backbone
-        if not backbone.cut:
-            return
-        lengths = [len(layout) for layout in layouts]
-        order = sorted(range(len(layouts)), key=lambda n: lengths[n])
-        for group in steps_of([[number] for number in order], lengths, self.config.batch_tokens):
-            size = sum(lengths[number] for (number,) in group) * backbone.size * backbone.dtype.itemsize
-            if size > self.room:
-                return
-            self.room -= size
-            batch = Batch.of(layouts, group, backbone.device)
-            found = backbone.below(batch.ids, batch.inter, batch.allowed)
-            for number, row, start, length in batch.examples.tolist():
-                self.known[version, number] = found[row, start : start + length].cpu().clone()
-
-    def of(self, batch: Batch, version: int) -> Tensor | None:
-        """(B, L, D) for a batch; None where the net is to compute them itself."""
-        keys = [(version, number) for number in batch.examples[:, 0].tolist()]
-        if not all(key in self.known for key in keys):
-            return None
-        backbone = self.net.backbone
-        states = torch.zeros((*batch.ids.shape, backbone.size), dtype=backbone.dtype)
-        for key, (_, row, start, length) in zip(keys, batch.examples.tolist(), strict=True):
-            states[row, start : start + length] = self.known[key]
-        return states.to(backbone.device)
 
 
 def _versions(examples: Examples) -> int:

@@ -31,9 +31,14 @@ MAY_IMPORT = {
     "testing": set(ROOMS),
 }
 ONLY_IN = {
-    "neo4j": ("graph_store/neo4j", "testing/neo4j"), "dgl": ("encoders/",), "langgraph": ("agents/",),
-    "peft": ("recsysllm/",), "accelerate": ("recsysllm/",),
-}  # fmt: skip
+    "neo4j": ("graph_store/neo4j", "testing/neo4j"),
+    "dgl": ("encoders/",),
+    "langgraph": ("agents/",),
+    "peft": ("recsysllm/",),
+    "accelerate": ("recsysllm/",),
+    "sacrebleu": ("evaluation/texts",),
+    "rouge_score": ("evaluation/texts",),
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -6,6 +6,7 @@ import logging
 import sys
 
 from llmrg.cli import (  # noqa: F401  (they register commands)
+    ask,
     build,
     cache,
     calibrate,

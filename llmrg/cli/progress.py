@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmrg.agents.fleet import BuildEvent
     from llmrg.graph_store.contents import Counted
     from llmrg.recommenders.training import Epoch
+    from llmrg.recsysllm.training import Progress as LlmProgress
 
 
 def bars() -> Progress:
@@ -58,14 +59,34 @@ def build_note(event: BuildEvent) -> str:
 
 
 @contextmanager
-def training(title: str) -> Iterator[Callable[[Epoch], None]]:
-    """A bar fed by the epochs of a training."""
+def training(title: str) -> Iterator[tuple[Callable[[Epoch], None], Callable[[LlmProgress], None]]]:
+    """A bar fed by the epochs of a training, and one by the steps of an epoch where these are told."""
     with bars() as progress:
         task = progress.add_task(f"{title}: epochs", total=None, note="")
+        inner: list[TaskID] = []
 
         def show(epoch: Epoch) -> None:
             found = "" if epoch.ndcg is None else f"validation NDCG@10 {epoch.ndcg:.3f}"
+            found = found if epoch.nll is None else f"validation NLL {epoch.nll:.3f}"
             progress.update(task, completed=epoch.number, total=epoch.of, note=found)
+
+        def step(now: LlmProgress) -> None:
+            if not inner:
+                inner.append(progress.add_task("steps of the epoch", total=None, note=""))
+            note = f"loss {now.loss:.3f} · {now.tokens_per_second:,.0f} tokens/s · all epochs in {now.seconds_left / 60:,.0f} min"
+            progress.update(inner[0], completed=now.step, total=now.of, note=note)
+
+        yield show, step
+
+
+@contextmanager
+def answering() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar of answers, fed with what is asked, how many there are and how many there will be."""
+    with bars() as progress:
+        task = progress.add_task("answers", total=None, note="")
+
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, note=what)
 
         yield show
 

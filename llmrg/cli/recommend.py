@@ -22,7 +22,9 @@ def recommend(
     k: Annotated[int, typer.Option("--count", "-k", help="How many.", min=1)] = 10,
     name: Annotated[
         str | None,
-        typer.Option("--recommender", help="A trained one: sasrec, sasrec+themes, ... [default: the best on validation items]."),
+        typer.Option(
+            "--recommender", "--with", help="A trained one: sasrec, sasrec+themes, ... [default: the best on validation items]."
+        ),
     ] = None,
     data: Data = "demo",
     store: Store = None,
@@ -37,6 +39,7 @@ def recommend(
     Examples:
       llmrg recommend reader-001
       llmrg recommend --items dracula,frankenstein --recommender sasrec
+      llmrg recommend reader-001 --with recsysllm
     """
     with project(data, store, home, columns, on_bad_row) as opened:
         found = opened.recommend(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
-from llmrg.recommenders.names import MODELS, SIMPLE
+from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 
 if TYPE_CHECKING:
     from llmrg.recommenders.making import GraphOptions
 
 BASES, OTHERS = ", ".join(MODELS), ", ".join(SIMPLE)
 Fusion = Annotated[
-    Literal["themes", "concat", "sr_gnn", "none"],
+    Literal["themes", "concat", "sr_gnn", "slots", "words", "none"],
     typer.Option(
         help="How graphs come in: themes (reasons as a second space), concat (the paper's, causal encoder), sr_gnn (the paper's, "
-        "SR-GNN), none (the base model alone)."
+        "SR-GNN), slots or words (recsysllm: in two tokens of the prompt, or as words), none (the base model alone)."
     ),
 ]
 Fit = Annotated[
@@ -35,10 +35,15 @@ NoGates = Annotated[bool, typer.Option("--no-gates", help="Weigh every theme by 
 
 @app.command()
 def train(
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The same as --model.")] = None,
     model: Annotated[
-        str,
-        typer.Option("--model", "-m", help=f"{BASES}; or one without graphs: {OTHERS}."),
-    ] = "sasrec",
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help=f"{BASES}; recsysllm, a language model (extra `lm`); or one without graphs: {OTHERS} [default: sasrec].",
+        ),
+    ] = None,
     fusion: Fusion = "themes",
     fit: Fit = "auto",
     profiles: Profiles = "auto",
@@ -58,8 +63,8 @@ def train(
     store: Store = None,
     home: Home = None,
     seed: int = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most [default: 200].")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002].")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs at most [default: 200; recsysllm 3].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002; recsysllm 0.0005].")] = None,
     device: Device = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses by the size of the catalogue.")] = 0,
     columns: Columns = None,
@@ -76,15 +81,26 @@ def train(
       llmrg train --model sasrec --fusion none --data ml-latest-small
       llmrg train --model duorec --fusion sr_gnn --device auto
       llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
+      llmrg train recsysllm --fusion none --set item_attributes=all
     """
     from llmrg.cli.progress import training
+    from llmrg.core.errors import ConfigError
     from llmrg.recommenders.training import TrainingConfig
 
+    if name and model and name != model:
+        raise ConfigError(f"two models are named, {name!r} and {model!r}; name one")
+    model = name or model or "sasrec"
     given = {"epochs": epochs, "learning_rate": learning_rate}
-    config = TrainingConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    given = {key: value for key, value in given.items() if value is not None}
+    chosen: dict[str, Any] = {**given, **settings_of(setting or [])}
+    config = None
+    if model != LANGUAGE_MODEL:
+        config, chosen = TrainingConfig(**given), settings_of(setting or [])  # type: ignore[arg-type]
+    if taken := sorted(chosen.keys() & {"graphs", "attributes", "objective", "config", "seed", "device", "threads", "step"}):
+        raise ConfigError(f"{taken[0]} is no setting of a model; give it as an option of `llmrg train` (see --help)")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     with project(data, store, home, columns, on_bad_row) as opened:
-        with training(model) as show:
+        with training(model) as (show, step):
             opened.train(
                 model,
                 graphs=False if how is None else how,
@@ -95,12 +111,13 @@ def train(
                 device=device,
                 threads=threads,
                 progress=show,
-                **settings_of(setting or []),
+                step=step,
+                **chosen,
             )
         trained, user = opened.trained(), next(iter(opened.dataset.histories))
-    for name, value in trained.items():
-        best = "  (recommend takes this one)" if name == next(iter(trained)) else ""
-        err.print(f"validation NDCG@10 {value:.4f}  {name}{best}", highlight=False, markup=False)
+    for kept, value in trained.items():
+        best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
+        err.print(f"validation NDCG@10 {value:.4f}  {kept}{best}", highlight=False, markup=False)
     err.print(f"kept in {opened.settings.home / 'models' / opened.dataset.name}", highlight=False, markup=False)
     err.print(f"next: llmrg recommend {user} --data {data}", highlight=False, markup=False)
 
@@ -139,6 +156,15 @@ def evaluate(
     store: Store = None,
     home: Home = None,
     seeds: Annotated[int, typer.Option(help="Trainings per trained recommender, each with its own seed.", min=1)] = 1,
+    families: Annotated[
+        bool, typer.Option("--families", help="Instead: how a trained recsysllm rates, explains, sums up and chooses.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--recommender", "--with", help="With --families: a trained one [default: the best recsysllm].")
+    ] = None,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="With --families: users asked [default: all; 200 where texts are written].")
+    ] = None,
     device: Device = None,
     columns: Columns = None,
     on_bad_row: OnBadRow = "error",
@@ -150,11 +176,19 @@ def evaluate(
     Examples:
       llmrg evaluate --data demo --seeds 5
       llmrg evaluate --model bsarec --fit joint
+      llmrg evaluate --families --data amazon-musical-instruments --users 100
     """
+    from llmrg.cli.families import evaluate_families
     from llmrg.cli.progress import steps
     from llmrg.cli.tables import print_comparison
     from llmrg.core.errors import ConfigError
 
+    if families:
+        with project(data, store, home, columns, on_bad_row) as opened:
+            evaluate_families(opened, name, users, as_json)
+        return
+    if name is not None or users is not None:
+        raise ConfigError("--recommender and --users are for --families; the honest table trains its recommenders anew")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     if how is None:
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 from llmrg.data.dataset import Dataset
 from llmrg.recsysllm.config import Family
 from llmrg.recsysllm.pieces import Tokens
+from llmrg.recsysllm.tasks.features import Features
 from llmrg.recsysllm.templates import Template
 from llmrg.recsysllm.textualise import Textualiser
 
@@ -34,7 +36,11 @@ class TextExample:
     item: int = 0
     """Catalogue row that is spoken of, or that is the answer; 0 for none."""
     actual: str = ""
-    """The answer as text, for evaluation."""
+    """The answer as text, for evaluation: of stars the rating as it was given, of a text the whole of it."""
+    candidates: tuple[int, ...] = ()
+    """Catalogue rows to choose among, in the order of the prompt."""
+    history: tuple[int, int] = (0, 0)
+    """Where the history stands in the prompt, [start, stop): the part that may be shortened."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class TaskData:
     text: Textualiser
     more: Path | None = None
     """A file of further templates."""
+
+    @cached_property
+    def features(self) -> Features:
+        """What training reviews speak of."""
+        return Features.of(self.dataset)
 
 
 class Task(Protocol):
@@ -57,5 +68,8 @@ class Task(Protocol):
     ) -> Iterator[TextExample]:
         """Examples of a user that read items[:end] and opinions[:end] alone, never anything at or after `end`.
 
+        One for each position that the source can feed, in order of time.
+
         Args: template: asks in this wording; without one, each example draws a wording that is not held out.
+        Raises: UnknownUserError: not in the data; ConfigError: a template that is not right, or of another family.
         """

@@ -10,10 +10,18 @@ import pytest
 
 from llmrg.core.errors import BadRowError, DataError
 from llmrg.data.amazon import load_amazon_pair, load_amazon_reviews, load_amazon_sequences
+from llmrg.data.opinions import Opinion
 from llmrg.data.sniff import load_path
 
 REVIEWS = [
-    {"reviewerID": "A1", "asin": "B2", "overall": 5.0, "unixReviewTime": 200, "reviewText": "fine"},
+    {
+        "reviewerID": "A1",
+        "asin": "B2",
+        "overall": 5.0,
+        "unixReviewTime": 200,
+        "summary": " Good &amp;\nwell ",
+        "reviewText": "It&#39;s  fine.\n\nTruly&nbsp;so",
+    },
     {"reviewerID": "A1", "asin": "B1", "overall": 4.0, "unixReviewTime": 100},
     {"reviewerID": "A2", "asin": "B1", "overall": 1.0, "unixReviewTime": 300},
 ]
@@ -39,6 +47,13 @@ def test_reviews_alone(reviews: Path) -> None:
     assert dataset.catalogue["B1"].title == "B1"
     assert dataset.catalogue.noun == "product"
     assert any("no product data" in note for note in dataset.report.notes)
+
+
+def test_reviews_are_opinions_in_plain_text(reviews: Path) -> None:
+    assert load_path(reviews).opinions == {
+        "A1": (Opinion(4.0), Opinion(5.0, "Good & well", "It's fine. Truly so")),
+        "A2": (Opinion(1.0),),
+    }
 
 
 def test_reviews_with_the_publishers_product_data(reviews: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from llmrg.core.errors import BadRowError, DataError
 from llmrg.data.movielens import load_movielens
 from llmrg.data.movielens_tags import MOST_PHRASES, tag_phrases
+from llmrg.data.opinions import Opinion
 from llmrg.data.rows import Row
 from llmrg.data.sniff import load_path
 
@@ -35,7 +36,7 @@ def ml_100k(tmp_path: Path) -> Path:
     folder = tmp_path / "ml-100k"
     folder.mkdir()
     flags = {1: "0|0|0|1|1|1" + "|0" * 13, 2: "1" + "|0" * 18}
-    (folder / "u.data").write_text("196\t1\t3\t881250949\n196\t2\t3\t881250940\n22\t1\t1\t878887116\n")
+    (folder / "u.data").write_text("196\t1\t3\t881250949\n196\t2\t2\t881250940\n22\t1\t1\t878887116\n")
     (folder / "u.item").write_bytes(
         f"1|Toy Story (1995)|01-Jan-1995||http://x/|{flags[1]}\n2|Misérables, Les|||http://x/|{flags[2]}\n".encode("latin-1")
     )
@@ -59,6 +60,7 @@ def test_latest_small(latest: Path) -> None:
     assert dataset.reason_attributes == ("genre",)
     assert dataset.history("1").items == ("20", "10")
     assert dataset.history("2").items == ("10", "30")
+    assert dataset.opinions == {"1": (Opinion(3.5), Opinion(4.0)), "2": (Opinion(5.0), Opinion(1.0))}
     assert dataset.report.time_ties == 1
     matrix = dataset.catalogue["10"]
     assert matrix.title == "Matrix, The (1999)"
@@ -81,6 +83,7 @@ def test_ml_100k(ml_100k: Path) -> None:
     dataset = load_path(ml_100k)
     assert dataset.name == "ml-100k"
     assert dataset.history("196").items == ("2", "1")
+    assert dataset.opinions["196"] == (Opinion(2.0), Opinion(3.0))
     assert dataset.history("196").attributes == (("age", "49"), ("gender", "M"), ("occupation", "writer"))
     assert dataset.catalogue["1"].values("genre") == ("Animation", "Children's", "Comedy")
     assert dataset.catalogue["1"].values("year") == ("1995",)
@@ -94,6 +97,7 @@ def test_ml_1m_as_published(ml_1m: Path) -> None:
     assert dataset.name == "ml-1m"
     assert dataset.history("1").items == ("1", "2")
     assert dataset.history("1").attributes == (("gender", "F"), ("age", "under 18"), ("occupation", "K-12 student"))
+    assert dataset.opinions["1"] == (Opinion(3.0), Opinion(5.0))
     assert dataset.catalogue["2"].title == "Été (1990)"
 
 
@@ -104,6 +108,7 @@ def test_ml_1m_with_time_ranks(ml_1m: Path) -> None:
     dataset = load_path(ml_1m)
     assert dataset.history("1").items == ("1", "2")
     assert dataset.history("1").at == (978300700.0, None)
+    assert dataset.opinions["1"] == (Opinion(3.0), Opinion(5.0))
     assert any("time_rank" in note for note in dataset.report.notes)
 
 

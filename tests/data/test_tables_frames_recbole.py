@@ -138,7 +138,7 @@ def test_missing_columns_list_what_is_there(tmp_path: Path) -> None:
 
 
 def test_unknown_roles_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no role 'when'; the roles are user, item, time, rating, title"):
+    with pytest.raises(ConfigError, match="no role 'when'; the roles are user, item, time, rating, title, headline, text"):
         load_frames(pd.DataFrame(INTERACTIONS), columns={"when": "when"})
 
 

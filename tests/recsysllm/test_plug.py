@@ -120,6 +120,7 @@ def test_slots_show_what_was_known_at_their_positions(world: World, shake: Calla
     net = shake(world.plugged(told))
     with torch.no_grad():
         added = net.added(batch.control, batch.intra, batch.slot, told) - net.added(batch.control, batch.intra, batch.slot, None)
+        added = added / net.backbone.scale
     moved = added.abs().amax(dim=2) > 1e-6
     slots = (batch.control == Control.REASONED) | (batch.control == Control.IMAGINED)
     assert not moved[~slots].any()
@@ -143,8 +144,9 @@ def test_steps_seen_later_change_nothing(world: World, shake: Callable[..., Any]
     told = world.told(early)
     net = shake(world.plugged(told))
     with torch.no_grad():
-        before = net.added(batch.control, batch.intra, batch.slot, told)
-        after = net.added(batch.control, batch.intra, batch.slot, changed)
+        before, after = (
+            net.added(batch.control, batch.intra, batch.slot, known) / net.backbone.scale for known in (told, changed)
+        )
     apart = {position: False for _, _, user, position in batch.slot.tolist() if user == 0}
     for row, column, user, position in batch.slot.tolist():
         same = torch.allclose(before[row, column], after[row, column], atol=1e-6)

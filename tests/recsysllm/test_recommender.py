@@ -68,7 +68,7 @@ class TestItemHead(_Suite):
 
 class TestTitles(_Suite):
     how: ClassVar[dict[str, Any]] = {"head": "titles"}
-    training = QUICK.model_copy(update={"epochs": 4, "learning_rate": 1e-2})
+    training = QUICK.model_copy(update={"epochs": 8, "head_rate": 3e-3})
 
 
 class TestSlots(_Suite):
@@ -106,7 +106,7 @@ WAYS: list[dict[str, Any]] = [
     {"graph": "slots", "head": "titles", "layout": "blank"},
     {"train_layers": None},
     {"train_layers": 2, "history_items": 3, "max_tokens": 64},
-    {"families": ()},
+    {"families": ("sequential", "direct"), "head": "both"},
 ]
 
 
@@ -247,7 +247,8 @@ def test_damaged_adapters_are_refused(copy: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"layout": "sideways"}, {"mask_ratio": 0.0}, {"max_tokens": 0}, {"families": ("gossip",)}, {"train_layers": 0},
+        {"layout": "sideways"}, {"mask_ratio": 0.0}, {"max_tokens": 0}, {"families": ("gossip",)}, {"families": ()},
+        {"train_layers": 0},
         {"levels": (1, -1, 0)}, {"lora_rank": 0}, {"no_such_switch": 1}, {"graph": "drawn"},
     ],
     ids=str,

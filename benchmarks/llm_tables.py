@@ -1,0 +1,49 @@
+"""RecSysLLM's part of the README's figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import graph_tables
+from table_parts import columns, interval, machine_line
+
+
+def demo(found: dict[str, Any]) -> list[str]:
+    done = {row: count for row, count in found["seeds_done"].items() if count}
+    seeds = ", ".join(f"{row} {count}" for row, count in done.items() if count not in (1, max(done.values())))
+    cpu = [
+        seconds
+        for row, runs in found["cpu_s_training"].items()
+        for seconds in runs
+        if row.startswith("RecSysLLM") and seconds > 60
+    ]
+    about = found["settings"]
+    lines = ["### RecSysLLM on the demo", "", *graph_tables.comparison(found["table"]), ""]
+    lines += [
+        f"`{about['model']}`, adapters in the last {about['train_layers']} layers, titles alone in the history; "
+        f"{found['training']['epochs']} epochs at most, {max(cpu):.0f} CPU seconds a training at most (one thread, texts that an "
+        "earlier row had read are not read again). Untrained, the item head is a content score of texts and attributes.",
+        f"Seeds done: {max(done.values())}{'; ' + seeds if seeds else ''}. Missing: {'; '.join(found['missing']) or 'nothing'}.",
+        machine_line(found),
+    ]
+    return lines
+
+
+def layouts(found: dict[str, Any]) -> list[str]:
+    lines = ["### RecSysLLM: does blank infilling help?", "", *columns("titles, by", "nats a test item", "tokens read", "CPU s")]
+    for variant, row in found["rows"].items():
+        runs = found["runs"][variant]
+        tokens, seconds = (sum(run[key] for run in runs) / len(runs) for key in ("tokens_read", "cpu_s_training"))
+        lines.append(f"| {variant} | {interval(row)} | {tokens:,.0f} | {seconds:,.0f} |")
+    lines += ["", *columns("of", "against", "nats (below 0: likelier)", "p")]
+    for one in found["contrasts"]:
+        told = "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**one["difference"])
+        lines.append(f"| {one['name']} | {one['against']} | {told} | {one['p']:.4f} |")
+    seeds = max((len(runs) for runs in found["runs"].values()), default=0)
+    lines += [
+        "",
+        f"{found['data']}, {found['users']} users, {seeds} seed(s); a uniform guess costs {found['uniform_nats']:.3f} nats. "
+        f"Missing: {'; '.join(found['missing']) or 'nothing'}. `recsysllm_layouts.py --plan` says what larger sets would need.",
+        machine_line(found),
+    ]
+    return lines

@@ -1,0 +1,336 @@
+"""What a language model answers in words, family by family, beside what means, counts and frequent sentences would answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from llmrg.core.errors import ArtifactError, ConfigError, DataError
+from llmrg.core.records import ReasoningGraph
+from llmrg.data.dataset import Dataset
+from llmrg.data.splits import test_position, train_length, validation_position
+from llmrg.evaluation.metrics import hit_rate, ndcg, reciprocal_rank, target_ranks
+from llmrg.evaluation.ranking import Split
+from llmrg.evaluation.rating_baselines import GlobalMean, UserItemMeans, training_ratings
+from llmrg.evaluation.ratings import rating_error
+from llmrg.evaluation.texts import most_frequent_headline, text_overlap
+from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.protocol import Query
+from llmrg.recsysllm import answers
+from llmrg.recsysllm.config import Family
+from llmrg.recsysllm.recommender import RecSysLlm
+from llmrg.recsysllm.tasks import TASKS
+from llmrg.recsysllm.tasks.features import first_sentence
+from llmrg.recsysllm.tasks.protocol import TaskData, TextExample
+from llmrg.recsysllm.templates import Template, load_templates
+
+WRITING_USERS = 200
+"""Users at most for whom texts are written, word by word."""
+Wording = Literal["seen", "unseen"]
+Progress = Callable[[str, int, int], None]
+"""What is asked, answers so far, answers in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A user's held-out position, and what is asked of it."""
+
+    user: str
+    item: str
+    """That stands at the position."""
+    example: TextExample
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """Who answered one kind of question how well."""
+
+    family: Family
+    question: str
+    by: str
+    """`model`, or the name of a baseline."""
+    wording: Wording | Literal[""]
+    """Whether training drew the template; "" for a baseline, which reads no prompt."""
+    template: str
+    """Its id."""
+    users: int
+    """Each asked once; the same for all rows of a question."""
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class FamilyTable:
+    """All families that a model was trained for, and how they were asked."""
+
+    rows: tuple[FamilyRow, ...]
+    card: Mapping[str, str]
+    """The protocol: label to text."""
+    model: str
+    """Name of the recommender."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A kind of question, in a wording that training drew and in one that it did not."""
+
+    family: Family
+    name: str
+    kind: str
+    shows: tuple[str, ...] = ()
+    """Slots that the wording must have."""
+    hides: tuple[str, ...] = ()
+    """Slots that it must not have."""
+    judge: Judge = field(default_factory=lambda: Chosen())
+
+    @property
+    def writes(self) -> bool:
+        return isinstance(self.judge, Written)
+
+    def wordings(self, model: RecSysLlm) -> dict[Wording, Template]:
+        """The first seen and the first unseen template; without those that there are none of."""
+        known = [one for one in load_templates(self.family, model.phase.more) if one.kind == self.kind]
+        fitting = [one for one in known if set(self.shows) <= set(one.slots) and not set(self.hides) & set(one.slots)]
+        found: dict[Wording, Template] = {}
+        for one in fitting:
+            found.setdefault("unseen" if one.unseen else "seen", one)
+        return dict(sorted(found.items()))
+
+
+# -- what is compared with what --------------------------------------------------------------------------------------------
+class Judge(Protocol):
+    """How a kind of answer is got, judged, and what it must beat."""
+
+    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> Any: ...
+
+    def figures(self, given: Sequence[Any], cases: Sequence[Case]) -> dict[str, float]: ...
+
+    def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]: ...
+
+
+class Rated:
+    """Stars: the mean has the least squared error, the median the least absolute one, so each is judged by its own."""
+
+    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> answers.Stars:
+        return answers.rate(model.fitted_net(), model.config, model.words, example, told)
+
+    def figures(self, given: Sequence[answers.Stars], cases: Sequence[Case]) -> dict[str, float]:
+        return self._errors([one.mean for one in given], [one.median for one in given], cases)
+
+    def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+        ratings, pairs = training_ratings(dataset), [(case.user, case.item) for case in cases]
+        if not ratings:
+            return {}
+        found = {
+            "global mean": GlobalMean.fit(ratings).predict(pairs).tolist(),
+            "user + item means": UserItemMeans.fit(ratings).predict(pairs).tolist(),
+        }
+        return {name: self._errors(stars, stars, cases) for name, stars in found.items()}
+
+    def _errors(self, means: Sequence[float], medians: Sequence[float], cases: Sequence[Case]) -> dict[str, float]:
+        actual = [float(case.example.actual) for case in cases]
+        return {"RMSE": rating_error(means, actual).rmse, "MAE": rating_error(medians, actual).mae}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text, against the one that the user wrote."""
+
+    name: str
+    """Of the baseline."""
+    training: Callable[[Dataset], list[str]]
+    """Texts of the training parts; the most frequent is the baseline."""
+
+    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> str:
+        return answers.say(model.fitted_net(), model.config, model.words, example, told)
+
+    def figures(self, given: Sequence[str], cases: Sequence[Case]) -> dict[str, float]:
+        found = text_overlap(given, [case.example.actual for case in cases])
+        return {
+            "BLEU-2": found.bleu2,
+            "BLEU-4": found.bleu4,
+            "ROUGE-1": found.rouge1,
+            "ROUGE-2": found.rouge2,
+            "ROUGE-L": found.rougeL,
+        }
+
+    def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+        known = self.training(dataset)
+        if not any(known):
+            return {}
+        return {self.name: self.figures([most_frequent_headline(known)] * len(cases), cases)}
+
+
+class Chosen:
+    """One of some candidates, all of which are ranked; ties count against the right one."""
+
+    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> np.ndarray:
+        return answers.choose(model.fitted_net(), model.config, model.words, example, example.candidates, told)
+
+    def figures(self, given: Sequence[np.ndarray], cases: Sequence[Case]) -> dict[str, float]:
+        ranks = np.array([self._rank(scores, case.example) for scores, case in zip(given, cases, strict=True)])
+        most = max(len(case.example.candidates) for case in cases)
+        values = {"HR@1": hit_rate(ranks, 1), "NDCG@5": ndcg(ranks, 5), "MRR": reciprocal_rank(ranks, most)}
+        return {name: float(value.mean()) for name, value in values.items()}
+
+    def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+        counts = Counter(item for history in dataset.histories.values() for item in history.items[: train_length(history)])
+        popularity = np.array([counts[item] for item in dataset.catalogue.ids], dtype=np.float64)
+        given = [popularity[np.array(case.example.candidates) - 1] for case in cases]
+        return {"popularity": self.figures(given, cases)}
+
+    def _rank(self, scores: np.ndarray, example: TextExample) -> int:
+        return int(target_ranks(scores[None], np.array([example.candidates.index(example.item)]))[0])
+
+
+def _sentences(dataset: Dataset) -> list[str]:
+    return [first_sentence(text) for _, text in _training_texts(dataset)]
+
+
+def _headlines(dataset: Dataset) -> list[str]:
+    return [" ".join(headline.split()) for headline, text in _training_texts(dataset) if text.strip()]
+
+
+def _training_texts(dataset: Dataset) -> list[tuple[str, str]]:
+    """Headline and text of each opinion of the training parts."""
+    known = [dataset.opinions_before(user, train_length(dataset.history(user))) for user in dataset.opinions]
+    return [(said.headline, said.text) for opinions in known for said in opinions if said is not None]
+
+
+_FIRST = Written("most frequent first sentence", _sentences)
+QUESTIONS = (
+    Question("rating", "stars", "stars", judge=Rated()),
+    Question("explanation", "explanation", "explain", hides=("feature", "stars"), judge=_FIRST),
+    Question("explanation", "explanation, a word of it given", "explain", shows=("feature",), hides=("stars",), judge=_FIRST),
+    Question("review", "headline of a review", "headline", hides=("stars",), judge=Written("most frequent headline", _headlines)),
+    Question("sequential", "which of ten comes next", "choose"),
+    Question("direct", "which of ten suits", "choose"),
+)
+"""In the order of the table."""
+
+
+# -- the table --------------------------------------------------------------------------------------------------------------
+def family_table(
+    recommender: RecSysLlm,
+    dataset: Dataset,
+    graphs: Mapping[str, ReasoningGraph] | None = None,
+    users: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    writing: int = WRITING_USERS,
+    split: Split = "test",
+) -> FamilyTable:
+    """Ask a fitted language model about each user's held-out position, in each family that it was trained for.
+
+    What is asked of position p reads items[:p], opinions[:p] and graph.before(p), besides the item at p and, of a headline, the
+    review that it stands over; the word that an explanation is given is one of the sentence that is looked for. Candidates are
+    drawn from items[:p] and the catalogue. Nothing after p is read, and every baseline is fitted on the training parts.
+
+    Args:
+        recommender: trained for `RecSysLlmConfig.families`; `sequential` counts where titles were trained (`head`).
+        graphs: by user; cut at the position as for every recommender.
+        users: drawn by `seed`; None asks all.
+        writing: of these, users at most for whom texts are written, which takes longest.
+        progress: told after each answer.
+    Raises:
+        ConfigError: trained for none of the families, or no user at all is asked for.
+        DataError: nothing that a family asks for is held out.
+        ArtifactError: trained on another catalogue.
+        MissingPackageError: texts are compared, and sacrebleu or rouge-score is not installed.
+    """
+    most = len(dataset.histories) if users is None else users
+    if most < 1 or writing < 1:
+        raise ConfigError(f"users={users} and writing={writing} ask nobody; give 1 or more, or None for all users")
+    asked, data = _asked(recommender, dataset), TaskData(dataset, recommender.words, recommender.phase.more)
+    cases = {
+        question: _cases(recommender, data, question, min(most, writing) if question.writes else most, seed, split)
+        for question in asked
+    }
+    cases = {question: found for question, found in cases.items() if found}
+    if not cases:
+        names = ", ".join(question.name for question in asked)
+        raise DataError(f"{dataset.name!r} holds nothing out that can be asked for ({names}): it lacks ratings or texts there")
+    total = sum(len(found) for wordings in cases.values() for found in wordings.values())
+    rows, done = list[FamilyRow](), 0
+    for question, wordings in cases.items():
+        one = next(iter(wordings.values()))
+        compared = question.judge.baselines(dataset, one)  # first: it fails early where a package is missing
+        for wording, found in wordings.items():
+            given = []
+            for case in found:
+                query = Query.at(dataset.history(case.user), case.example.position, (graphs or {}).get(case.user))
+                given.append(question.judge.answer(recommender, case.example, recommender.told_of([query])))
+                done += 1
+                if progress is not None:
+                    progress(f"{question.name}, {wording} wording", done, total)
+            figures = question.judge.figures(given, found)
+            template = found[0].example.template
+            rows.append(FamilyRow(question.family, question.name, "model", wording, template, len(found), figures))
+        rows += [FamilyRow(question.family, question.name, name, "", "", len(one), found) for name, found in compared.items()]
+    return FamilyTable(tuple(rows), _card(recommender, dataset, (most, writing), seed, split), recommender.name)
+
+
+def _asked(model: RecSysLlm, dataset: Dataset) -> list[Question]:
+    """Raises: ConfigError: trained for none of the families; ArtifactError: on another catalogue."""
+    model.ready()
+    if model.items.ids != dataset.catalogue.ids:
+        raise ArtifactError(
+            f"the recommender {model.name!r} was trained on another catalogue than that of {dataset.name!r}; train it again"
+        )
+    found = [question for question in QUESTIONS if question.family in model.phase.families]
+    if not found:
+        raise ConfigError(
+            f"this model was trained for {', '.join(model.config.families)} with head={model.config.head!r}, which answers "
+            "nothing in words; train it with `llmrg train recsysllm --set families=sequential,rating,explanation,review`"
+        )
+    return found
+
+
+def _cases(
+    model: RecSysLlm, data: TaskData, question: Question, users: int, seed: int, split: Split
+) -> dict[Wording, list[Case]]:
+    """By wording, the same users, drawn from those of whom each wording can ask something."""
+    position_of = test_position if split == "test" else validation_position
+    wordings, histories, found = question.wordings(model), data.dataset.histories, dict[Wording, list[Case]]()
+    names = list(histories)
+    for number in np.random.default_rng(seed).permutation(len(names)).tolist():
+        user, position = names[number], position_of(histories[names[number]])
+        if position is None:
+            continue
+        made = {name: _example(question, data, user, position, (seed, number), one) for name, one in wordings.items()}
+        both = {name: Case(user, histories[user].items[position], one) for name, one in made.items() if one is not None}
+        if len(both) == len(wordings):
+            for name, case in both.items():
+                found.setdefault(name, []).append(case)
+        if any(len(cases) == users for cases in found.values()):
+            break
+    return found
+
+
+def _example(
+    question: Question, data: TaskData, user: str, position: int, seed: tuple[int, int], template: Template
+) -> TextExample | None:
+    dice = np.random.default_rng(seed)  # the same candidates in every wording
+    made = TASKS[question.family].examples(data, user, position + 1, dice, template)
+    return next((one for one in made if one.position == position), None)
+
+
+def _card(model: RecSysLlm, dataset: Dataset, users: tuple[int, int], seed: int, split: Split) -> dict[str, str]:
+    drawn = f"{users[0]:,} users at most, texts written for {min(users):,} at most, drawn by seed {seed}"
+    return {
+        "data": f"{dataset.name}: {len(dataset.histories):,} users, {len(dataset.catalogue):,} items",
+        "model": f"{model.config.model}, trained for {', '.join(model.config.families)}, graph: {model.config.graph}",
+        "asked": f"each user's {split} position once, everything later cut off; {drawn}",
+        "wording": "seen: the first template of the kind that training drew from; unseen: the first that was held out",
+        "stars": "RMSE of the expected value, MAE of the median of the five; baselines: their one figure for both",
+        "texts": "the likeliest word each time; BLEU of lower-case words, not smoothed, and ROUGE F1, not stemmed, in percent",
+        "choices": "the right item and others that the user had not taken, drawn by seed and shuffled; ties count against it",
+        "baselines": "fitted on the training parts, asked about the same users",
+    }

@@ -1,0 +1,76 @@
+"""RecSysLLM by name and settings, as the command and the SDK ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from llmrg.core.errors import ConfigError
+from llmrg.core.text_vectors import TextVectors
+from llmrg.recommenders.base import BaseRecommender
+from llmrg.recommenders.making import GraphOptions, late_mix
+from llmrg.recommenders.mix import Mix
+from llmrg.recommenders.training import RunOptions
+from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
+from llmrg.recsysllm.recommender import RecSysLlm
+from llmrg.recsysllm.training import Progress
+
+
+def make_recsysllm(
+    text: TextVectors,
+    graphs: GraphOptions | None = None,
+    options: RunOptions | None = None,
+    step: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> BaseRecommender:
+    """An untrained RecSysLLM, with reasoning graphs where `graphs` says how.
+
+    Args:
+        graphs: fusion `slots` and `words` tell the language model of the graph; `themes` weighs theme scores beside its own.
+        settings: fields of `RecSysLlmConfig` and `LlmTrainingConfig`; lists may be joined by commas.
+    Raises: ConfigError: a setting that there is not or that may not be so, or a fusion that is not for a language model.
+    """
+    fusion = graphs.fusion if graphs is not None else "none"
+    if fusion in ("concat", "sr_gnn"):
+        raise ConfigError(
+            f"the fusion {fusion!r} joins vectors of a sequential model; recsysllm takes themes, slots, words or none"
+        )
+    if fusion in ("slots", "words"):
+        settings = {"graph": fusion, **settings}
+    training = {name: settings.pop(name) for name in list(settings) if name in LlmTrainingConfig.model_fields}
+    config = _settings(RecSysLlmConfig, settings)
+    base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, step=step)
+    return late_mix(base, graphs) if graphs is not None and fusion == "themes" else base
+
+
+def language_model_of(recommender: Any) -> RecSysLlm:
+    """The language model in a recommender, which may be a mix. Raises: ConfigError: there is none."""
+    for part in (recommender, *(recommender.members if isinstance(recommender, Mix) else ())):
+        if isinstance(part, RecSysLlm):
+            return part
+    raise ConfigError(f"the recommender {recommender.name!r} has no language model to ask; train one: `llmrg train recsysllm`")
+
+
+def _settings(kind: type[Any], given: dict[str, Any]) -> Any:
+    """Raises: ConfigError: what pydantic says of the first field that is wrong, with the names that there are."""
+    model: type[BaseModel] = kind
+    try:
+        return model(**{name: _plain(name, value, model) for name, value in given.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        known = ", ".join(sorted({*RecSysLlmConfig.model_fields, *LlmTrainingConfig.model_fields}))
+        value = f"={given[field]!r}" if field in given else ""
+        raise ConfigError(f"the setting {field}{value} of recsysllm: {first['msg']}; there are {known}") from error
+
+
+def _plain(name: str, value: Any, model: type[BaseModel]) -> Any:
+    """Words of the shell as what the field holds: `a,b` as a list, `none` as None, where the field is of that kind."""
+    if not isinstance(value, str) or name not in model.model_fields:
+        return value
+    kind = str(model.model_fields[name].annotation)
+    if "tuple" in kind and value not in ("all",):
+        return tuple(part for part in value.split(",") if part)
+    return None if value.lower() == "none" and "None" in kind else value
