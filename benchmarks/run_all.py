@@ -30,7 +30,8 @@ def main() -> None:
         ["local_endpoint.py"],
         ["graph_arrays.py"],
     ]
-    commands += [["theme_grouping.py"], ["theme_speed.py"], ["right_reasons.py"]]
+    commands += [["theme_grouping.py"], ["theme_speed.py"], ["right_reasons.py"], ["lora_step.py"]]
+    commands += [["constrained_decoding.py", *(["--data", chosen.data] if chosen.data else [])]]
     if chosen.data:
         commands += [["movielens.py", "--data", chosen.data], ["paper_ablation.py", "--data", chosen.data]]
         commands += [["knowledge_pays.py", "--data", chosen.data], ["local_build.py", "--data", chosen.data]]

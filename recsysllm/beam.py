@@ -55,7 +55,7 @@ def beam_search(
         raise CallerError(f"k and beams must be 1 or more, not {k} and {beams}")
     free = np.ones(trie.items, dtype=bool)
     free[[row - 1 for row in hidden]] = False
-    below = _free_titles(trie, free)
+    below = trie.summed(trie.terminal[free])
     done: list[tuple[float, int]] = []
     open_beams, left = [_Beam(0.0, ROOT, -1)], list[_Beam]()
     states = reading.state[None]
@@ -106,15 +106,6 @@ def _children(
     return [
         (beams[r], c, beams[r].score + value) for r, c, value in zip(row.tolist(), child.tolist(), logs.tolist(), strict=True)
     ]
-
-
-def _free_titles(trie: TitleTrie, free: np.ndarray) -> np.ndarray:
-    """(V,) titles under each node that at least one free item has."""
-    found = np.zeros(len(trie), dtype=np.int64)
-    found[np.unique(trie.terminal[free])] = 1
-    for node in range(len(trie) - 1, 0, -1):
-        found[trie.parent[node]] += found[node]
-    return found
 
 
 def _only(trie: TitleTrie, node: int) -> int:

@@ -34,8 +34,8 @@ def score_titles(reading: Reading, trie: TitleTrie, renormalised: bool = True) -
             _fill(
                 log_p, reading.net.backbone, states[torch.from_numpy(chosen).to(states.device)], nodes[chosen], trie, renormalised
             )
-    for node in range(1, len(trie)):
-        paths[node] = paths[trie.parent[node]] + log_p[node]
+    for level in trie.levels:
+        paths[level] = paths[trie.parent[level]] + log_p[level]
     return paths
 
 

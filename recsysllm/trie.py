@@ -106,10 +106,20 @@ class TitleTrie:
     @cached_property
     def terminals_below(self) -> IntArray:
         """(V,) distinct titles under a node, itself included."""
+        return self.summed(self.terminal)
+
+    @cached_property
+    def levels(self) -> list[IntArray]:
+        """Nodes by depth, from the root's children on."""
+        order = np.argsort(self.depth, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(self.depth[order])) + 1)[1:]
+
+    def summed(self, terminals: IntArray) -> IntArray:
+        """(V,) how many of these nodes, each counted once, lie under a node, itself included."""
         found = np.zeros(len(self), dtype=np.int64)
-        found[np.unique(self.terminal)] = 1
-        for node in range(len(self) - 1, 0, -1):
-            found[self.parent[node]] += found[node]
+        found[np.unique(terminals)] = 1
+        for nodes in self.levels[::-1]:
+            np.add.at(found, self.parent[nodes], found[nodes])
         return found
 
     @cached_property
