@@ -34,10 +34,11 @@ from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.loading import load_recommender
-from llmrg.recommenders.making import GraphOptions, late_mix, make_recommender
+from llmrg.recommenders.making import GraphOptions, make_recommender
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
 from llmrg.recsysllm.lower_states import LowerStates
+from llmrg.recsysllm.making import with_themes
 from llmrg.recsysllm.recommender import RecSysLlm
 from llmrg.sdk import Project
 from llmrg.wiring import text_vectors
@@ -92,12 +93,12 @@ class Bench:
         return made
 
     def late(self, seed: int, graphs: Mapping[str, ReasoningGraph]) -> BaseRecommender:
-        """The trained item head of this seed, with theme scores beside it."""
+        """The trained item head of this seed, with themes beside it: late or joint, as validation chooses."""
         options = RunOptions(seed=seed, threads=self.threads)
         base = load_recommender(
             self.home / f"items-{seed}", text=text_vectors(load_settings()), options=options, lower=self.lower
         )
-        made = late_mix(base, GraphOptions())
+        made = with_themes(base, GraphOptions())
         made.fit(self.dataset, graphs)
         return made
 
@@ -173,7 +174,8 @@ def run(bench: Bench, name: str, seed: int) -> None:
         "cpu_s_training": round(trained - began, 1),
         "cpu_s_ranking": round(cpu_seconds() - trained, 1),
         "epochs": [[epoch.number, round(epoch.loss, 4), epoch.nll] for epoch in getattr(made, "epochs", [])],
-        "weights": [float(w) for w in getattr(made, "weights", [])],
+        "chosen": getattr(made, "chosen", ""),
+        "validation": getattr(made, "validation", {}),
     }
     kept.write_text(json.dumps(found), encoding="utf-8")
     (bench.home / f"{name}-{seed}.training").unlink(missing_ok=True)
@@ -203,7 +205,7 @@ def table(bench: Bench, seeds: int) -> None:
         tuple(range(seeds)),
         mind="attributes (no language model reasoned); nobody's history after the training part was read",
         selection="early stopping on the validation items' NLL; test is read once",
-        fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late, by validation items",
+        fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late or joint, as validation chooses",
     )
     found = compare(ranks, "SASRec", card, len(bench.dataset.catalogue), pairs)
     print_comparison(found)

@@ -18,7 +18,7 @@ from llmrg.evaluation.controls import plain_sequence, shuffled, shuffled_profile
 from llmrg.evaluation.protocol import ProtocolCard, Visibility
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
-from llmrg.recommenders.making import GraphOptions, late_mix, make_recommender, with_graphs
+from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.sequential import SequentialRecommender
 from llmrg.recommenders.training import RunOptions, TrainingConfig
@@ -76,7 +76,7 @@ class Experiment:
     """Further graphs, each a row of its own under its name."""
     language_model: Mapping[str, Any] | None = None
     """Settings of a RecSysLLM (`llmrg.recsysllm`), which is two rows more: alone, and with the graphs' themes beside it."""
-    _language_models: dict[int, BaseRecommender] = field(default_factory=dict, repr=False, compare=False)
+    _language_models: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
     """By seed, once fitted."""
 
     @property
@@ -128,7 +128,9 @@ class Experiment:
         return made
 
     def _language_model_with_graphs(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
-        return late_mix(self._language_models[seed], self.how)
+        from llmrg.recsysllm.making import with_themes
+
+        return with_themes(self._language_models[seed], self.how)
 
     def _simple(self, name: str, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
         return make_recommender(name, self.text)
