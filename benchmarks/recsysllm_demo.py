@@ -33,7 +33,6 @@ from llmrg.evaluation.controls import plain_sequence, shuffled
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
-from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.making import GraphOptions, make_recommender
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
@@ -95,9 +94,7 @@ class Bench:
     def late(self, seed: int, graphs: Mapping[str, ReasoningGraph]) -> BaseRecommender:
         """The trained item head of this seed, with themes beside it: late or joint, as validation chooses."""
         options = RunOptions(seed=seed, threads=self.threads)
-        base = load_recommender(
-            self.home / f"items-{seed}", text=text_vectors(load_settings()), options=options, lower=self.lower
-        )
+        base = RecSysLlm.load(self.home / f"items-{seed}", text=text_vectors(load_settings()), options=options, lower=self.lower)
         made = with_themes(base, GraphOptions())
         made.fit(self.dataset, graphs)
         return made
@@ -205,7 +202,7 @@ def table(bench: Bench, seeds: int) -> None:
         tuple(range(seeds)),
         mind="attributes (no language model reasoned); nobody's history after the training part was read",
         selection="early stopping on the validation items' NLL; test is read once",
-        fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late or joint, as validation chooses",
+        fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late or joint, by validation",
     )
     found = compare(ranks, "SASRec", card, len(bench.dataset.catalogue), pairs)
     print_comparison(found)
