@@ -47,3 +47,38 @@ def layouts(found: dict[str, Any]) -> list[str]:
         machine_line(found),
     ]
     return lines
+
+
+def decoding(found: dict[str, Any]) -> list[str]:
+    lines = ["### RecSysLLM: titles along the catalogue's trie", ""]
+    lines += [*columns("catalogue", "way", "CPU s a question", "tokens fed", "times less CPU than `generate`")]
+    for name, one in found["sets"].items():
+        for way, seconds in one["cpu_seconds"].items():
+            times = one["cpu_seconds"]["generate"] / seconds
+            lines.append(f"| {name} | {way} | {seconds:.2f} | {one['tokens_fed'][way]:,} | {times:.1f} |")
+    fewer = "; ".join(f"{one['fewer_tokens_than_one_prompt_a_title']} times on {name}" for name, one in found["sets"].items())
+    lines += [
+        "",
+        f"{found['model']}, {found['beams']} beams, against transformers' `generate` with `prefix_allowed_tokens_fn` in one process.",
+        "`children` scores among a node's children, as the model is trained; `whole catalogue` ranks every title exactly. One prompt",
+        f"a title would feed more tokens: {fewer}.",
+        machine_line(found),
+    ]
+    return lines
+
+
+def step(found: dict[str, Any]) -> list[str]:
+    lines = ["### RecSysLLM: a step of fine-tuning", ""]
+    lines += [*columns("model", "logits at targets", "logits everywhere", "lower states kept", "incremental from full")]
+    for name, one in found["models"].items():
+        at, everywhere, *_, kept = one["cpu_seconds"].values()
+        apart = max(one["incremental_from_full"].values())
+        lines.append(f"| {name} | {at:.1f} s | {everywhere:.1f} s | {kept:.1f} s | {apart:.0e} |")
+    missed = [name for name, met in found["bars"].items() if not met]
+    lines += [
+        "",
+        "CPU seconds of one thread, forward and backward. `lower states kept`: adapters in the last ten layers alone. "
+        f"Bars missed: {'; '.join(missed) or 'none'}.",
+        machine_line(found),
+    ]
+    return lines

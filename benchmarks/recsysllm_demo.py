@@ -202,7 +202,7 @@ def table(bench: Bench, seeds: int) -> None:
         tuple(range(seeds)),
         mind="attributes (no language model reasoned); nobody's history after the training part was read",
         selection="early stopping on the validation items' NLL; test is read once",
-        fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late or joint, by validation",
+        fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late or joint",
     )
     found = compare(ranks, "SASRec", card, len(bench.dataset.catalogue), pairs)
     print_comparison(found)

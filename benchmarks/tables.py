@@ -169,6 +169,8 @@ def figures() -> str:
         "paper_ablation": graph_tables.ablation,
         "recsysllm_demo": llm_tables.demo,
         "recsysllm_layouts": llm_tables.layouts,
+        "constrained_decoding": llm_tables.decoding,
+        "lora_step": llm_tables.step,
         "theme_speed": graph_tables.theme_speed,
         "movielens": movielens,
         "sasrec_peer": peer,
