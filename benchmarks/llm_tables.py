@@ -59,8 +59,8 @@ def decoding(found: dict[str, Any]) -> list[str]:
     fewer = "; ".join(f"{one['fewer_tokens_than_one_prompt_a_title']} times on {name}" for name, one in found["sets"].items())
     lines += [
         "",
-        f"{found['model']}, {found['beams']} beams, against transformers' `generate` with `prefix_allowed_tokens_fn` in one process.",
-        "`children` scores among a node's children, as the model is trained; `whole catalogue` ranks every title exactly. One prompt",
+        f"{found['model']}, {found['beams']} beams, against `generate` with `prefix_allowed_tokens_fn` in one process.",
+        "`children` scores among a node's children, as the model is trained; `whole catalogue` ranks it exactly. One prompt",
         f"a title would feed more tokens: {fewer}.",
         machine_line(found),
     ]

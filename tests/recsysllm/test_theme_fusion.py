@@ -1,0 +1,117 @@
+"""Themes beside the item head: what they add is learnt, told apart by reason, kept, and cut at the question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmrg.core.records import History, Item, ReasoningGraph, Step
+from llmrg.data.dataset import Catalogue, Dataset, LoadReport
+from llmrg.recommenders.fusion.themes import ThemesConfig
+from llmrg.recommenders.loading import load_recommender
+from llmrg.recommenders.making import GraphOptions
+from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.training import RunOptions, TrainingConfig
+from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
+from llmrg.recsysllm.making import language_model_of, with_themes
+from llmrg.recsysllm.recommender import RecSysLlm
+from llmrg.recsysllm.theme_fusion import ThemeFusion
+
+THEMES, SHELF, LENGTH, USERS = 5, 15, 7, 60
+
+
+def fortune() -> tuple[Dataset, dict[str, ReasoningGraph]]:
+    """What comes next is of the theme that the graph's last reasoned step names, and of nothing that the history shows."""
+    dice = np.random.default_rng(0)
+    catalogue = Catalogue(Item(f"i{n}", f"Title {n}", (("theme", f"theme {n % THEMES}"),)) for n in range(SHELF))
+    histories, graphs = {}, {}
+    for number in range(USERS):
+        user, rows = f"u{number}", dice.permutation(SHELF)[:LENGTH].tolist()
+        steps = [
+            Step(user, p - 1, "reasoned", "root", "", None, f"theme {rows[p] % THEMES}", f"i{rows[p - 1]}", 0.9, 0, seen=p)
+            for p in range(1, LENGTH)
+        ]
+        histories[user] = History(user, tuple(f"i{row}" for row in rows))
+        graphs[user] = ReasoningGraph(user, tuple(steps))
+    report = LoadReport("fortune", USERS * LENGTH, USERS, SHELF)
+    return Dataset("fortune", catalogue, histories, report, ("theme",)), graphs
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Dataset, dict[str, ReasoningGraph]]:
+    return fortune()
+
+
+@pytest.fixture(scope="module")
+def base(world, save_tiny: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> RecSysLlm:
+    folder = save_tiny(tmp_path_factory.mktemp("base") / "llama", layers=1, initializer_range=0.1)
+    config = RecSysLlmConfig(model=str(folder), train_layers=1, lora_rank=2)
+    made = RecSysLlm(config, training=LlmTrainingConfig(epochs=1), options=RunOptions(threads=1))
+    made.fit(world[0])
+    return made
+
+
+@pytest.fixture(scope="module")
+def fused(world, base: RecSysLlm) -> ThemeFusion:
+    made = ThemeFusion(base, ThemesConfig(), TrainingConfig(epochs=30, learning_rate=1e-2, patience=30))
+    made.fit(*world)
+    return made
+
+
+def queries(world: tuple[Dataset, Mapping[str, ReasoningGraph]]) -> list[Query]:
+    dataset, graphs = world
+    return [Query.at(history, LENGTH - 1, graphs[user]) for user, history in dataset.histories.items()]
+
+
+def test_what_the_reasons_ask_for_is_learnt(world, base: RecSysLlm, fused: ThemeFusion) -> None:
+    """The answer is one of three items of a known theme: the language model cannot know which theme."""
+    answers = [world[0].catalogue.row(history.items[-1]) - 1 for history in world[0].histories.values()]
+    means = []
+    for model in (base, fused):
+        scores = model.scores(queries(world)).astype(np.float64)
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        means.append(scores[np.arange(USERS), answers].mean())
+    assert means[1] > means[0] + 0.3
+
+
+def test_without_a_graph_it_is_the_language_model(world, base: RecSysLlm, fused: ThemeFusion) -> None:
+    bare = [Query(query.history) for query in queries(world)]
+    assert not np.allclose(fused.scores(queries(world)), base.scores(queries(world)), atol=1e-3)
+    silent = [Query(query.history, ReasoningGraph(query.history.user)) for query in bare]
+    np.testing.assert_allclose(fused.scores(silent), base.scores(bare), atol=1e-5)
+
+
+def test_parts_sum_to_the_score_and_name_their_reasons(world, fused: ThemeFusion) -> None:
+    query = queries(world)[3]
+    scores = fused.scores([query])[0]
+    for column in (0, 7):
+        parts = fused.contributions(query, world[0].catalogue.ids[column])
+        assert sum(part.value for part in parts) == pytest.approx(float(scores[column]), abs=1e-4)
+        assert any(part.name.startswith("theme ") for part in parts)
+
+
+def test_saved_and_loaded_it_is_the_same(world, fused: ThemeFusion, tmp_path: Path) -> None:
+    fused.save(tmp_path / "kept")
+    found = load_recommender(tmp_path / "kept", options=RunOptions(threads=1))
+    np.testing.assert_array_equal(found.scores(queries(world)), fused.scores(queries(world)))
+    assert language_model_of(found).words.items
+
+
+def test_steps_seen_later_change_nothing(world, fused: ThemeFusion) -> None:
+    """Planted leak: steps made by someone who had seen the answer, in the graph of every question."""
+    dataset, graphs = world
+    leaky = []
+    for user, history in dataset.histories.items():
+        late = Step(user, LENGTH - 1, "reasoned", "root", "", None, "theme 0", history.items[-1], 1.0, 1, seen=LENGTH)
+        leaky.append(Query.at(history, LENGTH - 1, ReasoningGraph(user, (*graphs[user].steps, late))))
+    np.testing.assert_array_equal(fused.scores(leaky), fused.scores(queries(world)))
+
+
+def test_validation_chooses_between_late_and_joint(world, base: RecSysLlm) -> None:
+    made = with_themes(base, GraphOptions())
+    made.fit(*world)
+    assert set(made.validation) == {"late", "joint"}  # type: ignore[attr-defined]
+    assert language_model_of(made) is base
