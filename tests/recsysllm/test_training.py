@@ -7,8 +7,8 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from llmrg.recsysllm import training
 from llmrg.recsysllm.batches import Batch, pack, steps_of
 from llmrg.recsysllm.config import LlmTrainingConfig
 from llmrg.recsysllm.item_head import ItemHead
-from llmrg.recsysllm.layout import Layout
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.net import RecSysNet
 from llmrg.recsysllm.training import Examples, Progress, train_llm
 
@@ -69,11 +69,12 @@ class Lesson:
         progress: Callable[[Epoch], None] | None = None,
         step: Callable[[Progress], None] | None = None,
         mark: str = "this",
+        lower: LowerStates | None = None,
     ) -> tuple[dict[str, torch.Tensor], list[Epoch]]:
         """Weights and epochs."""
         net = self.net()
         options = RunOptions(seed=4, checkpoint=checkpoint, progress=progress)
-        epochs = train_llm(net, self.examples, config, options, mark, step)
+        epochs = train_llm(net, self.examples, config, options, mark, step, lower)
         return net.state_dict(), epochs
 
 
@@ -148,55 +149,44 @@ def test_the_checkpoint_of_another_training_is_refused(small: Callable[..., Desk
 
 
 # -- what does not matter ------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("layout", WAYS)
-@pytest.mark.parametrize("kind", ["llama", "gemma3", "gpt2"])
-def test_with_and_without_the_cache(small: Callable[..., Desk], kind: str, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lesson = Lesson(small, layout, kind=kind)
-    reads: list[int] = []
-    below = training._Below.of
+class Counted(LowerStates):
+    """Knows how many batches it could serve."""
 
-    def counted(self: Any, batch: Batch, version: int) -> Any:
-        found = below(self, batch, version)
-        reads.append(found is not None)
+    def __init__(self, room: int) -> None:
+        super().__init__(0)
+        self.room, self.served = room, list[bool]()
+
+    def of(self, *asked: Any) -> Any:
+        found = super().of(*asked)
+        self.served.append(found is not None)
         return found
 
-    monkeypatch.setattr(training._Below, "of", counted)
+
+@pytest.mark.parametrize("layout", WAYS)
+@pytest.mark.parametrize("kind", ["llama", "gemma3", "gpt2"])
+def test_with_and_without_the_lower_states(small: Callable[..., Desk], kind: str, layout: str) -> None:
+    """All of them kept, some of them, none: the same losses."""
+    lesson = Lesson(small, layout, kind=kind)
     config = QUICK.model_copy(update={"epochs": 2})
-    _, cached = lesson.train(config)
-    assert reads
-    assert all(reads)
-    monkeypatch.setattr(training._Below, "read", lambda *_: None)
-    reads.clear()
-    _, plain = lesson.train(config)
-    assert not any(reads)
-    for one, other in zip(cached, plain, strict=True):
-        assert one.loss == pytest.approx(other.loss, abs=1e-4)
-        assert one.nll == pytest.approx(other.nll, abs=1e-4)
+    kept, some, none = Counted(10**9), Counted(30_000), Counted(0)
+    losses = [[(epoch.loss, epoch.nll) for epoch in lesson.train(config, lower=lower)[1]] for lower in (kept, some, none)]
+    assert all(kept.served)
+    assert 0 < sum(some.served) < len(some.served)
+    assert none.served
+    assert not any(none.served)
+    np.testing.assert_allclose(losses[1], losses[0], atol=1e-4)
+    np.testing.assert_allclose(losses[2], losses[0], atol=1e-4)
 
 
-def test_a_cache_too_small_holds_some(small: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit is computed anew; the result is the same."""
-    lesson = Lesson(small, "blank")
-    _, whole = lesson.train()
-    known: list[int] = []
-    made = training._Below.__init__
-
-    def narrow(self: Any, *given: Any) -> None:
-        made(self, *given)
-        self.room = 30_000
-        known.append(0)
-
-    read = training._Below.read
-
-    def counted(self: Any, layouts: Sequence[Layout], version: int) -> None:
-        read(self, layouts, version)
-        known[-1] = len(self.known)
-
-    monkeypatch.setattr(training._Below, "__init__", narrow)
-    monkeypatch.setattr(training._Below, "read", counted)
-    _, some = lesson.train()
-    assert 0 < known[0] < len(HISTORIES) * (lesson.draws + 1)
-    assert [epoch.loss for epoch in some] == pytest.approx([epoch.loss for epoch in whole], abs=1e-4)
+def test_lower_states_serve_a_second_training(small: Callable[..., Desk]) -> None:
+    """What was read is not read again, and what learns on top of it does not matter."""
+    lesson, lower = Lesson(small, "causal"), Counted(10**9)
+    first = lesson.train(lower=lower)
+    room = lower.room
+    second = lesson.train(lower=lower)
+    assert lower.room == room < 10**9
+    assert all(lower.served)
+    assert equal(first[0], second[0])
 
 
 @pytest.mark.parametrize("layout", WAYS)
@@ -256,19 +246,30 @@ def test_the_loss_by_hand(small: Callable[..., Desk], layout: str, loss: str) ->
 
 
 def test_training_learns_and_keeps_the_best_epoch(small: Callable[..., Desk]) -> None:
+    """Asked what it was trained on, it gets better; asked for what nothing tells, the untrained net is kept."""
     lesson = Lesson(small, "causal")
-    net = lesson.net()
     config = LlmTrainingConfig(epochs=12, learning_rate=5e-3, head_rate=2e-2, batch_tokens=150, row_tokens=100, patience=3)
-    epochs = train_llm(net, lesson.examples, config, RunOptions(), "")
-    assert epochs[-1].loss < epochs[0].loss - 0.5
-    best = min(epochs, key=lambda epoch: epoch.nll or 9e9)
-    assert [epoch.number for epoch in epochs if epoch.best][-1] == best.number
-    assert len(epochs) in (12, best.number + 3)
-    again = training._Training(net, lesson.examples, config, RunOptions(), "", None)
-    assert again.validation_nll() == pytest.approx(best.nll, abs=1e-6)
-    frozen = {name: weight for name, weight in net.named_parameters() if not weight.requires_grad}
+    known = replace(lesson.examples, validation=[versions[0] for versions in lesson.examples.training])
+    for examples, learnable in ((known, True), (lesson.examples, False)):
+        net = lesson.net()
+        start = nll(net, examples, config)
+        epochs = train_llm(net, examples, config, RunOptions(), "")
+        assert epochs[-1].loss < epochs[0].loss
+        best = min(start, *(epoch.nll or 9e9 for epoch in epochs))
+        assert nll(net, examples, config) == pytest.approx(best, abs=1e-6)
+        assert any(epoch.best for epoch in epochs) == learnable
+        assert (best < start - 0.3) == learnable
+        assert learnable or len(epochs) == config.patience
     fresh = dict(lesson.net().named_parameters())
+    frozen = {name: weight for name, weight in net.named_parameters() if not weight.requires_grad}
     assert all(torch.equal(weight, fresh[name]) for name, weight in frozen.items()), "the base model stays as it was"
+
+
+def nll(net: RecSysNet, examples: Examples, config: LlmTrainingConfig) -> float:
+    """Of the validation examples, as it stands."""
+    found = training._Training(net, examples, config, RunOptions(), "", None, None).validation_nll()
+    assert found is not None
+    return found
 
 
 def test_a_catalogue_with_nothing_to_decide_can_be_trained_on(small: Callable[..., Desk]) -> None:
