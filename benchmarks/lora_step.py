@@ -6,8 +6,8 @@ Readers of the demo, packed into rows; titles are predicted among all words. CPU
 the median of the rounds; ways take turns, so that what else the machine does hits all alike.
 
 - Logits everywhere, against logits at the places that predict something: of all words there, and of the words of the trie's
-  children, which is the loss of the default. Bars for the latter: twice as fast for Gemma 3 270M with its 262,144 words, 1.1
-  times for SmolLM2-135M, whose 49,152 words are a fifth of its work.
+  children, which is the loss of the default. Bars, set before anything was measured, for the former: twice as fast for Gemma 3
+  270M with its 262,144 words, 1.3 times for SmolLM2-135M. A bar that is missed is printed as missed.
 - Adapters in the last 10 layers, over states of the lower layers that are kept, against adapters in all layers, CPU seconds a
   token. Bar: 2.5 times (reached where two thirds of the layers lie below: SmolLM2 has 30, Gemma 18).
 - One token at a time over the cache, against one pass over the whole, log-probabilities in float32. Bar: 1e-4.
@@ -54,7 +54,7 @@ from llmrg.recsysllm.textualise import Textualiser
 
 RESULT = Path(__file__).parent / "results" / "lora_step.json"
 READERS, ROW_TOKENS, STEP_TOKENS, TRAINED = 24, 128, 512, 10
-CHILDREN_BAR = {"gemma-3-270m": 2.0, "smollm2-135m": 1.1}
+TARGETS_BAR = {"gemma-3-270m": 2.0, "smollm2-135m": 1.3}
 CACHE_BAR = {"smollm2-135m": 2.5}
 SAME = 1e-4
 WAYS: tuple[tuple[LayoutName, Positions], ...] = (("causal", "paper"), ("blank", "paper"), ("blank", "running"))
@@ -221,7 +221,7 @@ def incremental(desk: Desk, backbone: Backbone, config: RecSysLlmConfig) -> floa
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--models", nargs="+", choices=CHILDREN_BAR, default=list(CHILDREN_BAR))
+    options.add_argument("--models", nargs="+", choices=TARGETS_BAR, default=list(TARGETS_BAR))
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--result", type=Path, default=RESULT)
     chosen = options.parse_args()
@@ -230,9 +230,7 @@ def main() -> None:
     models = result["models"] = {name: measured(name, chosen.rounds) for name in chosen.models}
     bars = result["bars"] = {}
     for name, one in models.items():
-        bars[f"{name}: {CHILDREN_BAR[name]:g} times faster over the trie's children"] = (
-            one["children_times_faster"] >= CHILDREN_BAR[name]
-        )
+        bars[f"{name}: {TARGETS_BAR[name]:g} times faster at targets"] = one["targets_times_faster"] >= TARGETS_BAR[name]
         if name in CACHE_BAR:
             bars[f"{name}: {CACHE_BAR[name]:g} times faster over kept states"] = one["kept_times_faster"] >= CACHE_BAR[name]
         bars[f"{name}: incremental is full"] = max(one["incremental_from_full"].values()) <= SAME
