@@ -342,7 +342,7 @@ class Share:
 
     def _work(self, small: Callable[..., Desk], folder: Path, rank: int, port: int) -> int:
         where = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self.world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in where.items()}, ACCELERATE_USE_CPU="true")
+        os.environ.update({name: str(value) for name, value in where.items()}, ACCELERATE_USE_CPU="true", OMP_NUM_THREADS="1")
         try:
             from accelerate.state import AcceleratorState
 
