@@ -47,7 +47,9 @@ SETTINGS = {"train_layers": 6, "item_attributes": ()}
 """What ten CPU minutes a training allow."""
 TRAINING = LlmTrainingConfig(epochs=3, learning_rate=5e-4, head_rate=1e-3)
 """Chosen by the validation NLL of one training of the item head without graphs."""
-LLM = "RecSysLLM"
+LLM, BARE = "RecSysLLM", "RecSysLLM without attributes"
+"""The second knows titles and no attribute of any item: what it knows of reasons, a graph must have told it. It is what
+`--fusion themes` trains."""
 SIMPLE = {
     "popularity": "popularity",
     "rules": "sequential rules",
@@ -91,10 +93,12 @@ class Bench:
         made.save(self.home / f"{row}-{seed}")
         return made
 
-    def late(self, seed: int, graphs: Mapping[str, ReasoningGraph]) -> BaseRecommender:
+    def themes(self, seed: int, graphs: Mapping[str, ReasoningGraph], base_row: str = "items") -> BaseRecommender:
         """The trained item head of this seed, with themes beside it: late or joint, as validation chooses."""
         options = RunOptions(seed=seed, threads=self.threads)
-        base = RecSysLlm.load(self.home / f"items-{seed}", text=text_vectors(load_settings()), options=options, lower=self.lower)
+        base = RecSysLlm.load(
+            self.home / f"{base_row}-{seed}", text=text_vectors(load_settings()), options=options, lower=self.lower
+        )
         made = with_themes(base, GraphOptions())
         made.fit(self.dataset, graphs)
         return made
@@ -139,8 +143,19 @@ ROWS: dict[str, Row] = {
         f"{LLM} + shuffled graph as words",
         lambda b, s: (b.llm("words-shuffled", s, b.shuffled(s), graph="words"), b.shuffled(s)),
     ),
-    "themes": Row(f"{LLM} + themes", lambda b, s: (b.late(s, b.graphs), b.graphs)),
-    "themes-shuffled": Row(f"{LLM} + themes of a shuffled graph", lambda b, s: (b.late(s, b.shuffled(s)), b.shuffled(s))),
+    "themes": Row(f"{LLM} + themes beside attributes", lambda b, s: (b.themes(s, b.graphs), b.graphs)),
+    "themes-shuffled": Row(
+        f"{LLM} + themes of a shuffled graph beside attributes", lambda b, s: (b.themes(s, b.shuffled(s)), b.shuffled(s))
+    ),
+    "bare": Row(BARE, lambda b, s: (b.llm("bare", s, {}, content_attributes=False), {})),
+    "bare-themes": Row(f"{LLM} + themes", lambda b, s: (b.themes(s, b.graphs, "bare"), b.graphs)),
+    "bare-themes-shuffled": Row(
+        f"{LLM} + themes of a shuffled graph", lambda b, s: (b.themes(s, b.shuffled(s), "bare"), b.shuffled(s))
+    ),
+    "bare-slots": Row(
+        f"{BARE} + graph in slots",
+        lambda b, s: (b.llm("bare-slots", s, b.graphs, graph="slots", content_attributes=False), b.graphs),
+    ),
 }
 
 
@@ -153,11 +168,16 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def base_of(name: str) -> str:
+    """The row whose trained model a row of themes starts from."""
+    return "bare" if name.startswith("bare") else "items"
+
+
 def run(bench: Bench, name: str, seed: int) -> None:
     kept = bench.home / f"{name}-{seed}.json"
     if kept.exists():
         return
-    if name.startswith("themes") and not (bench.home / f"items-{seed}" / "config.json").exists():
+    if "themes" in name and "sasrec" not in name and not (bench.home / f"{base_of(name)}-{seed}" / "config.json").exists():
         return
     began = cpu_seconds()
     made, graphs = ROWS[name].make(bench, seed)
@@ -190,10 +210,12 @@ def table(bench: Bench, seeds: int) -> None:
     missing = [line for line in missing if not any(line.startswith(title) for title in SIMPLE.values())]
     ranks = {ROWS[name].title: [_ranks(one) for one in found] for name, found in runs.items() if found}
     pairs = [(f"{LLM}", SIMPLE["rules"]), (f"{LLM}", SIMPLE["overlap"])]
-    for way in ("themes", "slots", "words"):
+    for way in ("bare-themes", "themes", "slots", "words", "bare-slots"):
         mine = ROWS[way].title
         pairs += [(mine, LLM), (mine, SIMPLE["overlap"])]
+        pairs += [(mine, BARE)] if way.startswith("bare") else []
         pairs += [(mine, row.title) for name, row in ROWS.items() if name.startswith(f"{way}-")]
+    pairs += [(ROWS["bare-themes"].title, ROWS["sasrec-themes"].title)]
     pairs = [(one, other) for one, other in pairs if one in ranks and other in ranks and other != "SASRec"]
     card = ProtocolCard(
         bench.dataset.name,

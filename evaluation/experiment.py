@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.records import ReasoningGraph
@@ -22,6 +22,9 @@ from llmrg.recommenders.making import GraphOptions, make_recommender, with_graph
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.sequential import SequentialRecommender
 from llmrg.recommenders.training import RunOptions, TrainingConfig
+
+if TYPE_CHECKING:
+    from llmrg.recsysllm.lower_states import LowerStates
 
 TITLES = {
     "rules": "sequential rules",
@@ -76,8 +79,6 @@ class Experiment:
     """Further graphs, each a row of its own under its name."""
     language_model: Mapping[str, Any] | None = None
     """Settings of a RecSysLLM (`llmrg.recsysllm`), which is two rows more: alone, and with the graphs' themes beside it."""
-    _language_models: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
-    """By seed, once fitted."""
 
     @property
     def base(self) -> str:
@@ -114,23 +115,28 @@ class Experiment:
             found.append(Trial(f"{base} + {name}", self._with_graphs, partial(_same, given)))
         found.append(Trial(self.ours, self._with_graphs, lambda _: self.graphs))
         if self.language_model is not None:
+            with_themes = partial(self._language_model, graphs=replace(self.how, fusion="themes"))
             found += [
                 Trial(LANGUAGE_MODEL, self._language_model),
-                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", self._language_model_with_graphs, lambda _: self.graphs),
+                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", with_themes, lambda _: self.graphs),
             ]
         return found
 
-    def _language_model(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+    def _language_model(
+        self, seed: int, base: SequentialRecommender | None, graphs: GraphOptions | None = None
+    ) -> BaseRecommender:
         from llmrg.recsysllm.making import make_recsysllm
 
-        made = make_recsysllm(self.text, None, replace(self.options, seed=seed), **(self.language_model or {}))
-        self._language_models[seed] = made
-        return made
+        options = replace(self.options, seed=seed)
+        return make_recsysllm(self.text, graphs, options, lower=self._lower, **(self.language_model or {}))
 
-    def _language_model_with_graphs(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
-        from llmrg.recsysllm.making import with_themes
+    @cached_property
+    def _lower(self) -> LowerStates:
+        """Texts that the frozen layers have read, for all trainings of the language model."""
+        from llmrg.recsysllm.config import LlmTrainingConfig
+        from llmrg.recsysllm.lower_states import LowerStates
 
-        return with_themes(self._language_models[seed], self.how)
+        return LowerStates(LlmTrainingConfig().cache_megabytes)
 
     def _simple(self, name: str, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
         return make_recommender(name, self.text)

@@ -16,8 +16,11 @@ GROUNDS = {
     "item knn": "what is taken together",
     "ease": "what is taken together",
     "text cosine": "what its text has in common with the history",
+    "text": "what its text has in common with the history",
+    "attributes": "what its attributes have in common with the history",
+    "language model": "what the language model makes of the history",
 }
-"""Name of a recommender -> what it looks at; all others look at the order."""
+"""Name of a recommender, or of a part of one -> what it looks at; all others look at the order."""
 
 
 def ground_of(recommender: str) -> str:

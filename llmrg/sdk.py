@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from llmrg.evaluation.comparison import Comparison
     from llmrg.evaluation.experiment import Experiment
     from llmrg.explanations.explain import Explanation
+    from llmrg.explanations.in_words import InWords
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.recommenders.making import GraphOptions
-    from llmrg.recommenders.protocol import Recommender
+    from llmrg.recommenders.protocol import Query, Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
     from llmrg.recsysllm.training import Progress
 
@@ -351,17 +352,27 @@ class Project(Builds):
         Raises: UnknownUserError, UnknownItemError, GraphNotFoundError.
         """
         from llmrg.explanations.explain import explain
-        from llmrg.recommenders.protocol import Query
-        from llmrg.recommenders.recommend import known_query
 
         graph, history, item = self.graph(user), self.dataset.history(user), self.dataset.catalogue[item].id
         how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes()}
         known = recommender or (self.recommender() if self.trained() else None)
         if known is None or item not in known.items:
             return explain(graph, history, item, **how)
-        query = known_query(known, Query.at(history, len(history), graph))
+        query = _whole(known, history, graph)
         parts = known.contributions(query, item)
         return explain(query.graph or ReasoningGraph(user), query.history, item, contributions=parts, **how)
+
+    def in_words(self, why: Explanation, *, recommender: Recommender) -> InWords:
+        """The strongest reason of `explain(..., recommender=recommender)` as a sentence of the language model in it, checked.
+
+        Raises: ConfigError: there is no language model in it.
+        """
+        from llmrg.explanations.in_words import in_words
+        from llmrg.recsysllm.asking import Teller
+        from llmrg.recsysllm.making import language_model_of
+
+        query = _whole(recommender, self.dataset.history(why.user), self.graph(why.user))
+        return in_words(why, Teller(language_model_of(recommender), query, why.item), self.dataset.catalogue)
 
     def _verified(self, graph: ReasoningGraph) -> bool:
         """Whether the run that made the graph verified its steps."""
@@ -383,6 +394,14 @@ class Project(Builds):
         parts = (self.dataset.catalogue, history, graph, marked)
         how: dict[str, Any] = {"simulated": made_up, "verified": self._verified(graph)}
         return Picture(draw_page(*parts, **how), draw_svg(*parts, **how), notebook_html(*parts, **how))
+
+
+def _whole(known: Recommender, history: History, graph: ReasoningGraph) -> Query:
+    """What follows all of a history, as far as the recommender knows its items."""
+    from llmrg.recommenders.protocol import Query
+    from llmrg.recommenders.recommend import known_query
+
+    return known_query(known, Query.at(history, len(history), graph))
 
 
 def _model_name(model: str, graphs: GraphOptions | None, attributes: bool) -> str:

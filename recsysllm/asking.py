@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from llmrg.core.errors import CallerError, ConfigError
 from llmrg.recommenders.protocol import Query
 from llmrg.recsysllm import answers
+from llmrg.recsysllm.candidates import score_candidates
 from llmrg.recsysllm.config import Family
 from llmrg.recsysllm.pieces import Piece, Tokens, joined
 from llmrg.recsysllm.tasks.past import REVIEW_TOKENS, Past, about_item
@@ -42,7 +44,7 @@ def rate(model: RecSysLlm, queries: Sequence[Query], items: Sequence[str]) -> np
 def explain(model: RecSysLlm, query: Query, item: str, feature: str = "", stars: float | None = None) -> str:
     """One sentence on why an item suits the query's user, as reviewers write them.
 
-    It is made up, and checked against nothing: an explanation that can be trusted is that of the graph (`llmrg.explanations`).
+    It is made up, and checked against nothing: `llmrg.explanations.in_words` has one made from the graph, and checks it.
 
     Args: feature: a word that the sentence should speak of.
     Raises: UnknownItemError; ConfigError: the model was not trained for explanations.
@@ -71,16 +73,44 @@ def ask(model: RecSysLlm, question: str, query: Query) -> str:
     """What the model writes after a user's history and any question. Raises: CallerError: an empty question."""
     if not question.strip():
         raise CallerError("the question is empty; ask something, such as 'What do they like?'")
+    return answers.say(model.fitted_net(), model.config, model.words, _open(model, question, query), model.told_of([query]))
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Puts into words why an item suits a query's user (`llmrg.explanations.in_words`)."""
+
+    model: RecSysLlm
+    query: Query
+    item: str
+
+    def write(self, reason: str) -> str:
+        """A free sentence that should speak of a reason; "" where the model was not trained for explanations."""
+        if "explanation" not in self.model.config.families:
+            return ""
+        return explain(self.model, self.query, self.item, reason)
+
+    def likelihoods(self, sentences: Sequence[str]) -> list[float]:
+        """Mean log-probability of a token of each sentence after the user's history, among all words.
+
+        Raises: CallerError: no sentences, or an empty one.
+        """
+        model, asked = self.model, _open(self.model, "Why the next one?", self.query)
+        coded = [model.words.coder.ids(" " + sentence.strip()) if sentence.strip() else () for sentence in sentences]
+        reading = answers.read(model.fitted_net(), model.config, model.words, asked, model.told_of([self.query]))
+        return [float(total) / len(words) for total, words in zip(score_candidates(reading, coded), coded, strict=True)]
+
+
+def _open(model: RecSysLlm, question: str, query: Query) -> TextExample:
+    """A prompt of a user's history and any question."""
     rows = model.items.rows(query.history.items)
     past = Past(model.words, query.history.user, query.history.attributes, rows, (None,) * len(rows))
-    filled = past.filled(len(rows))
     coder = model.words.coder
     before, tail = coder.code([Piece("Taken so far, oldest first:")]), coder.code([Piece(" " + question.strip())])
-    history = filled.get("history", NOTHING)
+    history = past.filled(len(rows)).get("history", NOTHING)
     assert isinstance(history, Tokens)
     place = len(before), len(before) + len(history)
-    example = TextExample("", joined([before, history, tail]), NOTHING, "text", len(rows), history=place)
-    return answers.say(model.fitted_net(), model.config, model.words, example, model.told_of([query]))
+    return TextExample("", joined([before, history, tail]), NOTHING, "text", len(rows), history=place)
 
 
 def _about(

@@ -48,6 +48,9 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     item_attributes: tuple[str, ...] | Literal["all"] = ()
     """Attributes written after a title in the history; `all` takes those that can be reasons. The item head knows all of them
     anyway; in the history they make prompts two or three times as long."""
+    content_attributes: bool = True
+    """Let the item head know the attributes, in its text vectors and as a score that it starts from. False is a control: a
+    catalogue of bare titles, in which nothing but a graph can say why an item was taken."""
     item_offset: bool = False
     """Add a vector of its own to each item's text vector; starts at zero."""
     graph: GraphWay = "none"

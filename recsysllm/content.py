@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -29,7 +30,7 @@ class Content:
     """Text vectors and attributes of N items."""
 
     text: np.ndarray
-    """(N, D) float32 unit rows of "title. value, value", the catalogue's mean taken off."""
+    """(N, D) float32 unit rows of "title. value, value", or of titles alone, the catalogue's mean taken off."""
     attributes: csr_matrix
     """(N, T) float32 how strongly each item has each attribute."""
     idf: np.ndarray
@@ -38,12 +39,14 @@ class Content:
     """Name of the text encoder."""
 
     @classmethod
-    def of(cls, data: FitData, text: TextVectors) -> Self:
-        vectors = np.asarray(text.embed([item_text(item) for item in data.dataset.catalogue]), dtype=np.float32)
-        try:
-            profiles = source_profiles(data, CATALOGUE)
-        except ConfigError:  # a catalogue of bare titles
-            profiles = ItemProfiles.of((), csr_matrix((len(vectors), 0)))
+    def of(cls, data: FitData, text: TextVectors, attributes: bool = True) -> Self:
+        """Args: attributes: False reads titles alone."""
+        written = [item_text(item) if attributes else item.title for item in data.dataset.catalogue]
+        vectors = np.asarray(text.embed(written), dtype=np.float32)
+        profiles = ItemProfiles.of((), csr_matrix((len(vectors), 0)))
+        if attributes:
+            with suppress(ConfigError):  # a catalogue of bare titles
+                profiles = source_profiles(data, CATALOGUE)
         return cls(_unit(vectors - vectors.mean(axis=0)), profiles.matrix, profiles.idf, text.name)
 
     @property

@@ -16,6 +16,7 @@ from llmrg.recommenders.making import GraphOptions, late_mix
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
+from llmrg.recsysllm.lower_states import LowerStates
 from llmrg.recsysllm.recommender import RecSysLlm
 from llmrg.recsysllm.theme_fusion import ThemeFusion
 from llmrg.recsysllm.training import Progress
@@ -26,12 +27,14 @@ def make_recsysllm(
     graphs: GraphOptions | None = None,
     options: RunOptions | None = None,
     step: Callable[[Progress], None] | None = None,
+    lower: LowerStates | None = None,
     **settings: Any,
 ) -> BaseRecommender:
     """An untrained RecSysLLM, with reasoning graphs where `graphs` says how.
 
     Args:
-        graphs: fusion `slots` and `words` tell the language model of the graph; `themes` weighs theme scores beside its own.
+        graphs: fusion `slots` and `words` tell the language model of the graph; `themes` weighs theme scores beside its own, and
+            leaves the attributes to them (`content_attributes=False`).
         settings: fields of `RecSysLlmConfig` and `LlmTrainingConfig`; lists may be joined by commas.
     Raises: ConfigError: a setting that there is not or that may not be so, or a fusion that is not for a language model.
     """
@@ -42,9 +45,11 @@ def make_recsysllm(
         )
     if fusion in ("slots", "words"):
         settings = {"graph": fusion, **settings}
+    if fusion == "themes":  # what the attributes explain, theme vectors explain better; both at once stand in each other's way
+        settings = {"content_attributes": False, **settings}
     training = {name: settings.pop(name) for name in list(settings) if name in LlmTrainingConfig.model_fields}
     config = _settings(RecSysLlmConfig, settings)
-    base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, step=step)
+    base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, lower=lower, step=step)
     return with_themes(base, graphs) if graphs is not None and fusion == "themes" else base
 
 

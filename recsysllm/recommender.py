@@ -95,7 +95,7 @@ class RecSysLlm(BaseRecommender):
         backbone = self._load_backbone(device)
         self._textualiser = self._make_textualiser(list(data.dataset.catalogue), data.dataset.reason_attributes, backbone)
         DataPhase(self._textualiser, self.config, backbone, self.template).check_window()
-        self._content = Content.of(data, self.text)
+        self._content = Content.of(data, self.text, self.config.content_attributes)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
         self.told = self._graphs(data)
         self._log_shares = self.words.trie.log_shares(self._popularity)
@@ -192,7 +192,7 @@ class RecSysLlm(BaseRecommender):
 
     def _mark(self, data: FitData, rows: Sequence[np.ndarray]) -> str:
         told = self.told.fingerprint() if self.told is not None else ""
-        settings = (self.config.model_dump(), self.training.model_dump(exclude={"epochs", "max_seconds"}), self.options.seed)
+        settings = (self.config.model_dump(), self.training.model_dump(exclude={"max_seconds"}), self.options.seed)
         answers = data.validation_rows().tobytes()
         words = sorted(data.graphs) if self.config.graph == "words" else ""
         return stable_key(

@@ -145,7 +145,7 @@ class _Training:
     def _read(self) -> None:
         self._train_mode(False)
         self.lower.read(self.net.backbone, self.examples.validation, self.config.batch_tokens)
-        for version in range(_versions(self.examples)):
+        for version in range(min(_versions(self.examples), self.config.epochs)):
             chosen = [versions[version % len(versions)] for versions in self.examples.training]
             self.lower.read(self.net.backbone, chosen, self.config.batch_tokens)
 

@@ -12,6 +12,7 @@ from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err
 if TYPE_CHECKING:
     from llmrg.data.dataset import Catalogue
     from llmrg.explanations.explain import Explanation
+    from llmrg.recommenders.protocol import Recommender
     from llmrg.sdk import Suggestion
 
 
@@ -59,6 +60,13 @@ def recommend(
 def explain(
     user: str,
     item: Annotated[str, typer.Argument(help="Item id.")],
+    name: Annotated[
+        str | None, typer.Option("--recommender", "--with", help="A trained one [default: the best on validation items].")
+    ] = None,
+    words: Annotated[
+        bool,
+        typer.Option("--in-words", help="The strongest reason as a sentence of a trained recsysllm, checked against the steps."),
+    ] = False,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
@@ -66,19 +74,32 @@ def explain(
     on_bad_row: OnBadRow = "error",
     as_json: AsJson = False,
 ) -> None:
-    """Why this item for this user: what the score of the best trained recommender is the sum of.
+    """Why this item for this user: what the score of a trained recommender is the sum of.
 
     Without a trained recommender: the chain of stored steps that leads to the item, or the news that there is none.
 
     \b
-    Example: llmrg explain reader-001 dracula
+    Examples:
+      llmrg explain reader-001 dracula
+      llmrg explain reader-001 dracula --with recsysllm+themes --in-words
     """
     with project(data, store, home, columns, on_bad_row) as opened:
-        why = opened.explain(user, item)
+        known: Recommender | None = None
+        if words:
+            from llmrg.cli.ask import language_model
+
+            _, known, _ = language_model(opened, name)
+        elif name is not None:
+            known = opened.recommender(name)
+        why = opened.explain(user, item, recommender=known)
+        told = opened.in_words(why, recommender=known) if known is not None and words else None
         if as_json:
-            print_json(why.to_json(opened.dataset.catalogue))
-        else:
-            out.print(_escape(why.text(opened.dataset.catalogue, most=20)), highlight=False, soft_wrap=True)
+            plain = why.to_json(opened.dataset.catalogue)
+            print_json(plain if told is None else {**plain, "in_words": told.to_json()})
+            return
+        if told is not None:
+            out.print(_escape(told.text), highlight=False, soft_wrap=True)
+        out.print(_escape(why.text(opened.dataset.catalogue, most=20)), highlight=False, soft_wrap=True)
 
 
 @app.command()

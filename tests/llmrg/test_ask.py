@@ -140,6 +140,35 @@ def test_the_table_of_families(run: Run) -> None:
     assert "no language model" in run("evaluate", "--families", "--recommender", "popularity", fails=ConfigError)
 
 
+def test_an_explanation_in_words(folder: Path) -> None:
+    """From the graph, and checked: on the demo, whose items have reasons."""
+
+    def call(*arguments: str) -> Any:
+        return CliRunner().invoke(app, [*arguments, "--home", str(folder / "demo")])
+
+    settings = {"model": folder / "llama", "train_layers": 1, "lora_rank": 2, "history_items": 2}
+    given = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    how = ("--fusion", "themes", "--fit", "late", "--epochs", "1", "--threads", "1", *given)
+    for command in (("build", "--users", "8", "--mind", "attributes"), ("train", "recsysllm", *how)):
+        done = call(*command)
+        assert done.exit_code == 0, (done.output, done.exception)
+    found = json.loads(call("recommend", "reader-001", "-k", "1", "--json").stdout)[0]
+    asked = ("explain", "reader-001", found["item"], "--in-words")
+    said, *lines = call(*asked).stdout.splitlines()
+    assert found["title"] in said
+    assert any("of the score" in line for line in lines), "the parts follow the sentence"
+    plain = json.loads(call(*asked, "--with", "recsysllm+themes", "--json").stdout)
+    assert plain["in_words"]["text"] == said, "without a name it is the language model that validation found best"
+    assert plain["in_words"]["how"] == "worded"
+    assert plain["in_words"]["steps"]
+    assert all(step in plain["steps"] for step in plain["in_words"]["steps"])
+    assert call("train", "popularity").exit_code == 0
+    done = call(*asked, "--with", "popularity")
+    assert isinstance(done.exception, ConfigError)
+    assert "no language model" in str(done.exception)
+    assert "in_words" not in json.loads(call(*asked[:3], "--with", "popularity", "--json").stdout)
+
+
 def test_help_shows_how(run: Run) -> None:
     shown = CliRunner().invoke(app, ["ask", "--help"]).stdout
     for form in ("--rate", "--explain", "--feature", "--headline", "--items", 'llmrg ask "What do they like?" reader-001'):

@@ -17,9 +17,12 @@ from safetensors.numpy import load_file, save_file
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError, ModelFileError
 from llmrg.core.records import History, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
+from llmrg.encoders.text import HashedVectors
+from llmrg.recommenders.making import GraphOptions
 from llmrg.recommenders.protocol import Query, Recommender
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
+from llmrg.recsysllm.making import language_model_of, make_recsysllm
 from llmrg.recsysllm.recommender import RecSysLlm
 from llmrg.recsysllm.templates import load_templates
 from llmrg.testing.recommender_suite import RecommenderSuite, cycle_graphs, cycle_world
@@ -153,6 +156,30 @@ def test_the_untrained_item_head_is_the_content_score(folder: Path, world: Datas
     for item in ("i1", "i9"):
         told = {part.name: part.value for part in made.contributions(query, item)}
         assert told["language model"] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_an_item_head_of_titles_knows_no_attribute(folder: Path, world: Dataset) -> None:
+    """Planted: other attributes change what the default says, and nothing of what this one says."""
+    others = [replace(item, attributes=(("theme", f"other {n % 2}"),)) for n, item in enumerate(world.catalogue)]
+    changed = replace(world, catalogue=Catalogue(others))
+    for known in (True, False):
+        scores = []
+        for dataset in (world, changed):
+            made = make(folder, content_attributes=known)
+            made.fit(dataset)
+            scores.append(made.scores([Query.at(history, 4, None) for history in dataset.histories.values()]))
+        assert np.array_equal(*scores) is not known
+        parts = {part.name: part.value for part in made.contributions(Query.at(next(iter(world.histories.values())), 4), "i2")}
+        assert bool(parts["attributes"]) is known
+
+
+def test_themes_leave_the_attributes_to_the_graph() -> None:
+    text = HashedVectors()
+    for fusion, known in (("themes", False), ("slots", True), ("words", True)):
+        made = make_recsysllm(text, GraphOptions(fusion=fusion))  # type: ignore[arg-type]
+        assert language_model_of(made.candidates["joint"] if fusion == "themes" else made).config.content_attributes is known  # type: ignore[attr-defined]
+    told = make_recsysllm(text, GraphOptions(), content_attributes=True)
+    assert language_model_of(told.candidates["joint"]).config.content_attributes  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("graph", ["none", "slots"])
