@@ -234,7 +234,7 @@ def family_table(
     drawn from items[:p] and the catalogue. Nothing after p is read, and every baseline is fitted on the training parts.
 
     Args:
-        recommender: trained for `RecSysLlmConfig.families`; `sequential` counts where titles were trained (`head`).
+        recommender: trained for `RecSysLlmConfig.families`; `sequential` counts beside others, with trained titles (`head`).
         graphs: by user; cut at the position as for every recommender.
         users: drawn by `seed`; None asks all.
         writing: of these, users at most for whom texts are written, which takes longest.

@@ -198,7 +198,8 @@ class Project(Builds):
             from llmrg.recsysllm.making import make_recsysllm
 
             small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
-            made = make_recsysllm(text, how, run, step, **small, **settings)
+            place = self.settings.cache_dir.expanduser()
+            made = make_recsysllm(text, how, run, step, cache_dir=place, **small, **settings)
         else:
             made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
         made.fit(self.dataset, built, self.themes())
@@ -235,7 +236,7 @@ class Project(Builds):
         if not folder.exists():
             known = f"; trained are {', '.join(trained)}" if trained else ""
             raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train --model MODEL`{known}")
-        return load_recommender(folder, text=text_vectors(self.settings))
+        return load_recommender(folder, text=text_vectors(self.settings), cache_dir=self.settings.cache_dir.expanduser())
 
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.dataset.name / name

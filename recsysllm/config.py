@@ -32,9 +32,9 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     """For titles: a softmax over the children of the catalogue's trie, or over the whole vocabulary."""
     head: Literal["items", "titles", "both"] = "items"
     """What is trained to rank the catalogue: item vectors against the state, titles written by the language model, or both. With
-    both, the item head ranks."""
+    both, the item head ranks. In `blank`, masked spans are written whatever the head: that is its training."""
     families: tuple[Family, ...] = Field(default=("sequential",), min_length=1)
-    """What is trained together."""
+    """What is trained together. Beside others, and where titles are trained, `sequential` asks to choose among a few as well."""
     texts_per_user: PositiveInt = 4
     """Examples of a user in each family of texts, an epoch."""
     templates: str = ""
@@ -54,7 +54,8 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     item_offset: bool = False
     """Add a vector of its own to each item's text vector; starts at zero."""
     graph: GraphWay = "none"
-    """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words; `random`:
+    """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words, where what
+    comes next is asked; `random`:
     as `slots`, but the reasons' text vectors are replaced by ones that mean nothing (a control)."""
     lora_rank: PositiveInt = 16
     train_layers: PositiveInt | None = 6

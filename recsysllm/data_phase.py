@@ -116,7 +116,10 @@ class DataPhase:
 
     @property
     def families(self) -> list[str]:
-        return [family for family in self.config.families if family != "sequential" or self.config.head != "items"]
+        """Families of texts. `sequential` is one beside others, where titles are trained: alone, every item of every history is
+        asked for as a title, and choices among a few on top of it would be four fifths of the work."""
+        titles = self.config.head != "items" and len(self.config.families) > 1
+        return [family for family in self.config.families if family != "sequential" or titles]
 
     def _drawn(self, asked: TaskData, family: str, user: str, end: int, number: int, version: int) -> list[Layout]:
         dice = np.random.default_rng((number, version))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -28,6 +29,7 @@ def make_recsysllm(
     options: RunOptions | None = None,
     step: Callable[[Progress], None] | None = None,
     lower: LowerStates | None = None,
+    cache_dir: Path | None = None,
     **settings: Any,
 ) -> BaseRecommender:
     """An untrained RecSysLLM, with reasoning graphs where `graphs` says how.
@@ -49,7 +51,7 @@ def make_recsysllm(
         settings = {"content_attributes": False, **settings}
     training = {name: settings.pop(name) for name in list(settings) if name in LlmTrainingConfig.model_fields}
     config = _settings(RecSysLlmConfig, settings)
-    base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, lower=lower, step=step)
+    base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, cache_dir=cache_dir, lower=lower, step=step)
     return with_themes(base, graphs) if graphs is not None and fusion == "themes" else base
 
 

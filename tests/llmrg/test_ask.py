@@ -15,7 +15,7 @@ pytest.importorskip("sacrebleu")
 torch = pytest.importorskip("torch")
 
 from llmrg.cli.main import app  # noqa: E402
-from llmrg.core.errors import ArtifactError, CallerError, ConfigError, UnknownItemError, UnknownUserError  # noqa: E402
+from llmrg.core.errors import ArtifactError, CallerError, ConfigError, ModelFileError, UnknownItemError, UnknownUserError  # noqa: E402
 from llmrg.testing.tiny_llama import save_tiny_llama  # noqa: E402
 
 Run = Callable[..., Any]
@@ -167,6 +167,28 @@ def test_an_explanation_in_words(folder: Path) -> None:
     assert isinstance(done.exception, ConfigError)
     assert "no language model" in str(done.exception)
     assert "in_words" not in json.loads(call(*asked[:3], "--with", "popularity", "--json").stdout)
+
+
+def test_base_models_are_unpacked_where_the_project_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from llmrg import Project
+    from llmrg.recsysllm.backbone import Backbone
+
+    seen: list[Path] = []
+
+    def load(name: str, place: Path, *_: Any) -> Any:
+        seen.append(place)
+        raise ModelFileError("stopped here")
+
+    monkeypatch.setattr(Backbone, "load", load)
+    columns = {name: name for name in ("user", "item", "time", "rating", "headline", "text", "title")}
+    how = {"home": folder / "home", "cache_dir": folder / "elsewhere", "load": {"columns": columns}}
+    with Project(folder / "said.tsv", **how) as project:
+        with pytest.raises(ModelFileError):
+            project.train("recsysllm", graphs=False)
+        with pytest.raises(ModelFileError):
+            project.recommender("recsysllm")
+        assert project.recommender("popularity").items.ids
+    assert seen == [folder / "elsewhere"] * 2
 
 
 def test_help_shows_how(run: Run) -> None:
