@@ -49,6 +49,43 @@ def layouts(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def texts(found: dict[str, Any]) -> list[str]:
+    lines = ["### RecSysLLM: stars, explanations, headlines", "", *columns("data", "stars by", "users", "RMSE", "MAE")]
+    lines += [f"| {line} | {f['RMSE']:.3f} | {f['MAE']:.3f} |" for line, f in _answers(found, "RMSE", question=False)]
+    lines += ["", *columns("data", "asked", "by", "users", "BLEU-2", "ROUGE-1", "ROUGE-L")]
+    lines += [
+        f"| {line} | {f['BLEU-2']:.2f} | {f['ROUGE-1']:.1f} | {f['ROUGE-L']:.1f} |"
+        for line, f in _answers(found, "BLEU-2", question=True)
+    ]
+    trained = {name: kinds["trained"] for name, kinds in found["data"].items() if "trained" in kinds}
+    seen = "; ".join(
+        f"{name}: {one['users_in_training']} of {one['of_users']} users in training, {one['cpu_s_fit']:.0f} CPU s"
+        for name, one in trained.items()
+    )
+    lines += [
+        "",
+        f"{seen}. Baselines are fitted on the training parts of all users. Wordings: seen in training, or held out of it. "
+        "BLEU-4 is 0 nearly everywhere and left out here. " + "; ".join(f"{n}: {o['items']}" for n, o in trained.items()) + ".",
+        f"Missing: {'; '.join(found['missing']) or 'nothing'}.",
+        machine_line(found),
+    ]
+    return lines
+
+
+def _answers(found: dict[str, Any], figure: str, question: bool) -> list[tuple[str, dict[str, float]]]:
+    """The first cells and the figures of each row that has such a figure; baselines once a question."""
+    lines: dict[str, dict[str, float]] = {}
+    for name, kinds in found["data"].items():
+        for kind, one in sorted(kinds.items()):
+            for row in one["table"]["rows"]:
+                if figure not in row["figures"]:
+                    continue
+                by = f"{kind} model, {row['wording']} wording" if row["by"] == "model" else row["by"]
+                asked = f"{row['question']} | " if question else ""
+                lines.setdefault(f"{name} | {asked}{by} | {row['users']}", row["figures"])
+    return sorted(lines.items(), key=lambda line: line[0].split(" | ")[: 1 + question])
+
+
 def decoding(found: dict[str, Any]) -> list[str]:
     lines = ["### RecSysLLM: titles along the catalogue's trie", ""]
     lines += [*columns("catalogue", "way", "CPU s a question", "tokens fed", "times less CPU than `generate`")]

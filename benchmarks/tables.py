@@ -168,6 +168,7 @@ def figures() -> str:
         "base_models": graph_tables.base_models,
         "paper_ablation": graph_tables.ablation,
         "recsysllm_demo": llm_tables.demo,
+        "recsysllm_texts": llm_tables.texts,
         "recsysllm_layouts": llm_tables.layouts,
         "constrained_decoding": llm_tables.decoding,
         "lora_step": llm_tables.step,
