@@ -222,7 +222,7 @@ def table(bench: Bench, seeds: int) -> None:
         len(bench.dataset.histories),
         len(bench.dataset.catalogue),
         tuple(range(seeds)),
-        mind="attributes (no language model reasoned); nobody's history after the training part was read",
+        mind="attributes (no language model reasoned); graphs are cut at the position asked for",
         selection="early stopping on the validation items' NLL; test is read once",
         fusion="slots: E_rea and E_div added to two tokens; words: live reasons in the prompt; themes: late or joint",
     )

@@ -221,8 +221,10 @@ class Project(Builds):
             sorted(((name, found["validation_ndcg"]) for name, found in kept.items()), key=lambda pair: (-pair[1], pair[0]))
         )
 
-    def recommender(self, name: str | None = None) -> Recommender:
+    def recommender(self, name: str | None = None, *, device: str | None = None) -> Recommender:
         """A trained recommender of this project: `sasrec`, `sasrec+themes`, ...; by default the best on validation items.
+
+        Args: device: of a language model; by default the one of the settings.
 
         Raises: ArtifactError: not trained yet, or damaged.
         """
@@ -236,7 +238,8 @@ class Project(Builds):
         if not folder.exists():
             known = f"; trained are {', '.join(trained)}" if trained else ""
             raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train --model MODEL`{known}")
-        return load_recommender(folder, text=text_vectors(self.settings), cache_dir=self.settings.cache_dir.expanduser())
+        how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
+        return load_recommender(folder, text=text_vectors(self.settings), **how)
 
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.dataset.name / name

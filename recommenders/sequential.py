@@ -251,7 +251,8 @@ class SequentialRecommender(BaseRecommender):
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
         saved = artifact.config
         parts = Parts.model_validate(saved["parts"])
-        text, _ = options.pop("text", None), options.pop("cache_dir", None)
+        text = options.pop("text", None)
+        options = {name: value for name, value in options.items() if name not in ("cache_dir", "device")}  # a language model's
         made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, attributes=parts.attributes, text=text, **options)
         made._best = saved.get("best", 0.0)
         made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}

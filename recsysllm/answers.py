@@ -57,7 +57,7 @@ def read(
     Args: user: the number of this one among those whose graphs are told.
     """
     stop, stand_ins = end_of_text(net.backbone), net.backbone.stand_ins
-    layout = text_layout(example, config, text, stand_ins, user, stop=stop, answered=False)
+    layout = text_layout(example, config, text, stand_ins, user, stop=stop, answered=False, window=net.backbone.window)
     placed = config.model_copy(update={"positions": positions_of(example.kind, config)})
     return Reading(net, placed, layout, told)
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from llmrg.core.errors import ConfigError
+from llmrg.encoders.backends import BackendName
+from llmrg.language_models.folders import NAMED_MODELS
+
+if TYPE_CHECKING:
+    from llmrg.recommenders.base import FitData
+
 Family = Literal["rating", "sequential", "explanation", "review", "direct"]
 FAMILIES: tuple[Family, ...] = ("rating", "sequential", "explanation", "review", "direct")
+STARRED, BEST = frozenset({"rating", "explanation", "review"}), 5
+"""Families that speak of stars, and how many there are."""
 LayoutName = Literal["causal", "blank"]
 Positions = Literal["paper", "running"]
 Level = Literal["entity", "sentence", "document"]
@@ -57,6 +67,12 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     """`slots`: E_rea and E_div are added to two tokens that stand in every prompt; `words`: the live themes as words, where what
     comes next is asked; `random`:
     as `slots`, but the reasons' text vectors are replaced by ones that mean nothing (a control)."""
+    use_reasoned: bool = True
+    """Of `slots`: tell of reasoned steps (E_rea)."""
+    use_imagined: bool = True
+    """Of `slots`: tell of imagined steps (E_div)."""
+    backend: BackendName = "auto"
+    """Of `slots`: what encodes the graphs."""
     lora_rank: PositiveInt = 16
     train_layers: PositiveInt | None = 6
     """Last layers that get adapters; what is below is computed once. None adapts all layers."""
@@ -64,6 +80,34 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
     """Longest example; a longer history is sampled by horizon."""
     history_items: PositiveInt = 50
     """Items of a history that enter a prompt at most."""
+
+    def with_whole_paths(self) -> Self:
+        """The same, with files and folders named from the root: a saved model is opened from anywhere."""
+        given = {"model": self.model if self.model not in NAMED_MODELS else "", "templates": self.templates}
+        paths = {name: Path(value).expanduser() for name, value in given.items() if value}
+        return self.model_copy(update={name: str(path.resolve()) for name, path in paths.items() if path.exists()})
+
+    def check(self, data: FitData) -> None:
+        """Raises: ConfigError: settings that do not go together, or with this data."""
+        if not len(data.items):
+            raise ConfigError("a catalogue without items has nothing to recommend")
+        if self.graph in ("slots", "words", "random") and not any(graph.steps for graph in data.graphs.values()):
+            raise ConfigError(f"graph={self.graph!r} needs reasoning graphs, and none is given; build them first, or take 'none'")
+        if self.item_attributes != "all":
+            there = {name for item in data.dataset.catalogue for name, _ in item.attributes}
+            if strange := [name for name in self.item_attributes if name not in there]:
+                raise ConfigError(
+                    f"no item has the attribute {strange[0]!r} of item_attributes; there are {', '.join(sorted(there))}"
+                )
+        if STARRED & set(self.families):
+            given = (one.rating for said in data.dataset.opinions.values() for one in said if one is not None)
+            if (worst := max((rating for rating in given if rating is not None), default=0.0)) > BEST:
+                raise ConfigError(
+                    f"ratings of {data.dataset.name!r} go up to {worst:g}, and a language model answers in 1 to {BEST} stars: "
+                    "divide them first, or leave the families rating, explanation and review out"
+                )
+        if not self.whole_entities and (self.layout != "blank" or self.loss != "vocabulary" or self.head != "titles"):
+            raise ConfigError("whole_entities=False is a control of layout='blank' with head='titles' and loss='vocabulary'")
 
 
 class LlmTrainingConfig(BaseModel, frozen=True, extra="forbid"):

@@ -137,4 +137,5 @@ class DataPhase:
                     yield example
 
     def layout(self, example: TextExample, user: int) -> Layout:
-        return text_layout(example, self.config, self.text, self.backbone.stand_ins, user, stop=end_of_text(self.backbone))
+        stop, window = end_of_text(self.backbone), self.backbone.window
+        return text_layout(example, self.config, self.text, self.backbone.stand_ins, user, stop=stop, window=window)

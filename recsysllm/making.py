@@ -46,13 +46,27 @@ def make_recsysllm(
             f"the fusion {fusion!r} joins vectors of a sequential model; recsysllm takes themes, slots, words or none"
         )
     if fusion in ("slots", "words"):
-        settings = {"graph": fusion, **settings}
+        settings = {"graph": fusion, **_shown(graphs), **settings}
     if fusion == "themes":  # what the attributes explain, theme vectors explain better; both at once stand in each other's way
         settings = {"content_attributes": False, **settings}
+    known = {*RecSysLlmConfig.model_fields, *LlmTrainingConfig.model_fields}
+    if strange := sorted(settings.keys() - known):
+        raise ConfigError(f"recsysllm has no setting {strange[0]!r}; there are {', '.join(sorted(known))}")
     training = {name: settings.pop(name) for name in list(settings) if name in LlmTrainingConfig.model_fields}
     config = _settings(RecSysLlmConfig, settings)
     base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, cache_dir=cache_dir, lower=lower, step=step)
     return with_themes(base, graphs) if graphs is not None and fusion == "themes" else base
+
+
+def _shown(graphs: GraphOptions | None) -> dict[str, Any]:
+    """Which steps the language model is told of. Raises: ConfigError: an option that only themes have."""
+    assert graphs is not None
+    for name, value in (("source", graphs.source), ("gates", graphs.gates)):
+        if value != getattr(GraphOptions, name):
+            raise ConfigError(f"{name}={value!r} is an option of the fusion 'themes'; {graphs.fusion!r} has no such part")
+    if graphs.fusion == "words" and not graphs.use_reasoned:
+        raise ConfigError("words are those of reasoned steps; without these the fusion 'words' says nothing")
+    return {"use_reasoned": graphs.use_reasoned, "use_imagined": graphs.use_imagined, "backend": graphs.backend}
 
 
 def with_themes(base: RecSysLlm, graphs: GraphOptions) -> BaseRecommender:
@@ -63,8 +77,9 @@ def with_themes(base: RecSysLlm, graphs: GraphOptions) -> BaseRecommender:
         use_imagined=graphs.use_imagined,
         gates=graphs.gates,
     )
-    ways: dict[str, Any] = {"late": late_mix(base, graphs), "joint": ThemeFusion(base, joint)}
-    chosen = {way: made for way, made in ways.items() if graphs.fit in ("auto", way)}
+    ways: dict[str, Callable[[], Any]] = {"late": lambda: late_mix(base, graphs), "joint": lambda: ThemeFusion(base, joint)}
+    known = ("late",) if base.config.head == "titles" and graphs.fit == "auto" else tuple(ways)
+    chosen = {way: ways[way]() for way in known if graphs.fit in ("auto", way)}
     return BestOf(chosen, f"{base.name} + themes")
 
 
@@ -97,5 +112,5 @@ def _plain(name: str, value: Any, model: type[BaseModel]) -> Any:
         return value
     kind = str(model.model_fields[name].annotation)
     if "tuple" in kind and value not in ("all",):
-        return tuple(part for part in value.split(",") if part)
+        return tuple(part.strip() for part in value.split(",") if part.strip())
     return None if value.lower() == "none" and "None" in kind else value

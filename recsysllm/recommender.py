@@ -71,7 +71,7 @@ class RecSysLlm(BaseRecommender):
         """
         super().__init__()
         self.config, self.training, self.options = (
-            config or RecSysLlmConfig(),
+            (config or RecSysLlmConfig()).with_whole_paths(),
             training or LlmTrainingConfig(),
             options or RunOptions(),
         )
@@ -90,7 +90,7 @@ class RecSysLlm(BaseRecommender):
 
     # -- fit -------------------------------------------------------------------------------------------------------------
     def _fit(self, data: FitData) -> None:
-        self._check(data)
+        self.config.check(data)
         device = self.options.torch_device()
         backbone = self._load_backbone(device)
         self._textualiser = self._make_textualiser(list(data.dataset.catalogue), data.dataset.reason_attributes, backbone)
@@ -106,22 +106,14 @@ class RecSysLlm(BaseRecommender):
             self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step, self.lower)
         self._validation_ndcg = self._ndcg(data)
 
-    def _check(self, data: FitData) -> None:
-        """Raises: ConfigError: settings that do not go together, or with this data."""
-        config = self.config
-        if not len(data.items):
-            raise ConfigError("a catalogue without items has nothing to recommend")
-        if config.graph in ("slots", "words", "random") and not any(graph.steps for graph in data.graphs.values()):
-            raise ConfigError(
-                f"graph={config.graph!r} needs reasoning graphs, and none is given; build them first, or take 'none'"
-            )
-        if not config.whole_entities and (config.layout != "blank" or config.loss != "vocabulary" or config.head != "titles"):
-            raise ConfigError("whole_entities=False is a control of layout='blank' with head='titles' and loss='vocabulary'")
-
     def _graphs(self, data: FitData) -> ConcatTold | None:
         if self.config.graph not in ("slots", "random"):
             return None
-        return ConcatConfig().told(data, RandomVectors(self.text) if self.config.graph == "random" else self.text)
+        return self._told_config().told(data, RandomVectors(self.text) if self.config.graph == "random" else self.text)
+
+    def _told_config(self) -> ConcatConfig:
+        config = self.config
+        return ConcatConfig(use_reasoned=config.use_reasoned, use_imagined=config.use_imagined, backend=config.backend)
 
     def _load_backbone(self, device: torch.device) -> Backbone:
         config = self.config
@@ -169,6 +161,10 @@ class RecSysLlm(BaseRecommender):
     def phase(self) -> DataPhase:
         """Makes prompts as this model reads them."""
         return DataPhase(self.words, self.config, self.fitted_net().backbone, self.template)
+
+    def content_tensors(self) -> Mapping[str, np.ndarray]:
+        """What the content scores are made of (`Content.tensors`)."""
+        return self._content_known.tensors()
 
     def content_scores(self, rows: Sequence[IntArray], asked: IntArray) -> np.ndarray:
         return self._content_known.scores([rows[user][:position] for user, position in asked.tolist()])
@@ -353,7 +349,8 @@ class RecSysLlm(BaseRecommender):
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
         saved, text = artifact.config, options.pop("text", None)
-        run = options.pop("options", None) or RunOptions(seed=saved["seed"])
+        run, device = options.pop("options", None), options.pop("device", "cpu")
+        run = run or RunOptions(seed=saved["seed"], device=device)
         made = cls(RecSysLlmConfig(**saved["settings"]), text, None, run, **options)
         device = made.options.torch_device()
         backbone = made._load_backbone(device)
@@ -384,7 +381,7 @@ class RecSysLlm(BaseRecommender):
 
     def _revived(self, artifact: Artifact, text: TextVectors | None, saved: Mapping[str, Any]) -> ConcatTold:
         known = RandomVectors(text or self.text) if self.config.graph == "random" else text
-        return ConcatConfig().revived(artifact, known)
+        return self._told_config().revived(artifact, known)
 
     def fit(self, dataset: Dataset, graphs: Any = None, themes: Any = None) -> None:
         """Learn from the training part of every history; validation items decide when to stop.

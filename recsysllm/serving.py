@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.numpy import save_file
 
 from llmrg.core.errors import ConfigError
+from llmrg.recsysllm.content import RECENT
 from llmrg.recsysllm.item_head import RANK
+from llmrg.recsysllm.making import language_model_of
 from llmrg.recsysllm.recommender import RecSysLlm
 
 READ_ME = """What is in this folder, and how to serve it.
 
 model/            the base model with the adapters merged in, a Hugging Face folder: transformers and vLLM load it as any other
-items.safetensors keys (N, 128) and bias (N,) of the item head, query (128, D) and norm_eps; rows are those of items.json
+items.safetensors keys (N, 128) and bias (N,) of the item head, query (128, D) and norm_eps; rows are those of items.json.
+                  For the content scores: weights (2,) of text and attributes; content.text (N, T) unit rows; content.data,
+                  .indices, .indptr, a CSR matrix (N, A) of attributes, and content.idf (A,)
 items.json        item ids and titles
 
 Text (explanations, headlines, ratings): feed a prompt of the form of prompts.json, and read on. The learnt vectors for control
@@ -25,15 +30,22 @@ the merged weights alone answers without them.
 
 Next items: take the last hidden state z of the token [S] that ends a prompt (vLLM: `--runner pooling`, last token), rank by
     keys @ (query @ layer_norm(z)) / sqrt(128) + bias
-plus the content scores, which need the history's items and not the language model. Mask seen items yourself.
+plus weights[0] * text + weights[1] * attributes, the content scores, which need the history's items and no language model:
+    text        mean of content.text over the last {recent} items, @ content.text.T
+    attributes  cosine of the history's summed attributes with each item's, both times content.idf
+(`llmrg.recsysllm.content.Content` is these lines.) Mask seen items yourself. The vector of [S] is one of those that are added
+inside the network: without it, the ranking is near to the saved recommender's, not equal.
 """
 
 
-def export_for_serving(recommender: RecSysLlm, folder: Path | str) -> Path:
-    """Write merged weights, the tokenizer and the item head; returns the folder.
+def export_for_serving(trained: Any, folder: Path | str) -> Path:
+    """Write merged weights, the tokenizer, the item head and what the content scores are made of; returns the folder.
 
-    Raises: ConfigError: what no server can do: blank infilling (masks of its own), or titles along the catalogue's trie.
+    Args: trained: a RecSysLLM, or a mix or fusion with one in it, of which the language model alone is written.
+    Raises: ConfigError: no language model in it, or what no server can do: blank infilling (masks of its own), or titles along
+    the catalogue's trie.
     """
+    recommender = language_model_of(trained)
     config, net = recommender.config, recommender.fitted_net()
     if config.layout == "blank":
         raise ConfigError(
@@ -50,14 +62,16 @@ def export_for_serving(recommender: RecSysLlm, folder: Path | str) -> Path:
     head = net.head
     with torch.no_grad():
         keys = head.key(head.text) + (head.offset if head.offset is not None else 0.0)
+    content = {name: np.ascontiguousarray(value) for name, value in recommender.content_tensors().items()}
     tensors = {"keys": keys, "bias": head.bias.detach(), "query": head.query.weight.detach()}
     arrays = {name: np.ascontiguousarray(value.float().cpu().numpy()) for name, value in tensors.items()}
     assert arrays["keys"].shape[1] == RANK
-    save_file({**arrays, "norm_eps": np.array([head.norm.eps], dtype=np.float32)}, folder / "items.safetensors")
+    arrays["weights"] = np.asarray(head.weights, dtype=np.float32)
+    save_file({**content, **arrays, "norm_eps": np.array([head.norm.eps], dtype=np.float32)}, folder / "items.safetensors")
     items = [[id, item.title] for id, item in zip(recommender.items.ids, recommender.catalogue, strict=True)]
     (folder / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
     (folder / "prompts.json").write_text(json.dumps(recommender.example_prompt(), ensure_ascii=False, indent=1), encoding="utf-8")
-    (folder / "README.txt").write_text(READ_ME.format(cut=net.backbone.cut), encoding="utf-8")
+    (folder / "README.txt").write_text(READ_ME.format(cut=net.backbone.cut, recent=RECENT), encoding="utf-8")
     return folder
 
 

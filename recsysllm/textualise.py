@@ -1,4 +1,7 @@
-"""Items, users and histories as text with marked entities (paper, data phase): titles and attribute values, never ids."""
+"""Items, users and histories as text with marked entities (paper, data phase): titles and attribute values.
+
+Ids mean nothing to a language model and enter no prompt, but of items without a title, which have no other name.
+"""
 
 from __future__ import annotations
 

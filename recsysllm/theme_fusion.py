@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from llmrg.core.contribution import Contribution
+from llmrg.core.errors import ConfigError
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.themes import ThemesConfig, ThemesFusion, ThemesTold
@@ -38,8 +39,12 @@ class ThemeFusion(BaseRecommender):
     type = "recsysllm_themes"
 
     def __init__(self, base: RecSysLlm, config: ThemesConfig | None = None, training: TrainingConfig | None = None) -> None:
-        """Args: base: fitted first where it is not fitted yet."""
+        """Args: base: fitted first where it is not fitted yet. Raises: ConfigError: it has no item head."""
         super().__init__()
+        if base.config.head == "titles":
+            raise ConfigError(
+                "theme vectors are learnt beside the item head, which head='titles' lacks; take fit='late', or another head"
+            )
         self.base, self.config, self.training = base, config or ThemesConfig(), training or TRAINING
         self.name = f"{base.name} + themes"
         self.validation_ndcg = 0.0
@@ -49,6 +54,8 @@ class ThemeFusion(BaseRecommender):
     def _fit(self, data: FitData) -> None:
         if not self.base.is_fitted:
             self.base.fit(data.dataset, data.graphs, data.themes)
+        if self.base.items.ids != data.items.ids:
+            raise ConfigError(f"{self.base.name!r} was fitted on another catalogue; fit it anew")
         self._told = self.config.told(data, self.base.text)
         rows, answers = list(data.parts.values()), data.validation_rows()
         asked, scores = training_scores(self.base, data)
@@ -90,8 +97,9 @@ class ThemeFusion(BaseRecommender):
         assert self._told is not None
         added = self._all_slots(self._told, users, positions)
         known = np.concatenate(places)
-        logits = added[torch.from_numpy(positions > 0)] + torch.from_numpy(scores[known])
-        return F.cross_entropy(logits, torch.from_numpy(asked[known, 2] - 1))
+        device = added.device
+        logits = added[torch.from_numpy(positions > 0).to(device)] + torch.from_numpy(scores[known]).to(device)
+        return F.cross_entropy(logits, torch.from_numpy(asked[known, 2] - 1).to(device))
 
     def _all_slots(self, told: ThemesTold, users: np.ndarray, positions: np.ndarray) -> Tensor:
         """(B, L, N) what the reasons add."""
@@ -171,7 +179,7 @@ def training_scores(base: RecSysLlm, data: FitData) -> tuple[IntArray, np.ndarra
     for group in steps_of([[number] for number in range(len(layouts))], lengths, QUERY_TOKENS):
         batch = Batch.of(layouts, group, net.backbone.device)
         below = base.lower.of(net.backbone, batch, layouts) if base.lower is not None else None
-        known = batch.ask[batch.ask[:, 4] > 0]
+        known = batch.ask[(batch.ask[:, 3] > 0) & (batch.ask[:, 4] > 0)]  # of a history of at least one item
         with torch.no_grad():
             found = net.item_scores(net.states(batch, base.told, below), known, base.content_scores(rows, known[:, 2:4]))
         asked.append(known[:, 2:])

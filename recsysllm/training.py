@@ -199,23 +199,21 @@ class _Training:
 
     @torch.no_grad()
     def validation_nll(self) -> float | None:
-        """Nats a validation item (the item head's, else the title's), or a word where only texts are asked for."""
+        """Nats a validation item of the item head; else the mean over titles and that over words, added up."""
         layouts = self.examples.validation
         if not layouts:
             return None
         self._train_mode(False)
-        lengths, total, count = [len(layout) for layout in layouts], 0.0, 0
+        lengths, totals = [len(layout) for layout in layouts], np.zeros((3, 2))
         order = sorted(range(len(layouts)), key=lambda n: lengths[n])
         rows = [[number] for number in order] if not self.net.backbone.packs else pack(lengths, order, self.config.row_tokens)
         for group in steps_of(rows, lengths, self.config.batch_tokens):
             batch = Batch.of(layouts, group, self.net.backbone.device)
             below = self.lower.of(self.net.backbone, batch, layouts)
-            for values, number in self.net(batch, self.examples.told, below, self._content(batch)).counted():
-                if number:
-                    total += float(values.sum())
-                    count += number
-                    break
-        return total / max(count, 1)
+            found = self.net(batch, self.examples.told, below, self._content(batch)).counted()
+            totals += [[float(values.sum()), number] for values, number in found]
+        items, *texts = (total / count if count else 0.0 for total, count in totals.tolist())
+        return items or sum(texts)
 
     def _train_mode(self, training: bool) -> None:
         """Dropout in the heads alone: the language model stays as it was pretrained."""

@@ -80,7 +80,7 @@ def ask(
     err.print(MADE_UP, highlight=False, markup=False, soft_wrap=True)
 
 
-def language_model(opened: Project, name: str | None) -> tuple[RecSysLlm, Recommender, str]:
+def language_model(opened: Project, name: str | None, device: str | None = None) -> tuple[RecSysLlm, Recommender, str]:
     """A trained language model, the recommender that it is or is a part of, and the name under which that is kept.
 
     Args: name: by default the language model that validation found best.
@@ -98,7 +98,7 @@ def language_model(opened: Project, name: str | None) -> tuple[RecSysLlm, Recomm
             "`llmrg train recsysllm --fusion none`; where the data has ratings and reviews, with "
             "`--set families=sequential,rating,explanation,review`"
         )
-    whole = opened.recommender(name)
+    whole = opened.recommender(name, device=device)
     return language_model_of(whole), whole, name
 
 

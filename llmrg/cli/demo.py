@@ -28,7 +28,7 @@ def demo(
     model: Annotated[str | None, typer.Option(help="gemma-3-270m, smollm2-135m, or a folder.")] = None,
     users: Annotated[int | None, typer.Option(help="Only the first so many readers.", min=10)] = None,
     recsysllm: Annotated[
-        bool, typer.Option("--recsysllm", help="Train a language model as a recommender too: about six minutes more.")
+        bool, typer.Option("--recsysllm", help="Train a language model as a recommender too: about ten minutes more.")
     ] = False,
 ) -> None:
     """Build reasoning graphs for simulated readers of real books, and see whether they help.
@@ -49,6 +49,8 @@ def demo(
     from llmrg.sdk import Project
     from llmrg.testing.graph_quality import graph_quality
 
+    if recsysllm:
+        _language_model_is_there()
     started = time.monotonic()
     dataset = demo_readers(load_demo(), users or DEMO_READERS)
     with Project(dataset, store=store, home=home, mind=mind, model=model) as project:
@@ -61,7 +63,7 @@ def demo(
         more = {} if mind == "attributes" else {"attributes-mind graph": without_model(project)}
         llm: dict[str, object] | None = {} if recsysllm else None
         if recsysllm:
-            err.print("RecSysLLM (SmolLM2 135M, Apache-2.0) is trained too: about six minutes more on one core", highlight=False)
+            err.print("RecSysLLM (SmolLM2 135M, Apache-2.0) is trained too: about ten minutes more", highlight=False)
         with steps("train and rank", project.experiment(more=more, language_model=llm).trainings(1)) as say:
             table = project.compare(progress=say, config=DEMO_TRAINING, keep=True, more=more, language_model=llm)
         print_comparison(table)
@@ -73,6 +75,21 @@ def demo(
         path = write_demo_report(project, table, (quality, control), report, PICTURED)
     out.print(f"\nreport: [bold]{path.resolve()}[/bold]", soft_wrap=True, highlight=False)
     _next(project, time.monotonic() - started)
+
+
+def _language_model_is_there() -> None:
+    """Asked before the table, whose last rows need it. Raises: MissingPackageError, ModelFileError: what to install."""
+    from importlib.util import find_spec
+
+    from llmrg.core.errors import MissingPackageError
+    from llmrg.core.settings import load_settings
+    from llmrg.language_models.folders import model_folder
+    from llmrg.recsysllm.config import RecSysLlmConfig
+
+    for package in ("peft", "accelerate"):
+        if find_spec(package) is None:
+            raise MissingPackageError(package, "pip install 'llmrg[lm]'")
+    model_folder(RecSysLlmConfig().model, load_settings().cache_dir.expanduser())
 
 
 def without_model(project: Project) -> Mapping[str, ReasoningGraph]:

@@ -44,7 +44,7 @@ def recommend(
     """
     with project(data, store, home, columns, on_bad_row) as opened:
         found = opened.recommend(
-            user, items=items.split(",") if items else None, k=k, recommender=opened.recommender(name)
+            user, items=[item.strip() for item in items.split(",")] if items else None, k=k, recommender=opened.recommender(name)
         )  # fmt: skip
         if as_json:
             print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in found])

@@ -185,7 +185,7 @@ def evaluate(
 
     if families:
         with project(data, store, home, columns, on_bad_row) as opened:
-            evaluate_families(opened, name, users, as_json)
+            evaluate_families(opened, name, users, device, as_json)
         return
     if name is not None or users is not None:
         raise ConfigError("--recommender and --users are for --families; the honest table trains its recommenders anew")

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from llmrg.core.errors import CallerError
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.config import Positions, RecSysLlmConfig
 from llmrg.recsysllm.layout import Builder, Layout, Span, blank
 from llmrg.recsysllm.pieces import Tokens, joined
 from llmrg.recsysllm.sequences import NO_TOKENS, title_target
+from llmrg.recsysllm.tasks.past import ANSWER_TOKENS
 from llmrg.recsysllm.tasks.protocol import AnswerKind, TextExample
 from llmrg.recsysllm.textualise import Textualiser
 
@@ -27,6 +29,7 @@ def text_layout(
     *,
     stop: int,
     answered: bool = True,
+    window: int = 1 << 30,
 ) -> Layout:
     """One example of a family of texts.
 
@@ -40,12 +43,20 @@ def text_layout(
         user: number of the user whose graph stands in the slots.
         stop: `end_of_text` of the model.
         answered: False ends with [S], as inference begins.
+        window: positions that the model has, the answer's among them.
+    Raises: CallerError: what is no history does not fit into the window.
     """
     end = {"item": text.end, "text": stop, "word": None}[example.kind]
     start = Tokens(np.array(text.coder.start(), dtype=np.int64), np.zeros(len(text.coder.start()), dtype=np.int64))
     answer = example.answer if answered else Tokens(np.array([stop]), np.array([0]))
     fixed = len(start) + SLOTS_AND_START + (len(answer) if answered else 0) + (config.layout == "blank")
-    prompt = joined([start, _shortened(example, text, config.max_tokens - fixed)])
+    window -= 0 if answered else ANSWER_TOKENS
+    prompt = joined([start, _shortened(example, text, min(config.max_tokens, window) - fixed)])
+    if len(prompt) - len(start) + fixed > window:
+        raise CallerError(
+            f"a prompt of {len(prompt)} tokens and its answer do not fit into the model's positions; "
+            "ask something shorter, or take another model"
+        )
     if config.layout == "causal":
         made = Builder(stand_ins)
         anchor = made.text(prompt)

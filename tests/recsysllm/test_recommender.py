@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError, ModelFileError
 from llmrg.core.records import History, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
+from llmrg.data.opinions import Opinion
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.making import GraphOptions
 from llmrg.recommenders.protocol import Query, Recommender
@@ -171,6 +172,73 @@ def test_an_item_head_of_titles_knows_no_attribute(folder: Path, world: Dataset)
         assert np.array_equal(*scores) is not known
         parts = {part.name: part.value for part in made.contributions(Query.at(next(iter(world.histories.values())), 4), "i2")}
         assert bool(parts["attributes"]) is known
+
+
+def test_switches_of_the_graph_reach_the_slots(folder: Path, world: Dataset) -> None:
+    """An ablation that leaves imagined steps out is one: slots of another model, not of the same."""
+    graphs, found = cycle_graphs(world), []
+    small = {"model": str(folder), "train_layers": 1, "lora_rank": 4, "epochs": 1, "batch_tokens": 300}
+    for imagined in (True, False):
+        how = GraphOptions("slots", use_imagined=imagined, backend="torch")
+        made = make_recsysllm(HashedVectors(), how, RunOptions(threads=1), **small)
+        made.fit(world, graphs)
+        assert isinstance(made, RecSysLlm)
+        found.append(made.scores([Query.at(world.histories["u0"], 4, graphs["u0"])]))
+        assert (made.config.use_imagined, made.config.backend) == (imagined, "torch")
+    assert not np.array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("how", "settings", "said"),
+    [
+        (GraphOptions("slots", gates=False), {}, "gates=False"),
+        (GraphOptions("words", source="readers"), {}, "source='readers'"),
+        (GraphOptions("words", use_reasoned=False), {}, "says nothing"),
+        (GraphOptions("concat"), {}, "takes themes, slots, words"),
+        (None, {"progress": 1}, "no setting 'progress'"),
+        (None, {"families": "sequential,poems"}, "families"),
+    ],
+)
+def test_what_means_nothing_is_refused(how: GraphOptions | None, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make_recsysllm(HashedVectors(), how, **settings)
+
+
+def test_lists_of_the_shell_may_have_blanks() -> None:
+    made = make_recsysllm(HashedVectors(), families="sequential, rating")
+    assert language_model_of(made).config.families == ("sequential", "rating")
+
+
+def test_ratings_beyond_five_stars_are_refused(folder: Path, world: Dataset) -> None:
+    said = {user: tuple(Opinion(8.0) for _ in history.items) for user, history in world.histories.items()}
+    with pytest.raises(ConfigError, match=r"go up to 8.*divide them"):
+        make(folder, families=("rating",)).fit(replace(world, opinions=said))
+
+
+def test_files_are_found_from_anywhere(folder: Path, world: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model trained with files named from one folder is opened in another."""
+    shutil.copytree(folder, tmp_path / "base")
+    wording = 'id = "mine-1"\nkind = "next"\ntext = "Before:{history} now:[?]"\n'
+    (tmp_path / "mine.toml").write_text(f'[[template]]\nfamily = "sequential"\n{wording}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    made = make(Path("base"), templates="mine.toml")
+    made.fit(world)
+    made.save(tmp_path / "kept")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    queries = [Query.at(history, 4) for history in list(world.histories.values())[:3]]
+    np.testing.assert_array_equal(
+        RecSysLlm.load(tmp_path / "kept", options=RunOptions(threads=1)).scores(queries), made.scores(queries)
+    )
+
+
+def test_a_question_longer_than_the_window_is_refused(save_tiny: Callable[..., Path], world: Dataset, tmp_path: Path) -> None:
+    made = make(save_tiny(tmp_path / "short", "gpt2", texts=TEXTS, layers=1, positions=160))
+    made.fit(world)
+    query = Query.at(world.histories["u0"], 8)
+    assert isinstance(made.ask("What do they like?", query), str)
+    with pytest.raises(CallerError, match="ask something shorter"):
+        made.ask("What do they like? " * 20, query)
 
 
 def test_themes_leave_the_attributes_to_the_graph() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from llmrg.core.errors import ConfigError
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.recommenders.fusion.themes import ThemesConfig
@@ -115,3 +119,36 @@ def test_validation_chooses_between_late_and_joint(world, base: RecSysLlm) -> No
     made.fit(*world)
     assert set(made.validation) == {"late", "joint"}  # type: ignore[attr-defined]
     assert language_model_of(made) is base
+
+
+@pytest.mark.parametrize("how", [{"head": "titles"}, {"layout": "blank", "draws": 1}])
+def test_every_head_and_layout_takes_themes(world, base: RecSysLlm, how: dict[str, Any]) -> None:
+    """Titles have no item head to learn beside; a masked first item has no reasons before it."""
+    config = RecSysLlmConfig(model=base.config.model, train_layers=1, lora_rank=2, **how)
+    made = with_themes(RecSysLlm(config, training=LlmTrainingConfig(epochs=1), options=RunOptions(threads=1)), GraphOptions())
+    small = world[0].only(list(world[0].histories)[:8])
+    made.fit(small, world[1])
+    assert set(made.validation) == ({"late"} if "head" in how else {"late", "joint"})  # type: ignore[attr-defined]
+    assert np.isfinite(made.scores(queries(world)[:2])).all()
+
+
+def test_a_fusion_without_its_base_is_refused(world, base: RecSysLlm) -> None:
+    with pytest.raises(ConfigError, match="fit='late'"):
+        with_themes(RecSysLlm(base.config.model_copy(update={"head": "titles"})), GraphOptions(fit="joint"))
+    fewer = replace(world[0], catalogue=Catalogue([*world[0].catalogue, Item("new", "New")]))
+    with pytest.raises(ConfigError, match="another catalogue"):
+        ThemeFusion(base).fit(fewer, world[1])
+
+
+def test_the_loss_lies_where_the_fusion_does(base: RecSysLlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU, without one: tensors are pretended to lie there."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    made = ThemeFusion(base)
+    made._told = object()  # type: ignore[assignment]
+    asked, by_user = np.array([[0, 1, 2], [0, 2, 3]]), [np.array([0, 1])]
+    with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True):
+        monkeypatch.setattr(made, "_all_slots", lambda told, users, at: torch.empty((*at.shape, 5), device="cuda"))
+        loss = made._loss(np.array([0]), asked, np.zeros((2, 5), np.float32), by_user)
+    assert loss.device.type == "cuda"
