@@ -196,3 +196,30 @@ def test_help_shows_how(run: Run) -> None:
     for form in ("--rate", "--explain", "--feature", "--headline", "--items", 'llmrg ask "What do they like?" reader-001'):
         assert form in shown
     assert "llmrg evaluate --families" in CliRunner().invoke(app, ["evaluate", "--help"]).stdout
+
+
+def test_the_table_of_the_demo_has_rows_of_its_own(folder: Path) -> None:
+    """Alone and with themes, as `llmrg demo --recsysllm` trains it: the second is another training, of titles alone."""
+    from llmrg.encoders.text import HashedVectors
+    from llmrg.evaluation.experiment import Experiment, run_experiment
+    from llmrg.recommenders.training import RunOptions, TrainingConfig
+    from llmrg.testing.recommender_suite import cycle_graphs, cycle_world
+
+    world = cycle_world(20)
+    settings = {"model": str(folder / "llama"), "train_layers": 1, "lora_rank": 2, "epochs": 1}
+    how = {"training": TrainingConfig(epochs=1), "options": RunOptions(threads=1), "language_model": settings}
+    table = run_experiment(Experiment(world, cycle_graphs(world), HashedVectors(), **how))
+    alone, beside = table.rows[-2:]
+    assert (alone.name, beside.name) == ("RecSysLLM", "RecSysLLM + reasoning graph")
+    assert alone.metrics != beside.metrics
+
+
+def test_the_demo_asks_for_the_language_model_before_it_begins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any) -> Path:
+        raise ModelFileError("no smollm2 here; install it")
+
+    monkeypatch.setattr("llmrg.language_models.folders.model_folder", gone)
+    home = folder / "early"
+    done = CliRunner().invoke(app, ["demo", "--mind", "attributes", "--recsysllm", "--users", "10", "--home", str(home)])
+    assert isinstance(done.exception, ModelFileError)
+    assert not home.exists()
