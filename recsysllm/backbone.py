@@ -63,8 +63,6 @@ class Backbone(nn.Module):
         self._cache_name = "cache" if "cache" in signature(type(base).forward).parameters else "past_key_values"
         self.size = int(base.config.hidden_size)
         self.window = int(getattr(base.config, "max_position_embeddings", 0) or 1 << 30)
-        self.packs = True
-        """Whether several examples may share a row."""
         self._probe()
         self.scale = self._scale()
         """Size of the states at the cut: what is added there counts in this unit, else no step would be felt."""

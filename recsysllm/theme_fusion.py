@@ -25,10 +25,13 @@ from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.ranking import masked, ndcg, ranks
 from llmrg.recommenders.training import TrainingConfig, seeded, train
 from llmrg.recsysllm.batches import Batch, steps_of
+from llmrg.recsysllm.layout import Layout
 from llmrg.recsysllm.pieces import IntArray
 from llmrg.recsysllm.recommender import QUERY_TOKENS, RecSysLlm
 
 CHUNK = 128
+ROOM = 2 * 2**30
+"""Bytes of the scores that are learnt on: those of all users, or of some where the catalogue is large."""
 TRAINING = TrainingConfig(epochs=60, learning_rate=3e-3, patience=8)
 """A pass takes a second for some hundred users: the language model's scores are computed once."""
 
@@ -172,10 +175,15 @@ class ThemeFusion(BaseRecommender):
 
 
 def training_scores(base: RecSysLlm, data: FitData) -> tuple[IntArray, np.ndarray]:
-    """(Q, 3) user, position and answer of all that the item head was asked in training, and its (Q, N) float32 scores."""
+    """(Q, 3) user, position and answer of what the item head was asked in training, and its (Q, N) float32 scores.
+
+    Of all users, or of as many, drawn once and for all, as `ROOM` holds.
+    """
     net, rows = base.ready().fitted_net(), list(data.parts.values())
     layouts = [versions[0] for versions in base.phase.sequences(data, rows, [data.dataset.histories[u] for u in data.parts])[0]]
-    lengths, asked, scores = [len(layout) for layout in layouts], [np.zeros((0, 3), np.int64)], []
+    layouts = _that_fit(layouts, ROOM // (4 * len(data.items)))
+    lengths, asked, done = [len(layout) for layout in layouts], [np.zeros((0, 3), np.int64)], 0
+    scores = np.zeros((sum(len(_questions(layout)) for layout in layouts), len(data.items)), np.float32)
     for group in steps_of([[number] for number in range(len(layouts))], lengths, QUERY_TOKENS):
         batch = Batch.of(layouts, group, net.backbone.device)
         below = base.lower.of(net.backbone, batch, layouts) if base.lower is not None else None
@@ -183,5 +191,20 @@ def training_scores(base: RecSysLlm, data: FitData) -> tuple[IntArray, np.ndarra
         with torch.no_grad():
             found = net.item_scores(net.states(batch, base.told, below), known, base.content_scores(rows, known[:, 2:4]))
         asked.append(known[:, 2:])
-        scores.append(found.cpu().numpy())
-    return np.concatenate(asked), np.concatenate(scores) if scores else np.zeros((0, len(data.items)), np.float32)
+        scores[done : done + len(known)] = found.cpu().numpy()
+        done += len(known)
+    return np.concatenate(asked), scores
+
+
+def _questions(layout: Layout) -> IntArray:
+    return layout.ask[(layout.ask[:, 1] > 0) & (layout.ask[:, 2] > 0)]
+
+
+def _that_fit(layouts: Sequence[Layout], most: int) -> list[Layout]:
+    """All, or some drawn by seed 0 with `most` questions at most, one layout at least."""
+    counts = np.array([len(_questions(layout)) for layout in layouts], dtype=np.int64)
+    if counts.sum() <= most:
+        return list(layouts)
+    order = np.random.default_rng(0).permutation(len(layouts))
+    fitting = max(1, int((counts[order].cumsum() <= most).sum()))
+    return [layouts[number] for number in np.sort(order[:fitting]).tolist()]

@@ -156,8 +156,6 @@ class _Training:
         chosen = [versions[(number - 1) % len(versions)] for versions in self.examples.training]
         lengths = [len(layout) for layout in chosen]
         rows = pack(lengths, dice.permutation(len(chosen)).tolist(), self.config.row_tokens)
-        if not self.net.backbone.packs:
-            rows = [[number] for row in rows for number in row]
         steps = steps_of(rows, lengths, self.config.batch_tokens)
         steps = [steps[i] for i in dice.permutation(len(steps))]
         total = fed = 0.0
@@ -206,8 +204,7 @@ class _Training:
         self._train_mode(False)
         lengths, totals = [len(layout) for layout in layouts], np.zeros((3, 2))
         order = sorted(range(len(layouts)), key=lambda n: lengths[n])
-        rows = [[number] for number in order] if not self.net.backbone.packs else pack(lengths, order, self.config.row_tokens)
-        for group in steps_of(rows, lengths, self.config.batch_tokens):
+        for group in steps_of(pack(lengths, order, self.config.row_tokens), lengths, self.config.batch_tokens):
             batch = Batch.of(layouts, group, self.net.backbone.device)
             below = self.lower.of(self.net.backbone, batch, layouts)
             found = self.net(batch, self.examples.told, below, self._content(batch)).counted()

@@ -19,6 +19,7 @@ from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.making import GraphOptions
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.training import RunOptions, TrainingConfig
+from llmrg.recsysllm import theme_fusion
 from llmrg.recsysllm.config import LlmTrainingConfig, RecSysLlmConfig
 from llmrg.recsysllm.making import language_model_of, with_themes
 from llmrg.recsysllm.recommender import RecSysLlm
@@ -130,6 +131,28 @@ def test_every_head_and_layout_takes_themes(world, base: RecSysLlm, how: dict[st
     made.fit(small, world[1])
     assert set(made.validation) == ({"late"} if "head" in how else {"late", "joint"})  # type: ignore[attr-defined]
     assert np.isfinite(made.scores(queries(world)[:2])).all()
+
+
+def test_a_large_catalogue_is_learnt_from_some_users(world, base: RecSysLlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores of all training questions would take gigabytes: as many users as there is room for, always the same ones."""
+    seen: list[np.ndarray] = []
+    real = theme_fusion.training_scores
+
+    def watched(*given: Any) -> Any:
+        found = real(*given)
+        seen.append(found[0])
+        assert len(found[0]) == len(found[1])
+        return found
+
+    monkeypatch.setattr(theme_fusion, "training_scores", watched)
+    for room in (1 << 30, 40 * 4 * SHELF, 40 * 4 * SHELF, 1):
+        monkeypatch.setattr(theme_fusion, "ROOM", room)
+        ThemeFusion(base, ThemesConfig(), TrainingConfig(epochs=1)).fit(*world)
+    everything, some, again, least = seen
+    assert len(everything) == USERS * (LENGTH - 3), "each training item but the first"
+    assert 30 < len(some) <= 40
+    np.testing.assert_array_equal(some, again)
+    assert len(np.unique(least[:, 0])) == 1
 
 
 def test_a_fusion_without_its_base_is_refused(world, base: RecSysLlm) -> None:
