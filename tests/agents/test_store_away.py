@@ -88,7 +88,7 @@ def test_a_neo4j_server_that_is_killed_and_comes_back_is_waited_for(world, conte
             server.stop(clean=False)
             threading.Timer(3, server.start).start()
 
-    with server, Neo4jStore(server.get_connection_url(), timeout_s=30) as store:
+    with server, Neo4jStore(server.get_connection_url(), timeout_s=5) as store:
         report = asyncio.run(build(world.dataset, store, Minds(mind, mind, mind), CONFIG, progress=kill_at_the_first))
         assert killed.is_set()
         assert report.counts["store.waits"] >= 1
