@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from llmrg.core.errors import CallerError
-from llmrg.core.records import Step
 from llmrg.data.dataset import Catalogue
+from llmrg.explanations.chains import Chain
 from llmrg.explanations.explain import Explanation
 from llmrg.explanations.reasons import Part
 from llmrg.explanations.wording import clean, title_of
@@ -46,7 +46,7 @@ class InWords:
     """A sentence, and what it rests on."""
 
     text: str
-    steps: tuple[Step, ...] = ()
+    steps: Chain = ()
     """Stored steps of the chain that it tells; empty where the reason comes from items alone, or there is none."""
     how: Literal["written", "worded", "none"] = "none"
     """`written` freely by the model and passed the check; `worded`: a wording of ours that the model finds likeliest; `none`: no
@@ -70,7 +70,7 @@ def in_words(why: Explanation, teller: Teller, catalogue: Catalogue) -> InWords:
     written = teller.write(clean(part.name))
     if written and not faults(written, part, why.item, catalogue, (step.reason for step in chain)):
         return InWords(written, chain, "written")
-    worded = list(_worded(part, why.item, catalogue))
+    worded = _worded(part, chain, why.item, catalogue)
     best = max(zip(teller.likelihoods(worded), worded, strict=True))
     return InWords(best[1], chain, "worded")
 
@@ -92,12 +92,11 @@ def faults(text: str, part: Part, item: str, catalogue: Catalogue, reasons: Iter
     return [f"names {name!r}, which the chain does not hold" for name in strangers]
 
 
-def _worded(part: Part, item: str, catalogue: Catalogue) -> Iterable[str]:
-    latest = max(part.chains, key=lambda chain: chain[-1].position, default=())
-    behind = [step.item for step in latest if step.kind == "reasoned"] or list(part.items)
+def _worded(part: Part, chain: Chain, item: str, catalogue: Catalogue) -> list[str]:
+    behind = [step.item for step in chain if step.kind == "reasoned"] or list(part.items)
     causes = [f"“{title_of(catalogue, one)}”" for one in dict.fromkeys(behind) if one != item][-MOST_CAUSES:]
     filled = {"item": f"“{title_of(catalogue, item)}”", "reason": clean(part.name), "causes": " and ".join(causes)}
-    return (wording.format(**filled) for wording in (WORDINGS if causes else BARE_WORDINGS))
+    return [wording.format(**filled) for wording in (WORDINGS if causes else BARE_WORDINGS)]
 
 
 def _names(text: str, name: str) -> bool:

@@ -83,7 +83,7 @@ def ask(
 def language_model(opened: Project, name: str | None, device: str | None = None) -> tuple[RecSysLlm, Recommender, str]:
     """A trained language model, the recommender that it is or is a part of, and the name under which that is kept.
 
-    Args: name: by default the language model that validation found best.
+    Args: name: by default the language model that validation found best; device: by default that of the settings.
     Raises: ConfigError: none is trained, or the named recommender has none; ArtifactError: nothing of that name, or damaged.
     """
     from llmrg.core.errors import ConfigError
