@@ -30,13 +30,30 @@ Every message names the value seen and the next step. Arguments are kept whole, 
 
 from __future__ import annotations
 
+LONGEST_SHOWN = 200
+"""Characters of a bad value in a message."""
+
 
 class LlmrgError(Exception):
     """Root of all errors raised on purpose."""
 
+    @property
+    def on_shell(self) -> str:
+        """The message in the words of the command line, where these differ from the SDK's."""
+        return str(self)
+
 
 class CallerError(LlmrgError, ValueError):
     """The caller's mistake."""
+
+    def __init__(self, *said: object, sdk: str = "", shell: str = "") -> None:
+        """Args: sdk, shell: the way out in the words of each, put behind the message."""
+        self._on_shell = f"{said[0]}; {shell}" if shell else ""
+        super().__init__(*((f"{said[0]}; {sdk}",) if sdk else said))
+
+    @property
+    def on_shell(self) -> str:
+        return self._on_shell or str(self)
 
 
 class ConfigError(CallerError):
@@ -55,10 +72,17 @@ class BadRowError(DataError):
         self.source, self.line, self.column, self.value, self.problem = source, line, column, value, problem
 
     def __str__(self) -> str:
-        return (
-            f"{self.source}, line {self.line}, column {self.column!r}: {self.problem}: {self.value!r}; "
-            "mend the row, or skip and count such rows with `--on-bad-row skip`"
-        )
+        return f"{self._where}; mend the row, or skip and count such rows with `on_bad_row='skip'`"
+
+    @property
+    def on_shell(self) -> str:
+        return f"{self._where}; mend the row, or skip and count such rows with `--on-bad-row skip`"
+
+    @property
+    def _where(self) -> str:
+        shown = repr(self.value)
+        shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}... ({len(shown):,} characters)"
+        return f"{self.source}, line {self.line}, column {self.column!r}: {self.problem}: {shown}"
 
 
 class UnknownUserError(CallerError, LookupError):

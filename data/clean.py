@@ -7,7 +7,7 @@ with fewer than `min_interactions` are taken out until none is left. What was sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +15,10 @@ from llmrg.core.errors import ConfigError, DataError
 from llmrg.core.records import Attributes, History, Interaction, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.data.opinions import OpinionMaker, Opinions
+from llmrg.data.roles import ColumnUse
 
+SHOWN = 3
+"""First interactions that the report holds."""
 Events = dict[str, list[Interaction]]
 """user -> interactions."""
 
@@ -35,6 +38,7 @@ def make_dataset(
     notes: Iterable[str] = (),
     reason_attributes: tuple[str, ...] = (),
     reason_phrases: tuple[str, ...] = (),
+    columns: tuple[ColumnUse, ...] = (),
 ) -> Dataset:
     """Histories in time order, the catalogue they refer to, and the report.
 
@@ -51,7 +55,8 @@ def make_dataset(
     """
     if min_interactions < 1:
         raise ConfigError(f"min_interactions must be 1 or more, not {min_interactions!r}")
-    events = by_user(interactions)
+    first: list[Interaction] = []
+    events = by_user(_first_kept(interactions, first))
     if not events:
         hint = f"; all {len(bad_rows)} rows were bad, the first: {bad_rows[0]}" if bad_rows else ""
         raise DataError(f"{source}: no interactions in it{hint}")
@@ -70,6 +75,8 @@ def make_dataset(
         items_without_title=untitled,
         bad_rows=tuple(bad_rows),
         notes=tuple(said),
+        columns=columns,
+        first=tuple(first),
     )
     attributes = users or {}
     histories: dict[str, History] = {}
@@ -98,6 +105,14 @@ def _cleaned(events: Events, source: str, in_order: bool, min_interactions: int,
     if min_interactions > 1:
         said.append(f"{min_interactions}-core: {before - count(events)} of {before} interactions dropped")
     return events, duplicates
+
+
+def _first_kept(interactions: Iterable[Interaction], first: list[Interaction]) -> Iterator[Interaction]:
+    """The same; the first few are put aside, to be shown as they were understood."""
+    for interaction in interactions:
+        if len(first) < SHOWN:
+            first.append(interaction)
+        yield interaction
 
 
 def by_user(interactions: Iterable[Interaction]) -> Events:

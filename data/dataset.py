@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from llmrg.core.errors import UnknownItemError, UnknownUserError
-from llmrg.core.records import History, Item
+from llmrg.core.records import History, Interaction, Item
 from llmrg.data.opinions import Opinions
+from llmrg.data.roles import ColumnUse
 
 
 class Catalogue:
@@ -68,6 +69,10 @@ class LoadReport:
     bad_rows: tuple[str, ...] = ()
     """Rows that were skipped, each with file, line, column and value."""
     notes: tuple[str, ...] = ()
+    columns: tuple[ColumnUse, ...] = ()
+    """What each column of a table was taken for."""
+    first: tuple[Interaction, ...] = ()
+    """The first interactions of the source, as they were understood."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from llmrg.core.records import Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Catalogue, Dataset
 from llmrg.data.delimited import read_csv
-from llmrg.data.rows import BadRows, required_text, time_in_seconds
+from llmrg.data.rows import BadRows
 from llmrg.data.truth import PlantedStep, read_truth, write_truth
 
 FOLDER = Path(__file__).parent / "demo"
@@ -37,9 +37,7 @@ def load_demo() -> Dataset:
     """The demo set as a data set named `demo`."""
     bad_rows = BadRows("error")
     rows = read_csv(FOLDER / "readers.csv", ("reader_id", "item_id", "at"), bad_rows)
-    interactions = [
-        Interaction(required_text(row, "reader_id"), required_text(row, "item_id"), time_in_seconds(row, "at")) for row in rows
-    ]
+    interactions = [Interaction(row.need("reader_id"), row.need("item_id"), row.time("at")) for row in rows]
     profiles = read_csv(FOLDER / "reader_profiles.csv", ("reader_id",), bad_rows)
     return make_dataset(
         "demo",

@@ -1,4 +1,4 @@
-"""Text files of a folder, a zip or a gzip, read alike."""
+"""Text files of a folder, a zip or a gzip, read alike. What a file is, its first bytes say, not its name."""
 
 from __future__ import annotations
 
@@ -8,29 +8,75 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from llmrg.core.errors import DataError
 
+GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
+OTHER_FORMS = {
+    ZIP: "a zip archive or an Excel file: unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel file: save the sheet as CSV",
+    b"BZh": "packed with bzip2: unpack it",
+    b"\xfd7zXZ": "packed with xz: unpack it",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard: unpack it",
+    b"SQLite": "an SQLite database: export its tables as CSV",
+    PARQUET: "a Parquet file: name it so (.parquet)",
+}
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
-@contextmanager
-def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[io.TextIOBase]:
-    """A plain or `.gz` text file; line ends are left as they are.
 
-    Raises:
-        DataError: no such file, not a gzip file, or bytes that are not of this encoding.
-    """
+def starts_with(path: Path, sign: bytes) -> bool:
+    """Raises: DataError: no such file, or a folder."""
+    return first_bytes(path).startswith(sign)
+
+
+def first_bytes(path: Path) -> bytes:
+    """Raises: DataError: no such file, a folder, or one that may not be read."""
     try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding=encoding, newline="") as file:
-            yield file  # type: ignore[misc]
+        with path.open("rb") as file:
+            return file.read(8)
     except FileNotFoundError:
         raise DataError(f"no file {path}") from None
     except IsADirectoryError:
         raise DataError(f"{path} is a folder, not a file") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[io.TextIOBase]:
+    """A plain or gzipped text file; line ends are left as they are. Text in UTF-16 is known by its first bytes.
+
+    Raises:
+        DataError: no such file, not text, a damaged gzip file, or bytes that are not of this encoding.
+    """
+    head = first_bytes(path)
+    packed = head.startswith(GZIP)
+    if not packed:
+        _check_form(path, head)
+        encoding = "utf-16" if head.startswith(UTF_16) else encoding
+    try:
+        with gzip.open(path) if packed else path.open("rb") as raw:
+            if packed:
+                inner = raw.peek(8) if isinstance(raw, gzip.GzipFile) else b""
+                _check_form(path, inner[:8])
+                encoding = "utf-16" if inner.startswith(UTF_16) else encoding
+            with _text(raw, encoding) as file:
+                yield file
     except (gzip.BadGzipFile, EOFError) as error:
         raise DataError(f"{path} is not a whole gzip file ({error}); fetch it again") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise DataError(f"{path} is not {encoding} text ({error}); save it as UTF-8") from error
+
+
+def _check_form(path: Path, head: bytes) -> None:
+    what = next((what for sign, what in OTHER_FORMS.items() if head.startswith(sign)), "")
+    if what:
+        raise DataError(f"{path} is {what}")
+
+
+def _text(raw: BinaryIO | gzip.GzipFile, encoding: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(raw, encoding=encoding, newline="")  # type: ignore[arg-type]
 
 
 class Bundle:
@@ -50,6 +96,14 @@ class Bundle:
     @property
     def names(self) -> Sequence[str]:
         return sorted(self._members)
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that holds the files, inside the archive where it is one; "" for none."""
+        if self.path.is_dir():
+            return self.path.resolve().name
+        inner = {PurePosixPath(name).parent.name for name in self._members.values()}
+        return inner.pop() if len(inner) == 1 else ""
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -72,3 +126,11 @@ class Bundle:
                 yield io.TextIOWrapper(raw, encoding=encoding, newline="")
         except (zipfile.BadZipFile, UnicodeDecodeError) as error:
             raise DataError(f"{self.where(name)} cannot be read ({error}); fetch the archive again") from error
+
+    def is_utf8(self, name: str) -> bool:
+        """Whether all of a member is UTF-8 text."""
+        try:
+            with self.open(name, "utf-8") as file:
+                return all(True for _ in file)
+        except DataError:
+            return False

@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
-from llmrg.data.rows import BadRows, OnBadRow, Row
+from llmrg.data.delimited import check_names
+from llmrg.data.options import ReadOptions
+from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
 
 
 def load_frames(
-    interactions: Any,
-    items: Any = None,
-    users: Any = None,
-    *,
-    name: str = "frame",
-    columns: Mapping[str, str] | None = None,
-    on_bad_row: OnBadRow = "error",
-    min_interactions: int = 1,
-    noun: str = "item",
+    interactions: Any, items: Any = None, users: Any = None, options: ReadOptions | None = None, noun: str = "item"
 ) -> Dataset:
     """Read frames: one row an interaction, one row an item, one row a user. The frames are not changed.
 
-    Args:
-        columns: role -> column for the roles user, item, time, rating, title, headline, text; by default common names are tried
-            (never for headline and text).
+    A data set without a name is called after its content (`frame-` and eight digits): the same frames have the same name, others
+    another one.
+
     Raises:
-        DataError: not a frame, an empty frame, or a missing column.
+        DataError: not a frame, an empty frame, a missing column, or two of one name.
         BadRowError: a row cannot be read, and bad rows are not skipped; its line is the 1-based row.
     """
-    return dataset_of(
-        name,
-        _table(interactions, "interactions frame"),
-        None if items is None else _table(items, "items frame"),
-        None if users is None else _table(users, "users frame"),
-        columns=columns,
-        bad_rows=BadRows(on_bad_row),
+    options = options or ReadOptions()
+    dataset = dataset_of(
+        options.name or "frame",
+        _table(interactions, "interactions frame", options),
+        None if items is None else _table(items, "items frame", options),
+        None if users is None else _table(users, "users frame", options),
+        options=options,
+        bad_rows=BadRows(options.on_bad_row),
         noun=noun,
-        min_interactions=min_interactions,
     )
+    return dataset if options.name else replace(dataset, name=f"frame-{_content(dataset)}")
 
 
-def _table(frame: Any, source: str) -> Table:
+def _content(dataset: Dataset) -> str:
+    digest = hashlib.sha256()
+    for item in dataset.catalogue:
+        digest.update(repr((item.id, item.title)).encode())
+    for history in dataset.histories.values():
+        digest.update(repr((history.user, history.items)).encode())
+    return digest.hexdigest()[:8]
+
+
+def _table(frame: Any, source: str, options: ReadOptions) -> Table:
     import narwhals as nw
 
+    if hasattr(frame, "set_axis"):
+        frame = _with_text_names(frame, source)
     try:
         wrapped = nw.from_native(frame)
     except TypeError:
@@ -56,6 +64,13 @@ def _table(frame: Any, source: str) -> Table:
 
     def rows() -> Iterator[Row]:
         for line, record in enumerate(ready.iter_rows(named=True), start=1):
-            yield Row(source, line, record)
+            yield Row(source, line, record, options.missing)
 
     return Table(source, list(ready.columns), rows())
+
+
+def _with_text_names(frame: Any, source: str) -> Any:
+    """pandas allows any object as a column's name, and one name twice: `header=None` gives numbers, a pivot gives tuples."""
+    names = ["_".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in frame.columns]
+    check_names(source, names)
+    return frame.set_axis(names, axis="columns") if names != list(frame.columns) else frame

@@ -44,11 +44,13 @@ class KnownSet:
     """Where it may lie below a data folder, best first."""
 
 
-def _movielens(name: str, about: str, page: str, size: str, sharing: str, md5: str = "") -> KnownSet:
+def _movielens(name: str, about: str, page: str, size: str, sharing: str, md5: str = "", folder: str = "") -> KnownSet:
+    """Args: folder: of the unpacked archive, where it is not called as the set is."""
     file = f"{name}.zip"
     return KnownSet(
         name, about, f"https://grouplens.org/datasets/movielens/{page}/", MOVIELENS_TERMS + sharing, size, "movielens",
-        urls=(GROUPLENS + file,), md5={file: md5} if md5 else None, places=(f"{name}/{file}", file, name),
+        urls=(GROUPLENS + file,), md5={file: md5} if md5 else None,
+        places=(f"{name}/{file}", file, folder or name),
     )  # fmt: skip
 
 
@@ -107,6 +109,35 @@ KNOWN: Mapping[str, KnownSet] = {
             "about 6 MB",
             NO_SHARING,
             "c4d9eecfca2ab87c1945afe126590906",
+        ),
+        _movielens(
+            "ml-10m",
+            "MovieLens 10M (2009): 69,878 users, 10,681 films, 10,000,054 ratings",
+            "10m",
+            "about 65 MB",
+            NO_SHARING,
+            folder="ml-10M100K",
+        ),
+        _movielens(
+            "ml-20m",
+            "MovieLens 20M (2015): 138,493 users, 27,278 films, 20,000,263 ratings",
+            "20m",
+            "about 200 MB",
+            NO_SHARING,
+        ),
+        _movielens(
+            "ml-25m",
+            "MovieLens 25M (2019): 162,541 users, 62,423 films, 25,000,095 ratings",
+            "25m",
+            "about 260 MB",
+            NO_SHARING,
+        ),
+        _movielens(
+            "ml-32m",
+            "MovieLens 32M (2024): 200,948 users, 87,585 films, 32,000,204 ratings",
+            "32m",
+            "about 240 MB",
+            NO_SHARING,
         ),
         _amazon("beauty", "Beauty", "22,363 users, 12,101 products, 198,502 reviews", AMAZON_SIZE),
         _amazon("sports", "Sports_and_Outdoors", "35,598 users, 18,357 products, 296,337 reviews", AMAZON_SIZE),

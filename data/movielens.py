@@ -1,4 +1,4 @@
-"""MovieLens latest-small, 100K and 1M, in the publisher's own formats: a zip or its unpacked folder.
+"""MovieLens 100K, 1M, 10M, 20M, 25M, 32M and latest, in the publisher's own formats: a zip or its unpacked folder.
 
 Every rating is an interaction, and its stars are the user's opinion. Titles stay as they are, `Matrix, The (1999)`; the year is
 an attribute too. Zip codes are left out.
@@ -18,7 +18,7 @@ from llmrg.data.delimited import csv_rows, plain_rows
 from llmrg.data.files import Bundle
 from llmrg.data.movielens_codes import AGES_1M, GENRES_100K, OCCUPATIONS_1M
 from llmrg.data.movielens_tags import tag_phrases
-from llmrg.data.rows import BadRows, OnBadRow, Row, number, required_text, time_in_seconds
+from llmrg.data.rows import BadRows, OnBadRow, Row
 
 YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
 Parts = tuple[Iterator[Interaction], Sequence[Item], Mapping[str, Attributes], tuple[str, ...], bool]
@@ -26,17 +26,16 @@ Parts = tuple[Iterator[Interaction], Sequence[Item], Mapping[str, Attributes], t
 
 
 def load_movielens(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", min_interactions: int = 1) -> Dataset:
-    """Read one of the three; which one is seen by the files that are there.
+    """Read one of them; its format is seen by the files that are there, and its name is that of their folder.
 
     Raises:
-        DataError: none of the three is there, or a file or column is missing.
+        DataError: it is none of them, or a file or column is missing.
         BadRowError: a row cannot be read, and bad rows are not skipped.
     """
     bundle, bad_rows = Bundle(path), BadRows(on_bad_row)
-    found, read = _which(bundle)
-    interactions, items, users, phrases, in_order = read(bundle, bad_rows)
+    interactions, items, users, phrases, in_order = _format(bundle)(bundle, bad_rows)
     return make_dataset(
-        name or found,
+        name or _name(bundle),
         interactions,
         items=items,
         users=users,
@@ -55,20 +54,26 @@ def is_movielens(bundle: Bundle) -> bool:
     return any(name in bundle for name in ("u.data", "movies.dat")) or ("movies.csv" in bundle and "ratings.csv" in bundle)
 
 
-def _which(bundle: Bundle) -> tuple[str, Callable[[Bundle, BadRows], Parts]]:
+def _name(bundle: Bundle) -> str:
+    """`ml-10M100K` is called `ml-10m`; what lies in a folder of another name is called after that."""
+    folder = bundle.folder or bundle.path.name.split(".")[0]
+    return folder.lower().replace("ml-10m100k", "ml-10m")
+
+
+def _format(bundle: Bundle) -> Callable[[Bundle, BadRows], Parts]:
     if "u.data" in bundle:
-        return "ml-100k", _read_100k
+        return _read_100k
     if "movies.dat" in bundle:
-        return "ml-1m", _read_1m
+        return _read_dat
     if "ratings.csv" in bundle:
-        return "ml-latest-small", _read_latest
+        return _read_csv
     raise DataError(
         f"{bundle.path}: not MovieLens: none of ratings.csv, u.data, movies.dat is in it; there are: "
         f"{', '.join(bundle.names[:20]) or 'no files'}"
     )
 
 
-def _read_latest(bundle: Bundle, bad_rows: BadRows) -> Parts:
+def _read_csv(bundle: Bundle, bad_rows: BadRows) -> Parts:
     with bundle.open("movies.csv") as file:
         rows = csv_rows(file, bundle.where("movies.csv"), ("movieId", "title", "genres"), bad_rows)
         items = list(bad_rows.each(rows, lambda row: _film(row, "movieId", row["genres"].split("|"))))
@@ -99,9 +104,12 @@ def _read_100k(bundle: Bundle, bad_rows: BadRows) -> Parts:
     return bad_rows.each(rows("u.data", columns, "\t"), lambda row: _rating(row, *columns)), items, users, (), False
 
 
-def _read_1m(bundle: Bundle, bad_rows: BadRows) -> Parts:
+def _read_dat(bundle: Bundle, bad_rows: BadRows) -> Parts:
+    """1M, whose titles are Latin-1, and 10M, whose titles are UTF-8."""
+    encoding = "utf-8" if bundle.is_utf8("movies.dat") else "latin-1"
+
     def rows(name: str, columns: Sequence[str]) -> Iterator[Row]:
-        with bundle.open(name, "latin-1") as file:
+        with bundle.open(name, encoding) as file:
             yield from plain_rows(file, bundle.where(name), columns, bad_rows, "::")
 
     films = rows("movies.dat", ("id", "title", "genres"))
@@ -118,11 +126,10 @@ def _ranked_ratings(bundle: Bundle, bad_rows: BadRows) -> list[Interaction]:
     """The tab-separated form, whose `time_rank` gives each user's order even where the timestamp is not known."""
 
     def ranked(row: Row) -> tuple[float, Interaction]:
-        rank = number(row, "time_rank")
+        rank = row.number("time_rank")
         if rank is None:
             raise row.bad("time_rank", "empty")
-        at = number(row, "timestamp")
-        return rank, Interaction(required_text(row, "user_id"), required_text(row, "movie_id"), at, number(row, "rating"))
+        return rank, Interaction(row.need("user_id"), row.need("movie_id"), row.number("timestamp"), row.number("rating"))
 
     with bundle.open("ratings.tsv.gz") as file:
         columns = ("user_id", "movie_id", "rating", "time_rank", "timestamp")
@@ -132,14 +139,14 @@ def _ranked_ratings(bundle: Bundle, bad_rows: BadRows) -> list[Interaction]:
 
 
 def _rating(row: Row, user: str, item: str, rating: str, at: str) -> Interaction:
-    return Interaction(required_text(row, user), required_text(row, item), time_in_seconds(row, at), number(row, rating))
+    return Interaction(row.need(user), row.need(item), row.time(at), row.number(rating))
 
 
 def _film(row: Row, key: str, genres: Sequence[str]) -> Item:
     title = row["title"].strip()
     year = YEAR.search(title)
     attributes = [("genre", genre) for genre in genres if genre and genre != "(no genres listed)"]
-    return Item(required_text(row, key), title, (*attributes, *([("year", year[1])] if year else [])))
+    return Item(row.need(key), title, (*attributes, *([("year", year[1])] if year else [])))
 
 
 def _person_1m(row: Row) -> tuple[str, Attributes]:

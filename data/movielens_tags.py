@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from llmrg.data.rows import Row, text
+from llmrg.data.rows import Row
 
 MIN_USERS = 3
 MIN_ITEMS = 3
@@ -36,9 +36,9 @@ def tag_phrases(rows: Iterable[Row]) -> tuple[str, ...]:
     users: dict[str, set[str]] = {}
     items: dict[str, set[str]] = {}
     for row in rows:
-        tag = " ".join(text(row["tag"]).lower().replace("-", " ").split())
+        tag = " ".join(row.text("tag").lower().replace("-", " ").split())
         if tag and tag not in OPINIONS and len(tag.split()) <= MOST_WORDS and not tag.isdigit():
-            users.setdefault(tag, set()).add(text(row["userId"]))
-            items.setdefault(tag, set()).add(text(row["movieId"]))
+            users.setdefault(tag, set()).add(row.text("userId"))
+            items.setdefault(tag, set()).add(row.text("movieId"))
     kept = [tag for tag in items if len(users[tag]) >= MIN_USERS and len(items[tag]) >= MIN_ITEMS]
     return tuple(sorted(kept, key=lambda tag: (-len(items[tag]), tag))[:MOST_PHRASES])

@@ -12,18 +12,18 @@ import gzip
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from llmrg.core.errors import DataError
 from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.themes import Appeal, Profile, ProfileSource, strongest, theme_name
-from llmrg.data.rows import BadRows, Row, required_text, text
+from llmrg.data.roles import OF_ITEMS, plain_name
+from llmrg.data.rows import BadRows, Row
 from llmrg.data.tables import kind_of, read_table
-from llmrg.data.tabular import GUESSES
 
-ITEM, THEME, LISTS, SCORE = GUESSES["item"], ("theme",), ("themes", "reasons"), ("score", "weight")
-"""Names of columns, without regard to case, the first that is there."""
+ITEM, THEME, LISTS, SCORE = tuple(chain(*OF_ITEMS["item"])), ("theme",), ("themes", "reasons"), ("score", "weight")
+"""Names of columns, without regard to case and signs, the first that is there."""
 EXAMPLES = 5
 """Unknown items that are named."""
 HEADER = ("item", "theme", "score")
@@ -75,7 +75,7 @@ def read_profile(
 def _rows(path: Path, item: str, lists: Sequence[str]) -> Iterator[list[Appeal]]:
     """The appeals of each row."""
     table = read_table(path, BadRows("error"))
-    names = {name.strip().lower(): name for name in reversed(list(table.columns))}
+    names = {plain_name(name): name for name in reversed(list(table.columns))}
     rows: Iterable[Row] = table.rows
     item_column = item or _first(names, ITEM)
     theme, score = _first(names, THEME), _first(names, SCORE)
@@ -100,13 +100,12 @@ def _first(names: Mapping[str, str], wanted: Sequence[str]) -> str:
 
 
 def _single(row: Row, item: str, theme: str, score: str) -> Appeal:
-    return Appeal(required_text(row, item), theme_name(required_text(row, theme)), _score(row, score) if score else 1.0)
+    return Appeal(row.need(item), theme_name(row.need(theme)), _score(row, score) if score else 1.0)
 
 
 def _score(row: Row, column: str) -> float:
-    value = row.values.get(column)
     try:
-        found = float(text(value) or "nan")
+        found = float(row.text(column) or "nan")
     except ValueError:
         found = float("nan")
     if not 0 < found <= 1:
@@ -115,11 +114,10 @@ def _score(row: Row, column: str) -> float:
 
 
 def _listed(row: Row, item: str, columns: Sequence[str]) -> list[Appeal]:
-    named = required_text(row, item)
+    named = row.need(item)
     scores: dict[str, float] = {}
     for column in columns:
-        value: Any = row.values.get(column)
-        told = [text(one) for one in value] if isinstance(value, list | tuple) else text(value).split(";")
+        told = row.many(column, ";")
         for theme, score in scored_by_rank(filter(None, map(theme_name, told))).items():
             scores[theme] = max(score, scores.get(theme, 0.0))
     if not scores:

@@ -7,48 +7,39 @@ float_seq.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import csv_rows
 from llmrg.data.files import open_text
-from llmrg.data.rows import BadRows, OnBadRow, Row
-from llmrg.data.tabular import GUESSES, Table, dataset_of
+from llmrg.data.options import ReadOptions
+from llmrg.data.rows import BadRows, Row
+from llmrg.data.tabular import Table, dataset_of
 
 TYPES = ("token", "token_seq", "float", "float_seq")
 
 
-def load_recbole(
-    path: Path,
-    *,
-    name: str = "",
-    columns: Mapping[str, str] | None = None,
-    on_bad_row: OnBadRow = "error",
-    min_interactions: int = 1,
-    noun: str = "item",
-) -> Dataset:
-    """Read `NAME.inter`, or the folder that holds it.
+def load_recbole(path: Path, options: ReadOptions | None = None, noun: str = "item") -> Dataset:
+    """Read `NAME.inter`, or the folder that holds it. Columns are named without their types.
 
-    Args:
-        columns: role -> column, without its type; by default user_id, item_id, timestamp, rating and common names.
     Raises:
         DataError: no .inter file, a header without types, or a missing column.
         BadRowError: a row cannot be read, and bad rows are not skipped.
     """
+    options = options or ReadOptions()
     inter = _inter_file(path)
-    bad_rows = BadRows(on_bad_row)
+    bad_rows = BadRows(options.on_bad_row)
     beside = {suffix: inter.with_suffix(suffix) for suffix in (".item", ".user")}
     return dataset_of(
-        name or inter.stem,
-        _atomic(inter, bad_rows),
-        _atomic(beside[".item"], bad_rows) if beside[".item"].exists() else None,
-        _atomic(beside[".user"], bad_rows) if beside[".user"].exists() else None,
-        columns=columns,
+        options.name or inter.stem,
+        _atomic(inter, bad_rows, options),
+        _atomic(beside[".item"], bad_rows, options) if beside[".item"].exists() else None,
+        _atomic(beside[".user"], bad_rows, options) if beside[".user"].exists() else None,
+        options=options,
         bad_rows=bad_rows,
         noun=noun,
-        min_interactions=min_interactions,
     )
 
 
@@ -62,7 +53,7 @@ def _inter_file(path: Path) -> Path:
     return found[0]
 
 
-def _atomic(path: Path, bad_rows: BadRows) -> Table:
+def _atomic(path: Path, bad_rows: BadRows, options: ReadOptions) -> Table:
     with open_text(path) as file:
         header = file.readline().rstrip("\r\n")
     if not header:
@@ -74,13 +65,15 @@ def _atomic(path: Path, bad_rows: BadRows) -> Table:
             raise DataError(
                 f"{path}: column {typed!r} has no type; RecBole headers say column:type with one of {', '.join(TYPES)}"
             )
+        if column in names:
+            raise DataError(f"{path}: the column {column!r} is there twice; give each a name of its own")
         names[column] = kind
-    separators = {c: " " if kind == "token_seq" and c.lower() not in GUESSES["title"] else "\x00" for c, kind in names.items()}
+    separators = {column: " " if kind == "token_seq" else "\x00" for column, kind in names.items()}
     kept = [column for column, kind in names.items() if kind != "float_seq"]
 
     def rows() -> Iterator[Row]:
         with open_text(path) as lines:
             for row in csv_rows(lines, path.name, (), bad_rows, "\t", csv.QUOTE_NONE):
-                yield Row(row.source, row.line, dict(zip(names, row.values.values(), strict=True)))
+                yield Row(row.source, row.line, dict(zip(names, row.values.values(), strict=True)), options.missing)
 
     return Table(str(path), kept, rows(), separators)

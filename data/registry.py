@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import DataError
+from llmrg.data.cells import MISSING
 from llmrg.data.dataset import Dataset
 from llmrg.data.demo_set import load_demo
 from llmrg.data.download import Progress, download
 from llmrg.data.known_sets import KNOWN, KnownSet
+from llmrg.data.options import ReadOptions
 from llmrg.data.rows import OnBadRow
 from llmrg.data.sniff import load_path
 from llmrg.data.summary import DatasetSummary, inspect
@@ -83,11 +85,16 @@ def load_data(
     source: Any,
     *,
     data_dir: Path | None = None,
-    columns: Mapping[str, str] | None = None,
-    on_bad_row: OnBadRow = "error",
-    min_interactions: int = 1,
     items: Any = None,
     users: Any = None,
+    columns: Mapping[str, str | int] | None = None,
+    separator: str = "",
+    header: bool = True,
+    list_separator: str | Mapping[str, str] = "",
+    missing: Collection[str] = MISSING,
+    time_format: str = "",
+    on_bad_row: OnBadRow = "error",
+    min_interactions: int = 1,
     name: str = "",
 ) -> Dataset:
     """Read a data set from anywhere.
@@ -95,36 +102,39 @@ def load_data(
     Args:
         source: `demo`, the name of a known data set, a file or folder, or a pandas or Polars frame of interactions.
         data_dir: where known data sets lie; by default the setting `data_dir`.
-        columns: role -> column for tables, frames and RecBole files; the roles are user, item, time, rating, title,
-            headline, text.
-        min_interactions: k-core: users and items with fewer interactions are taken out; 1 keeps everything.
         items, users: tables or frames (as `source` is) with a row per item or user, whose columns become attributes.
-        name: what to call the data set, also its namespace in the store; by default the known name or the file's.
+        columns: role -> column for tables, frames and RecBole files; the roles are user, item, time, rating, title,
+            headline, text; `items.title`, `users.user` and so on mean the one of that table.
+        separator: between the columns of a text table, where its name and first line do not say it.
+        header: False where a text table has no line of names; its columns are then called 1, 2, 3.
+        list_separator: between the values of one cell, for all columns or by column (lists and `|` are known anyhow).
+        missing: words that stand for a missing value; () for none.
+        time_format: of times that are neither Unix times nor ISO dates, as `datetime.strptime` takes it.
+        min_interactions: k-core: users and items with fewer interactions are taken out; 1 keeps everything.
+        name: what to call the data set, also its namespace in the store; by default the known name, the file's or folder's, or
+            for frames one that is made of their content.
     Raises:
-        DataError: the source cannot be found or read. BadRowError: a row cannot be read, and bad rows are not skipped.
-        ConfigError: an option is off.
+        DataError: the source cannot be found or read, or it is not clear what a column means.
+        BadRowError: a row cannot be read, and bad rows are not skipped. ConfigError: an option is off.
     """
+    options = ReadOptions(
+        columns or {}, separator, header, list_separator, missing, time_format, on_bad_row, min_interactions, name
+    )  # fmt: skip
     if not isinstance(source, str | Path):
         from llmrg.data.frames import load_frames
 
-        return load_frames(
-            source, items, users, name=name or "frame", columns=columns, on_bad_row=on_bad_row, min_interactions=min_interactions
-        )
+        return load_frames(source, items, users, options)
     if str(source) == "demo":
-        return load_demo()
+        return replace(load_demo(), name=name) if name else load_demo()
     if data_dir is None:
         from llmrg.core.settings import load_settings
 
         data_dir = load_settings().data_dir.expanduser()
-    return load_path(
-        find(source, data_dir),
-        name=name or (str(source) if str(source) in KNOWN else ""),
-        columns=columns,
-        on_bad_row=on_bad_row,
-        min_interactions=min_interactions,
-        items=Path(items) if items is not None else None,
-        users=Path(users) if users is not None else None,
-    )
+    known = str(source) if str(source) in KNOWN else ""
+    beside = {"items": items, "users": users}
+    paths = {word: Path(path).expanduser() for word, path in beside.items() if path is not None}
+    dataset = load_path(find(source, data_dir), replace(options, name=name or known), **paths)
+    return dataset if name or min_interactions == 1 else replace(dataset, name=f"{dataset.name}-{min_interactions}core")
 
 
 def _known(name: str) -> KnownSet:

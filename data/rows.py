@@ -1,14 +1,15 @@
-"""Rows of any source, the values in them, and what becomes of the bad ones."""
+"""Rows of any source, and what becomes of the bad ones."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeVar
 
 from llmrg.core.errors import BadRowError, ConfigError, DataError
+from llmrg.data import cells
+from llmrg.data.cells import MISSING, UnreadableCell
 
 OnBadRow = Literal["error", "skip"]
 T = TypeVar("T")
@@ -23,12 +24,63 @@ class Row:
     line: int
     """1-based line of the file (of a frame or a Parquet file: 1-based row)."""
     values: Mapping[str, Any]
+    missing: Collection[str] = MISSING
+    """Words that stand for a missing value."""
 
     def __getitem__(self, column: str) -> Any:
         return self.values[column]
 
     def bad(self, column: str, problem: str) -> BadRowError:
         return BadRowError(self.source, self.line, column, self.values.get(column), problem)
+
+    def text(self, column: str) -> str:
+        """A cell as text; "" for nothing. Raises: BadRowError: several values, or what is no text."""
+        return self._read(column, lambda cell: cells.text(cell, self.missing))
+
+    def need(self, column: str) -> str:
+        """Raises: BadRowError: nothing is there, or no text."""
+        found = self.text(column)
+        if not found:
+            raise self._nothing(column)
+        return found
+
+    def one_line(self, column: str) -> str:
+        """A cell as text with every run of white space as one blank."""
+        return " ".join(self.text(column).split())
+
+    def many(self, column: str, separator: str | None) -> tuple[str, ...]:
+        """See `cells.values`. Raises: BadRowError."""
+        return self._read(column, lambda cell: cells.values(cell, separator, self.missing))
+
+    def number(self, column: str) -> float | None:
+        """A finite number, or None where nothing is there. Raises: BadRowError: something else."""
+        found = self.text(column)
+        if not found:
+            return None
+        try:
+            value = float(found)
+        except ValueError:
+            raise self.bad(column, "not a number") from None
+        if not math.isfinite(value):
+            raise self.bad(column, "not a finite number")
+        return value
+
+    def time(self, column: str, layout: str = "") -> float:
+        """Unix seconds; see `cells.seconds`. Raises: BadRowError: nothing is there, or no time."""
+        at = self._read(column, lambda cell: cells.seconds(cell, layout, self.missing))
+        if at is None:
+            raise self._nothing(column)
+        return at
+
+    def _nothing(self, column: str) -> BadRowError:
+        cell = self.values.get(column)
+        return self.bad(column, "a missing value" if isinstance(cell, str) and cell.strip() else "empty")
+
+    def _read(self, column: str, read: Callable[[Any], T]) -> T:
+        try:
+            return read(self.values.get(column))
+        except UnreadableCell as error:
+            raise self.bad(column, str(error)) from None
 
 
 class BadRows:
@@ -44,7 +96,7 @@ class BadRows:
         """Raises: BadRowError: unless bad rows are skipped."""
         if not self._skip:
             raise error
-        self.skipped.append(f"{error.source}, line {error.line}, column {error.column!r}: {error.problem}: {error.value!r}")
+        self.skipped.append(f"{error.source}, line {error.line}, column {error.column!r}: {error.problem}: {error.value!r}"[:500])
 
     def each(self, rows: Iterable[Row], make: Callable[[Row], T]) -> Iterator[T]:
         """make(row) of every good row."""
@@ -62,70 +114,7 @@ def check_columns(source: str, wanted: Iterable[str], found: Collection[str]) ->
     missing = [name for name in wanted if name not in found]
     if missing:
         raise DataError(
-            f"{source}: no column {', '.join(map(repr, missing))}; there are: {', '.join(map(repr, found)) or 'none'}; "
-            "name the columns with `columns={'user': ..., 'item': ..., 'time': ...}`"
+            f"{source}: no column {', '.join(map(repr, missing))}; there are: {', '.join(map(repr, found)) or 'none'}",
+            sdk="name the columns with `columns={'user': ..., 'item': ..., 'time': ...}`",
+            shell="name the columns with `--columns user=...,item=...,time=...`",
         )
-
-
-def text(value: Any) -> str:
-    """A value as text; nothing (None, NaN) is "", and 12.0 is "12"."""
-    if isinstance(value, str):
-        return value.strip()
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def one_line(value: Any) -> str:
-    """A value as text with every run of white space as one blank."""
-    return " ".join(text(value).split())
-
-
-def required_text(row: Row, column: str) -> str:
-    """Raises: BadRowError: nothing is there."""
-    found = text(row.values.get(column))
-    if not found:
-        raise row.bad(column, "empty")
-    return found
-
-
-def number(row: Row, column: str) -> float | None:
-    """A finite number, or None where nothing is there. Raises: BadRowError: something else."""
-    found = text(row.values.get(column))
-    if not found:
-        return None
-    try:
-        value = float(found)
-    except ValueError:
-        raise row.bad(column, "not a number") from None
-    if not math.isfinite(value):
-        raise row.bad(column, "not a finite number")
-    return value
-
-
-def time_in_seconds(row: Row, column: str) -> float:
-    """Unix seconds of a number (seconds), an ISO date or time, or a datetime; without a zone it is UTC.
-
-    Raises: BadRowError: nothing is there, or none of these.
-    """
-    value = row.values.get(column)
-    if isinstance(value, date) and value == value:  # NaT is a date that does not equal itself
-        return _seconds(value)
-    found = required_text(row, column)
-    try:
-        at = float(found)
-    except ValueError:
-        try:
-            return _seconds(datetime.fromisoformat(found))
-        except ValueError:
-            raise row.bad(column, "neither Unix seconds nor an ISO date or time") from None
-    if not math.isfinite(at):
-        raise row.bad(column, "not a finite time")
-    return at
-
-
-def _seconds(value: date) -> float:
-    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

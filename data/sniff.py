@@ -2,70 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from llmrg.core.errors import ConfigError, DataError
-from llmrg.data.amazon import SEQUENCES, load_amazon_pair, load_amazon_reviews, load_amazon_sequences
+from llmrg.data.amazon import SEQUENCES, load_amazon_pair, load_amazon_sequences
 from llmrg.data.dataset import Dataset
-from llmrg.data.files import Bundle, open_text
+from llmrg.data.files import Bundle, first_bytes
+from llmrg.data.lastfm import is_hetrec, is_log, load_hetrec, load_log
 from llmrg.data.movielens import is_movielens, load_movielens
+from llmrg.data.options import ReadOptions
 from llmrg.data.recbole import load_recbole
-from llmrg.data.rows import OnBadRow
+from llmrg.data.review_layouts import LAYOUTS
+from llmrg.data.reviews import layout_of, load_reviews
 from llmrg.data.tables import kind_of, load_tables
 
 
-def load_path(
-    path: Path,
-    *,
-    name: str = "",
-    columns: Mapping[str, str] | None = None,
-    on_bad_row: OnBadRow = "error",
-    min_interactions: int = 1,
-    items: Path | None = None,
-    users: Path | None = None,
-) -> Dataset:
+def load_path(path: Path, options: ReadOptions | None = None, *, items: Path | None = None, users: Path | None = None) -> Dataset:
     """Read a file or folder of any known form.
 
     Raises:
         DataError: the path is empty or of no known form; else as its loader.
         ConfigError: columns or further tables are named for a form that has its own.
     """
-    if path.is_file() and path.stat().st_size == 0:
+    options = options or ReadOptions()
+    if path.is_file() and not first_bytes(path):
         raise DataError(f"{path}: the file is empty")
-    said = [word for word, value in (("columns", columns), ("items", items), ("users", users)) if value]
-    fixed = None if columns and kind_of(path) else _fixed_form(path)
+    said = [word for word, value in (("columns", options.columns), ("items", items), ("users", users)) if value]
+    as_table = bool(said or not options.header or options.separator) and (kind_of(path) or options.separator)
+    fixed = None if as_table and path.is_file() else _fixed_form(path)
     if fixed is not None:
         if said:
             raise ConfigError(f"{path} has a form of its own; {' and '.join(said)} cannot be given with it")
-        return fixed(name=name, on_bad_row=on_bad_row, min_interactions=min_interactions)
+        return fixed(name=options.name, on_bad_row=options.on_bad_row, min_interactions=options.min_interactions)
     if path.suffix == ".inter" or (path.is_dir() and any(path.glob("*.inter"))):
-        return load_recbole(path, name=name, columns=columns, on_bad_row=on_bad_row, min_interactions=min_interactions)
-    return load_tables(path, items, users, name=name, columns=columns, on_bad_row=on_bad_row, min_interactions=min_interactions)
+        return load_recbole(path, options)
+    return load_tables(path, items, users, options)
 
 
 def _fixed_form(path: Path) -> Callable[..., Dataset] | None:
-    """The loader of a form whose columns are given: MovieLens, Amazon; None for tables and atomic files."""
-    if path.is_dir() or path.suffix == ".zip":
+    """The loader of a form whose columns are given; None for tables and atomic files."""
+    if path.is_dir() or path.suffix.lower() == ".zip":
         bundle = Bundle(path)
         if is_movielens(bundle):
             return partial(load_movielens, path)
+        if is_hetrec(bundle):
+            return partial(load_hetrec, path)
         if path.is_file():
             raise DataError(
-                f"{path}: of zip archives only MovieLens is known; there are: {', '.join(bundle.names[:20])}; unpack it"
+                f"{path}: of zip archives only MovieLens and Last.fm are known; there are: {', '.join(bundle.names[:20])}; "
+                "unpack it"
             )
-        reviews = [file for file in bundle.names if file.startswith("reviews_")]
-        return partial(load_amazon_reviews, path / reviews[0]) if len(reviews) == 1 else None
+        return _reviews_in(path)
     bare = path.name.removesuffix(".gz")
     if bare.endswith(SEQUENCES):
         return partial(load_amazon_pair, path)
+    if is_log(path):
+        return partial(load_log, path)
     if bare.endswith(".txt"):
         return partial(load_amazon_sequences, path)
-    return partial(load_amazon_reviews, path) if kind_of(path) == ".jsonl" and _are_reviews(path) else None
+    layout = layout_of(path, LAYOUTS)
+    return partial(load_reviews, path, layout) if layout else None
 
 
-def _are_reviews(path: Path) -> bool:
-    with open_text(path) as file:
-        head = file.readline(100_000)
-    return '"reviewerID"' in head and '"asin"' in head
+def _reviews_in(folder: Path) -> Callable[..., Dataset] | None:
+    """Raises: DataError: several files of a folder are reviews."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name.split(".")[0] not in ("items", "users")]
+    if any(path.name.split(".")[0] == "interactions" for path in files):
+        return None
+    found = [(path, layout) for path in files if first_bytes(path) and (layout := layout_of(path, LAYOUTS))]
+    if len(found) > 1:
+        raise DataError(f"{folder}: more than one file of reviews ({', '.join(p.name for p, _ in found)}); name the file")
+    return partial(load_reviews, *found[0]) if found else None

@@ -46,6 +46,8 @@ class DatasetSummary:
     reason_phrases: int
     examples: tuple[tuple[str, tuple[str, ...]], ...]
     """Some users, each with the titles of the last items."""
+    first_titles: tuple[str, ...] = ()
+    """Titles of the items of `report.first`; "" for one that was taken out."""
 
 
 def inspect(dataset: Dataset) -> DatasetSummary:
@@ -69,6 +71,7 @@ def inspect(dataset: Dataset) -> DatasetSummary:
             (user, tuple(catalogue[item].title for item in history.items[-EXAMPLES:]))
             for user, history in list(histories.items())[:EXAMPLES]
         ),
+        first_titles=tuple(catalogue[row.item].title if row.item in catalogue else "" for row in dataset.report.first),
     )
 
 

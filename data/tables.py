@@ -1,111 +1,143 @@
-"""CSV, TSV, Parquet and JSON-lines tables with named columns: one file, or a folder with interactions, items and users."""
+"""CSV, TSV, Parquet and JSON tables with named columns: one file, or a folder with interactions, items and users."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
-from llmrg.data.delimited import read_csv
-from llmrg.data.json_lines import read_json_lines
-from llmrg.data.rows import BadRows, OnBadRow, Row
+from llmrg.data.delimited import check_names, csv_rows, first_line, quoting_of, separator_of
+from llmrg.data.files import PARQUET, open_text, starts_with
+from llmrg.data.json_lines import columns_of, read_json_lines
+from llmrg.data.options import ReadOptions
+from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
+ALIASES = {".ndjson": ".jsonl", ".json": ".jsonl", ".pq": ".parquet", ".txt": ".tsv", ".dat": ".tsv"}
 
 
 def load_tables(
     interactions: Path,
     items: Path | None = None,
     users: Path | None = None,
-    *,
-    name: str = "",
-    columns: Mapping[str, str] | None = None,
-    on_bad_row: OnBadRow = "error",
-    min_interactions: int = 1,
+    options: ReadOptions | None = None,
     noun: str = "item",
 ) -> Dataset:
-    """Read tables whose kinds are told by their suffixes (`.gz` allowed for text).
+    """Read tables whose kinds are told by their suffixes (text also gzipped).
 
-    Args:
-        interactions: a file, or a folder with `interactions.*` and, if wanted, `items.*` and `users.*`.
-        columns: role -> column for the roles user, item, time, rating, title, headline, text; by default common names are tried
-            (never for headline and text).
+    Args: interactions: a file, or a folder with `interactions.*` and, if wanted, `items.*` and `users.*`.
     Raises:
-        DataError: a file is missing, empty, of an unknown kind, or lacks a column.
+        DataError: a file is missing, empty, of an unknown kind, lacks a column, or has two that could play one part.
         BadRowError: a row cannot be read, and bad rows are not skipped.
     """
-    bad_rows = BadRows(on_bad_row)
-    named = name or interactions.name.split(".")[0]
+    options = options or ReadOptions()
+    bad_rows = BadRows(options.on_bad_row)
+    named = options.name or (interactions.resolve() if interactions.is_dir() else interactions).name.split(".")[0]
     if interactions.is_dir():
         folder = interactions
         found = _in_folder(folder, "interactions")
         if found is None:
-            raise DataError(f"{folder}: no interactions.csv (or {', '.join(SUFFIXES[1:])}); there are: {_listing(folder)}")
+            raise DataError(
+                f"{folder}: no interactions.csv (or {', '.join(SUFFIXES[1:])}); there are: {_listing(folder)}",
+                sdk="name the file of interactions itself, and `items=...`",
+                shell="name the file of interactions itself, and --items FILE",
+            )
         interactions, items, users = found, items or _in_folder(folder, "items"), users or _in_folder(folder, "users")
     return dataset_of(
         named,
-        read_table(interactions, bad_rows),
-        read_table(items, bad_rows) if items else None,
-        read_table(users, bad_rows) if users else None,
-        columns=columns,
+        read_table(interactions, bad_rows, options),
+        read_table(items, bad_rows, replace(options, header=True)) if items else None,
+        read_table(users, bad_rows, replace(options, header=True)) if users else None,
+        options=options,
         bad_rows=bad_rows,
         noun=noun,
-        min_interactions=min_interactions,
     )
 
 
 def kind_of(path: Path) -> str:
     """`.csv`, `.tsv`, `.parquet` or `.jsonl`, a `.gz` looked through; "" for anything else."""
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    suffix = {".ndjson": ".jsonl", ".json": ".jsonl", ".pq": ".parquet"}.get(suffix, suffix)
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = ALIASES.get(suffix, suffix)
     return suffix if suffix in SUFFIXES else ""
 
 
-def read_table(path: Path, bad_rows: BadRows) -> Table:
+def read_table(path: Path, bad_rows: BadRows, options: ReadOptions | None = None) -> Table:
     """The columns (looked up now) and the rows (read when used) of one file. Raises: DataError: see `load_tables`."""
+    options = options or ReadOptions()
     kind = kind_of(path)
-    if kind == ".parquet":
-        return _parquet(path)
+    if not kind and not options.separator:
+        raise DataError(
+            f"{path}: unknown kind of table; known are {', '.join(SUFFIXES)} (text also as .gz)",
+            sdk="if it is delimited text, say `separator=...`",
+            shell="if it is delimited text, say --separator",
+        )
+    if kind == ".parquet" or starts_with(path, PARQUET):
+        return _parquet(path, options)
     if kind == ".jsonl":
-        rows = read_json_lines(path, (), bad_rows)
-    elif kind:
-        rows = read_csv(path, (), bad_rows, DELIMITERS[kind])
-    else:
-        raise DataError(f"{path}: unknown kind of table; known are {', '.join(SUFFIXES)} (text also as .gz)")
-    first = next(rows, None)
-    if first is None:
-        raise DataError(f"{path}: no rows in it" + (f"; bad rows: {bad_rows.skipped[0]} ..." if bad_rows.skipped else ""))
-    return Table(str(path), list(first.values), _again(first, rows))
+        rows = read_json_lines(path, (), bad_rows, options.missing)
+        return Table(str(path), columns_of(path), _some(path, rows, bad_rows))
+    return _text(path, bad_rows, options, DELIMITERS.get(kind, ","))
 
 
-def _again(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
+def _text(path: Path, bad_rows: BadRows, options: ReadOptions, usual: str) -> Table:
+    head = first_line(path)
+    if not head:
+        raise DataError(f"{path}: the file is empty; its first line must name the columns")
+    separator = options.separator or separator_of(head, usual)
+    quoting = quoting_of(path, separator)
+    notes = [f"{path}: its columns are separated by {separator!r}"] if not options.separator and separator != usual else []
+    notes += [f"{path}: quotes are read as letters, since rows would be lost otherwise"] if quoting else []
+
+    def rows() -> Iterator[Row]:
+        with open_text(path) as file:
+            yield from csv_rows(file, path.name, (), bad_rows, separator, quoting, options.header, options.missing)
+
+    found = _some(path, rows(), bad_rows)
+    return Table(str(path), list(next(iter(found)).values), found, notes=tuple(notes))
 
 
-def _parquet(path: Path) -> Table:
+class _some:
+    """Rows of which there is at least one: the first can be looked at before they are used up."""
+
+    def __init__(self, path: Path, rows: Iterator[Row], bad_rows: BadRows) -> None:
+        first = next(rows, None)
+        if first is None:
+            raise DataError(f"{path}: no rows in it" + (f"; bad rows: {bad_rows.skipped[0]} ..." if bad_rows.skipped else ""))
+        self._first, self._rest = first, rows
+
+    def __iter__(self) -> Iterator[Row]:
+        yield self._first
+        yield from self._rest
+
+
+def _parquet(path: Path, options: ReadOptions) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not path.exists():
+        raise DataError(f"no file {path}")
     try:
         file: Any = pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise DataError(f"no file {path}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a Parquet file: {error}") from error
+    names = list(file.schema_arrow.names)
+    check_names(str(path), names)
+    if not file.metadata.num_rows:
+        raise DataError(f"{path}: no rows in it")
 
     def rows() -> Iterator[Row]:
         line = 0
         for batch in file.iter_batches():
             for record in batch.to_pylist():
                 line += 1
-                yield Row(path.name, line, record)
+                yield Row(path.name, line, record, options.missing)
 
-    return Table(str(path), list(file.schema_arrow.names), rows())
+    return Table(str(path), names, rows())
 
 
 def _in_folder(folder: Path, stem: str) -> Path | None:

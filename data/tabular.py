@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
 
-from llmrg.core.errors import ConfigError
+from llmrg.core.errors import BadRowError, DataError
 from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
+from llmrg.data.options import ReadOptions
 from llmrg.data.reason_attributes import reason_attributes
-from llmrg.data.rows import BadRows, Row, check_columns, number, one_line, required_text, text, time_in_seconds
+from llmrg.data.roles import Roles
+from llmrg.data.rows import BadRows, Row
 
-GUESSES: Mapping[str, tuple[str, ...]] = {
-    "user": ("user", "user_id", "userid", "reader_id", "reviewerid", "reviewer_id", "customer_id"),
-    "item": ("item", "item_id", "itemid", "movieid", "movie_id", "asin", "parent_asin", "product_id", "book_id", "id"),
-    "time": ("time", "timestamp", "at", "date", "datetime", "unixreviewtime"),
-    "rating": ("rating", "overall", "stars", "score"),
-    "title": ("title", "name", "item_name", "movie_title", "item_title"),
-    "headline": (),
-    "text": (),
-}
-"""Names that are tried, without regard to case, for a role that `columns` does not name. What users wrote is never guessed."""
-REQUIRED = ("user", "item")
-OPTIONAL = ("time", "rating", "headline", "text")
-"""Further roles of an interaction."""
+RENAMED = 0.05
+"""Share of the items that may have been renamed over the time of a log."""
+LISTS = ", ", ",", ";"
 
 
 @dataclass(frozen=True)
@@ -38,43 +31,8 @@ class Table:
     rows: Iterable[Row]
     separators: Mapping[str, str] = field(default_factory=dict)
     """What separates several values of one cell, by column; elsewhere `|` does, in text cells."""
-
-
-class Roles:
-    """Which column plays which part: as the caller says, else by its name."""
-
-    def __init__(self, columns: Mapping[str, str] | None = None) -> None:
-        self._said = dict(columns or {})
-        unknown = [role for role in self._said if role not in GUESSES]
-        if unknown:
-            raise ConfigError(f"columns: no role {unknown[0]!r}; the roles are {', '.join(GUESSES)}")
-
-    def find(self, role: str, table: Table) -> str | None:
-        """The column of a role that is there, or None."""
-        if role in self._said:
-            return self._said[role] if self._said[role] in table.columns else None
-        lowered = {column.lower(): column for column in reversed(list(table.columns))}
-        return next((lowered[guess] for guess in GUESSES[role] if guess in lowered), None)
-
-    def need(self, role: str, table: Table) -> str:
-        """Raises: DataError: no such column; the message lists what is there."""
-        column = self.find(role, table)
-        if column is None:
-            check_columns(table.source, [self._said.get(role, role)], table.columns)
-        return str(column)
-
-    def interaction(self, table: Table) -> Callable[[Row], Interaction]:
-        """How a row of the table becomes an interaction."""
-        user, item = (self.need(role, table) for role in REQUIRED)
-        time, rating, headline, words = (self.need(r, table) if r in self._said else self.find(r, table) for r in OPTIONAL)
-
-        def make(row: Row) -> Interaction:
-            at, stars = time_in_seconds(row, time) if time else None, number(row, rating) if rating else None
-            above = one_line(row.values.get(headline)) if headline else ""
-            said = one_line(row.values.get(words)) if words else ""
-            return Interaction(required_text(row, user), required_text(row, item), at, stars, above, said)
-
-        return make
+    notes: tuple[str, ...] = ()
+    """What is to be said of how it was read."""
 
 
 def dataset_of(
@@ -83,29 +41,47 @@ def dataset_of(
     items: Table | None,
     users: Table | None,
     *,
-    columns: Mapping[str, str] | None,
+    options: ReadOptions,
     bad_rows: BadRows,
     noun: str = "item",
-    min_interactions: int = 1,
 ) -> Dataset:
-    """Read up to three tables. Without an items table, a title column of the interactions serves.
+    """Read up to three tables. Items that the items table has no title for take one from a title column of the interactions.
 
     Raises: DataError, BadRowError, ConfigError: see `make_dataset` and `Roles`.
     """
-    roles = Roles(columns)
-    made = roles.interaction(interactions)
-    title = roles.find("title", interactions) if items is None else None
-    titles: dict[str, str] = {}
+    log = Roles("interactions", interactions.source, interactions.columns, options)
+    make = _interaction(log, options)
+    titles = _Titles(log, log.find("title"))
 
     def with_title(row: Row) -> Interaction:
-        interaction = made(row)
-        if title:
-            titles.setdefault(interaction.item, text(row[title]))
+        interaction = make(row)
+        titles.see(interaction, row)
         return interaction
 
     events = list(bad_rows.each(interactions.rows, with_title))
-    listed = list(_items(items, roles, bad_rows)) if items else [Item(item, name) for item, name in titles.items()]
-    people = dict(_users(users, roles, bad_rows)) if users else {}
+    log.rest()
+    tables, notes = [log], [*interactions.notes]
+    named = titles.found(said=options.said("interactions", "title") is not None)
+    listed: list[Item] = []
+    if items:
+        of_items = Roles("items", items.source, items.columns, options)
+        listed, more = _items(items, of_items, options, bad_rows)
+        notes += [*items.notes, *more, *_joined("item", interactions, items, {e.item for e in events}, {i.id for i in listed})]
+        tables.append(of_items)
+    there = {item.id for item in listed}
+    listed = [item if item.title else replace(item, title=named.get(item.id, "")) for item in listed]
+    listed += [Item(item, title) for item, title in named.items() if item not in there]
+    people: dict[str, Attributes] = {}
+    if users:
+        of_users = Roles("users", users.source, users.columns, options)
+        people, more = _users(users, of_users, options, bad_rows)
+        notes += [*users.notes, *more, *_joined("user", interactions, users, {e.user for e in events}, set(people))]
+        tables.append(of_users)
+    if (said := options.columns.get("title")) is not None and not any(use.use == "title" for t in tables for use in t.uses):
+        log.missing(str(said))
+    notes += [note for table in tables for note in table.notes]
+    if not any(use.use == "time" for use in log.uses):
+        notes.append("no time column: the order is the source's")
     return make_dataset(
         name,
         events,
@@ -113,34 +89,165 @@ def dataset_of(
         users=people,
         source=interactions.source,
         noun=noun,
-        min_interactions=min_interactions,
+        min_interactions=options.min_interactions,
         bad_rows=bad_rows.skipped,
-        notes=() if roles.find("time", interactions) else ("no time column: the order is the source's",),
+        notes=notes,
         reason_attributes=reason_attributes(listed),
+        columns=tuple(use for table in tables for use in table.uses),
     )
 
 
-def _items(table: Table, roles: Roles, bad_rows: BadRows) -> Iterator[Item]:
-    key, title = roles.need("item", table), roles.find("title", table)
-    others = [column for column in table.columns if column not in (key, title)]
+def _interaction(roles: Roles, options: ReadOptions) -> Callable[[Row], Interaction]:
+    """How a row of the table becomes an interaction."""
+    user, item = roles.need("user"), roles.need("item")
+    time, rating, headline, words = (roles.find(role) for role in ("time", "rating", "headline", "text"))
 
-    def make(row: Row) -> Item:
-        return Item(required_text(row, key), text(row[title]) if title else "", _attributes(row, others, table))
+    def make(row: Row) -> Interaction:
+        at = row.time(time, options.time_format) if time and time in row.values else None  # a JSON line may leave a key out
+        stars = row.number(rating) if rating else None
+        above, said = (row.one_line(column) if column else "" for column in (headline, words))
+        return Interaction(row.need(user), row.need(item), at, stars, above, said)
 
-    return bad_rows.each(table.rows, make)
-
-
-def _users(table: Table, roles: Roles, bad_rows: BadRows) -> Iterator[tuple[str, Attributes]]:
-    key = roles.need("user", table)
-    others = [column for column in table.columns if column != key]
-    return bad_rows.each(table.rows, lambda row: (required_text(row, key), _attributes(row, others, table)))
+    return make
 
 
-def _attributes(row: Row, columns: Iterable[str], table: Table) -> Attributes:
-    cells = ((column, _values(row.values.get(column), table.separators.get(column, "|"))) for column in columns)
-    return tuple(chain.from_iterable(((column, value) for value in values) for column, values in cells))
+class _Titles:
+    """Titles that stand in the interactions, and whether they are the items' at all."""
+
+    def __init__(self, roles: Roles, column: str | None) -> None:
+        self._roles, self._column = roles, column
+        self._of: dict[str, str] = {}
+        self._also: dict[str, tuple[str, str]] = {}
+        self._by_user: dict[str, tuple[set[str], set[str]]] = {}
+
+    def see(self, interaction: Interaction, row: Row) -> None:
+        if not self._column:
+            return
+        title = row.text(self._column)
+        if not title:
+            return
+        first = self._of.setdefault(interaction.item, title)
+        if first.casefold() != title.casefold():
+            self._also.setdefault(interaction.item, (first, title))
+        items, titles = self._by_user.setdefault(interaction.user, (set(), set()))
+        items.add(interaction.item)
+        titles.add(title)
+
+    def found(self, said: bool) -> Mapping[str, str]:
+        """Item -> title. A column that was only guessed must say one thing of each item, and not one thing of each user."""
+        if said or not self._of:
+            return self._of
+        why = ""
+        if len(self._also) > RENAMED * len(self._of):
+            item, (one, other) = next(iter(self._also.items()))
+            why = f"it says both {one!r} and {other!r} of item {item!r}"
+        several = [titles for items, titles in self._by_user.values() if len(items) > 1]
+        if not why and several and sum(len(titles) == 1 for titles in several) * 2 > len(several):
+            why = f"it says the same of all items of one user ({next(iter(several[0]))!r})"
+        if why:
+            note = f"{self._roles.source}: column {self._column!r} is not taken for the items' title: {why}; name it if it is"
+            self._roles.forget("title", note)
+            return {}
+        return self._of
 
 
-def _values(cell: Any, separator: str) -> tuple[str, ...]:
-    parts = cell if isinstance(cell, list | tuple) else text(cell).split(separator)
-    return tuple(dict.fromkeys(value for part in parts if (value := text(part))))
+def _items(table: Table, roles: Roles, options: ReadOptions, bad_rows: BadRows) -> tuple[list[Item], list[str]]:
+    key, title = roles.need("item"), roles.find("title")
+    read = _Attributes(roles, table, options)
+    found = list(bad_rows.each(table.rows, lambda row: Item(row.need(key), row.text(title) if title else "", read.of(row))))
+    return found, [*_repeated(table, key, (item.id for item in found)), *read.notes()]
+
+
+def _users(table: Table, roles: Roles, options: ReadOptions, bad_rows: BadRows) -> tuple[dict[str, Attributes], list[str]]:
+    key = roles.need("user")
+    read = _Attributes(roles, table, options)
+    rows = list(bad_rows.each(table.rows, lambda row: (row.need(key), read.of(row))))
+    found: dict[str, Attributes] = {}
+    for user, attributes in rows:
+        found.setdefault(user, attributes)
+    return found, [*_repeated(table, key, (user for user, _ in rows)), *read.notes()]
+
+
+def _repeated(table: Table, key: str, ids: Iterable[str]) -> list[str]:
+    again = sum(n - 1 for n in Counter(ids).values())
+    return [f"{table.source}: {again:,} rows repeat a {key!r} that was there already; the first row counts"] if again else []
+
+
+class _Attributes:
+    """The cells of a row that say something, and what is to be said of columns that look like lists."""
+
+    def __init__(self, roles: Roles, table: Table, options: ReadOptions) -> None:
+        self._table, self._options, self._columns = table, options, roles.attributes()
+        self._unread: dict[str, BadRowError] = {}
+        self._whole: dict[str, Counter[str]] = {column: Counter() for column in self._columns}
+
+    def of(self, row: Row) -> Attributes:
+        return tuple(chain.from_iterable(((column, value) for value in self._values(row, column)) for column in self._columns))
+
+    def _values(self, row: Row, column: str) -> Iterator[str]:
+        separator = self._options.between(column) or self._table.separators.get(column, "|")
+        try:
+            found = row.many(column, separator)
+        except BadRowError as error:
+            self._unread.setdefault(column, error)
+            return iter(())
+        if not self._options.between(column) and len(found) == 1 and len(self._whole[column]) < 1000:
+            self._whole[column][found[0]] += 1
+        return iter(found)
+
+    def notes(self) -> Iterator[str]:
+        for column, error in self._unread.items():
+            yield (
+                f"{error.source}: some cells of {column!r} cannot be read and are left out, the first in line {error.line}: "
+                f"{error.problem}: {str(error.value)[:80]!r}"
+            )
+        for column, cells in self._whole.items():
+            if separator := _looks_like_lists(cells):
+                example = next(cell for cell in cells if separator in cell)
+                yield (
+                    f"{self._table.source}: cells of {column!r} look like lists ({example!r}) and are read as one value each; "
+                    f"say what separates them: list separator {column}={separator.strip()}"
+                )
+
+
+def _looks_like_lists(cells: Counter[str]) -> str:
+    """The separator that many cells have between short parts that come again; "" for none."""
+    for separator in LISTS:
+        parts: Counter[str] = Counter()
+        for cell, number in cells.items():
+            if separator in cell:
+                parts.update({part.strip(): number for part in cell.split(separator)})
+        inside = sum(number for cell, number in cells.items() if separator in cell)
+        short = parts and max(map(len, parts)) <= 30 and any(any(map(str.isalpha, part)) for part in parts)
+        if short and inside * 5 >= cells.total() and max(parts.values()) > 1:
+            return separator
+    return ""
+
+
+def _joined(what: str, log: Table, table: Table, used: set[str], listed: set[str]) -> list[str]:
+    """A note on ids that are spelled in two ways. Raises: DataError: no id of the one is in the other."""
+    if not used or not listed:
+        return []
+    lost = used - listed
+    spelled = {_spelling(one): one for one in listed - used}
+    same = [(one, spelled[_spelling(one)]) for one in sorted(lost) if _spelling(one) in spelled]
+    told = ", ".join(f"{one!r} is {other!r} there" for one, other in same[:3])
+    if len(lost) == len(used):
+        why = f"the same ids are spelled in two ways ({told})" if same else f"for instance {min(used)!r} and {min(listed)!r}"
+        raise DataError(
+            f"{log.source} and {table.source} do not join: no {what} of the first is in the second, {why}; mend the ids",
+            sdk=f"or name other columns with `columns={{'{what}': ..., '{what}s.{what}': ...}}`",
+            shell=f"or name other columns with --columns {what}=...,{what}s.{what}=...",
+        )
+    if same:
+        return [
+            f"{len(same):,} {what}s of {log.source} are spelled otherwise in {table.source} ({told}) and are not joined: "
+            "mend the ids"
+        ]
+    return []
+
+
+def _spelling(one: str) -> str:
+    """What stays equal where only the spelling differs: case, a sign of a float, zeros in front, blanks and signs."""
+    one = re.sub(r"^(\d+)\.0+$", r"\1", one.casefold())
+    return re.sub(r"[\s_\-]+", "", one).lstrip("0") or "0"

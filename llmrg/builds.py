@@ -41,6 +41,12 @@ class Builds:
         @property
         def name(self) -> str: ...
 
+    @property
+    def own_dataset(self) -> Dataset:
+        """The data set, after its name has been found to be its own. Raises: DataError: as `name`."""
+        _ = self.name
+        return self.dataset
+
     # -- minds -------------------------------------------------------------------------------------------------------
     @property
     def mind(self) -> Any:
@@ -102,7 +108,7 @@ class Builds:
 
         with closing(open_tracing(self.settings.trace)) as tracing:
             return await build(
-                self.dataset,
+                self.own_dataset,
                 self.store,
                 self.minds(mind, reasoner=reasoner, verifier=verifier, imaginer=imaginer),
                 config,
@@ -137,13 +143,13 @@ class Builds:
         limits = {name: getattr(self.settings, name) for name in ("requests_per_minute", "tokens_per_minute")}
         return run_async(
             estimate(
-                self.dataset,
+                self.own_dataset,
                 self.minds(**roles),
                 config,
                 users=None if users is None else list(users),
                 sample=sample,
-                earlier=self.store.runs(self.dataset.name),
-                known=self.store.themes(self.dataset.name),
+                earlier=self.store.runs(self.name),
+                known=self.store.themes(self.name),
                 prices=load_prices(self.settings.prices),
                 **limits,
             )
@@ -173,7 +179,7 @@ class Builds:
 
         minds = self.minds(mind, reasoner=reasoner, verifier=verifier)
         config = CalibrationConfig(**settings)
-        made = run_async(calibrate(self.dataset, minds, config, truth=truth, progress=progress))
+        made = run_async(calibrate(self.own_dataset, minds, config, truth=truth, progress=progress))
         picture = save_calibration(made, self.settings.home).with_suffix(".svg")
         picture.write_text(calibration_svg(made), encoding="utf-8")
         return made, picture
@@ -182,7 +188,7 @@ class Builds:
         """The threshold that `calibrate` found for this verifier. Raises: ConfigError: none was found yet."""
         from llmrg.core.calibration import load_calibration
 
-        made = load_calibration(self.settings.home, self.dataset.name, self.minds(mind, verifier=verifier).verifier.name)
+        made = load_calibration(self.settings.home, self.name, self.minds(mind, verifier=verifier).verifier.name)
         if made.tau is None:
             raise ConfigError(f"the calibration of {made.verifier} found no threshold for {made.false_accepts:.0%} false accepts")
         return made.tau
@@ -201,7 +207,7 @@ class Builds:
 
         imaginer, chosen = self.minds(mind).imaginer, None if users is None else list(users)
         vectors = text_vectors(self.settings)
-        return run_async(direct_list(self.dataset, imaginer, config, users=chosen, vectors=vectors, progress=progress))
+        return run_async(direct_list(self.own_dataset, imaginer, config, users=chosen, vectors=vectors, progress=progress))
 
     def run_report(self, run: str) -> dict[str, Any]:
         """What a run did over all its calls: costs per stage, causes of rejection, failed users.
@@ -232,7 +238,7 @@ class Builds:
         """Steps that wait for a person (`BuildConfig.review_from`), of some users or of all."""
         from llmrg.agents.review import waiting
 
-        return list(waiting(self.store, self.dataset.name, self.dataset.catalogue, users))
+        return list(waiting(self.store, self.name, self.dataset.catalogue, users))
 
     def decide_steps(self, decisions: Mapping[str, bool], users: Sequence[str] | None = None) -> dict[str, int]:
         """Accept (True) or reject waiting steps by their keys; returns how many of each.
@@ -241,4 +247,4 @@ class Builds:
         """
         from llmrg.agents.review import ReviewContext, decide
 
-        return decide(ReviewContext(self.store, self.dataset.name, self.dataset.catalogue), decisions, users)
+        return decide(ReviewContext(self.store, self.name, self.dataset.catalogue), decisions, users)

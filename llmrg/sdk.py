@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from llmrg.builds import Builds
-from llmrg.core.errors import ArtifactError, CallerError, GraphNotFoundError
+from llmrg.core.errors import ArtifactError, CallerError, ConfigError, GraphNotFoundError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
@@ -73,6 +73,7 @@ class Project(Builds):
             pandas or Polars frame, or a `Dataset`.
         store: `sqlite:///file` or `neo4j://host:port`; by default the file `graphs.db` in `home`.
         home: folder of the store, the trained recommenders and the pictures; by default `.llmrg`.
+        name: what to call the data set, in the store and in `home`; by default as `llmrg.load_data` calls it.
         load: further arguments of `llmrg.load_data` (`columns`, `on_bad_row`, ...).
         settings: any other setting of `llmrg.Settings`.
     Nothing is read or connected before it is needed. Use `with`, or call `close()`.
@@ -84,17 +85,26 @@ class Project(Builds):
         *,
         store: str | None = None,
         home: Path | str | None = None,
+        name: str = "",
         load: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.settings: Settings = load_settings(store=store, home=home, **settings)
-        self._source, self._load = data, load or {}
+        self._source, self._load = data, {**(load or {}), **({"name": name} if name else {})}
+        if name and isinstance(data, str) and data.startswith(STORED):
+            raise ConfigError(f"{data!r} names a data set of the store; it cannot be called {name!r} too")
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """The data set's name, its namespace in the store."""
+        """The data set's name, its namespace in the store.
+
+        Raises: DataError: another data set of this name is in the store, or recommenders of another one are in `home`.
+        """
+        from llmrg.data_identity import check_identity
+
         if isinstance(self._source, str) and self._source.startswith(STORED):
             return self._source.removeprefix(STORED)
+        check_identity(self.dataset, self.store, self.settings.home)
         return self.dataset.name
 
     @cached_property
@@ -104,7 +114,7 @@ class Project(Builds):
         from llmrg.stored_dataset import stored_dataset
 
         if isinstance(self._source, Dataset):
-            return self._source
+            return replace(self._source, name=self._load.get("name") or self._source.name)
         if isinstance(self._source, str) and self._source.startswith(STORED):
             return stored_dataset(self.store, self.name)
         return load_data(self._source, data_dir=self.settings.data_dir.expanduser(), **self._load)
@@ -134,14 +144,14 @@ class Project(Builds):
     def graph(self, user: str) -> ReasoningGraph:
         """Raises: UnknownUserError: not in the data; GraphNotFoundError: none was built."""
         self.dataset.history(user)
-        return self.store.graph(self.dataset.name, user)
+        return self.store.graph(self.name, user)
 
     def graphs(self) -> GraphTable:
         """Graphs of all users of the data set that have one: a mapping from user to graph, held as flat arrays."""
         from llmrg.core.graph_table import GraphTable
 
         users = list(self.dataset.histories)
-        pages = [self.store.graphs(self.dataset.name, users[i : i + PAGE]) for i in range(0, len(users), PAGE)]
+        pages = [self.store.graphs(self.name, users[i : i + PAGE]) for i in range(0, len(users), PAGE)]
         return GraphTable.joined(pages)
 
     # -- recommenders ------------------------------------------------------------------------------------------------
@@ -210,7 +220,7 @@ class Project(Builds):
 
     def themes(self) -> Themes:
         """Themes and item profiles that the store holds of this data set."""
-        return self.store.themes(self.dataset.name)
+        return self.store.themes(self.name)
 
     def trained(self) -> dict[str, float]:
         """Name -> validation NDCG@10 of each recommender that is kept in `home`, the best first."""
@@ -233,7 +243,7 @@ class Project(Builds):
 
         trained = self.trained()
         if name is None and not trained:
-            raise ArtifactError(f"no recommender of {self.dataset.name!r} is trained in {self.settings.home}; run `llmrg train`")
+            raise ArtifactError(f"no recommender of {self.name!r} is trained in {self.settings.home}; run `llmrg train`")
         folder = self._model_folder(name or next(iter(trained)))
         if not folder.exists():
             known = f"; trained are {', '.join(trained)}" if trained else ""
@@ -242,7 +252,7 @@ class Project(Builds):
         return load_recommender(folder, text=text_vectors(self.settings), **how)
 
     def _model_folder(self, name: str) -> Path:
-        return self.settings.home / "models" / self.dataset.name / name
+        return self.settings.home / "models" / self.name / name
 
     def compare(
         self,
@@ -312,6 +322,7 @@ class Project(Builds):
     def _keep(self, name: str, recommender: Recommender) -> None:
         import json
 
+        from llmrg.data_identity import keep_identity
         from llmrg.evaluation.ranking import rank_held_out
         from llmrg.recommenders.ranking import ndcg
 
@@ -321,6 +332,7 @@ class Project(Builds):
         if ndcg_of is None:
             ndcg_of = ndcg(rank_held_out(recommender, self.dataset, split="validation").masked)
         (folder / FIGURES).write_text(json.dumps({"validation_ndcg": float(ndcg_of)}), encoding="utf-8")
+        keep_identity(self.dataset, self.settings.home)
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
@@ -340,7 +352,7 @@ class Project(Builds):
         if (user is None) == (items is None):
             raise CallerError("name either a user or items, one of the two")
         history = self.dataset.history(user) if user is not None else History("", tuple(items or ()))
-        graph = self.store.graphs(self.dataset.name, [user]).get(user) if user is not None else None
+        graph = self.store.graphs(self.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
         known = recommender or self.recommender()
         found = recommend_batch(known, self.dataset.catalogue, [query], k)[0]
@@ -382,7 +394,7 @@ class Project(Builds):
         """Whether the run that made the graph verified its steps."""
         from llmrg.explanations.verification import was_verified
 
-        return bool(graph.run) and was_verified(graph, self.store.runs(self.dataset.name))
+        return bool(graph.run) and was_verified(graph, self.store.runs(self.name))
 
     def show(self, user: str, *, recommender: Recommender | None = None, k: int = 5) -> Picture:
         """The user's picture; with recommendations where a recommender is trained or given."""

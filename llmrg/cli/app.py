@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,8 +44,6 @@ PIPED = 130
 out = _LateConsole()
 err = _LateConsole(stderr=True)
 
-BadRows = Literal["error", "skip"]
-
 Data = Annotated[
     str,
     typer.Option(
@@ -56,39 +54,19 @@ Data = Annotated[
 Store = Annotated[str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")]
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of store, trained recommenders, pictures [default: .llmrg].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Columns = Annotated[
-    str | None,
-    typer.Option("--columns", help="Column names of a table: user=userId,item=movieId,time=timestamp,title=title (any of them)."),
-]
-OnBadRow = Annotated[BadRows, typer.Option("--on-bad-row", help="error, or skip (counts and lists them).")]
-
 EXIT_CODES = {"CallerError": 2, "StoreError": 3, "ModelError": 4, "ArtifactError": 5, "BudgetSpentError": 6}
 INTERRUPTED = 130
 
 
 @contextmanager
 def project(
-    data: str, store: str | None, home: Path | None, columns: str | None = None, on_bad_row: str = "error", **settings: Any
+    data: str, store: str | None, home: Path | None, load: Mapping[str, Any] | None = None, **settings: Any
 ) -> Iterator[Project]:
     """An opened project for one command; it is closed at the end."""
     from llmrg.sdk import Project
 
-    load: dict[str, Any] = {"on_bad_row": on_bad_row}
-    if columns:
-        load["columns"] = parse_columns(columns)
-    with Project(data, store=store, home=home, load=load, **settings) as opened:
+    with Project(data, store=store, home=home, load=dict(load or {}), **settings) as opened:
         yield opened
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """`user=userId,item=movieId` -> {"user": "userId", "item": "movieId"}. Raises: ConfigError."""
-    from llmrg.core.errors import ConfigError
-
-    pairs = [part.partition("=") for part in text.split(",") if part]
-    for name, sign, column in pairs:
-        if not (name and sign and column):
-            raise ConfigError(f"--columns takes name=column pairs joined by commas, not {text!r}; try user=userId,item=movieId")
-    return {name.strip(): column.strip() for name, _, column in pairs}
 
 
 def print_json(value: Any) -> None:

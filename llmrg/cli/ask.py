@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
     from llmrg.recommenders.protocol import Query, Recommender
@@ -17,6 +18,7 @@ MADE_UP = "made up by the language model and checked against nothing; the checke
 
 
 @app.command()
+@reading
 def ask(
     question: Annotated[str | None, typer.Argument(help="Anything; left out with --rate, --explain and --headline.")] = None,
     user: Annotated[str | None, typer.Argument(help="A user of the data; or give --items.")] = None,
@@ -31,8 +33,7 @@ def ask(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a trained language model (`llmrg train recsysllm`) about a user, in words.
@@ -60,7 +61,7 @@ def ask(
             raise CallerError("--headline reads the review alone and needs no user; leave the user and --items out")
     elif question is None:
         raise CallerError('ask something, such as `llmrg ask "What do they like?" USER`; or give --rate, --explain or --headline')
-    with project(data, store, home, columns, on_bad_row) as opened:
+    with project(data, store, home, load) as opened:
         model, whole, kept = language_model(opened, name)
         answer: Any
         if headline is not None:
@@ -94,7 +95,7 @@ def language_model(opened: Project, name: str | None, device: str | None = None)
         name = next((kept for kept in opened.trained() if kept.split("+")[0] == LANGUAGE_MODEL), None)
     if name is None:
         raise ConfigError(
-            f"no language model is trained for {opened.dataset.name!r} in {opened.settings.home}; train one: "
+            f"no language model is trained for {opened.name!r} in {opened.settings.home}; train one: "
             "`llmrg train recsysllm --fusion none`; where the data has ratings and reviews, with "
             "`--set families=sequential,rating,explanation,review`"
         )
@@ -119,5 +120,5 @@ def _query(opened: Project, known: Recommender, user: str | None, items: str | N
     else:
         assert user is not None
         history = opened.dataset.history(user)
-        graph = opened.store.graphs(opened.dataset.name, [user]).get(user)
+        graph = opened.store.graphs(opened.name, [user]).get(user)
     return known_query(known, Query.at(history, len(history), graph))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
     from llmrg.agents.config import BuildConfig
@@ -52,6 +53,7 @@ NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no k
 
 
 @app.command()
+@reading
 def build(
     data: Data = "demo",
     store: Store = None,
@@ -87,8 +89,7 @@ def build(
     prompts: Annotated[Path | None, typer.Option(help="Folder of prompts of your own (llmrg prompts write FOLDER).")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Do not go on with an interrupted run.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the users that failed in this run.")] = False,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """Build reasoning graphs and keep them in the store.
@@ -109,7 +110,7 @@ def build(
     from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
 
-    with project(data, store, home, columns, on_bad_row, mind=mind, model=model, ask=ask, prompts=prompts) as opened:
+    with project(data, store, home, load, mind=mind, model=model, ask=ask, prompts=prompts) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         check_ask(opened, ask, roles)
         settings: dict[str, Any] = {

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
 from llmrg.cli.build import Mind, Model, Reasoner, Verifier
+from llmrg.cli.load_options import Load, reading
 
 
 @app.command()
+@reading
 def calibrate(
     data: Data = "demo",
     store: Store = None,
@@ -23,8 +25,7 @@ def calibrate(
     last: Annotated[int, typer.Option(help="Items looked at of each.", min=2)] = 20,
     false_accepts: Annotated[float, typer.Option(help="Share of wrong steps that may be accepted.", min=0.001, max=0.999)] = 0.05,
     seed: Annotated[int, typer.Option(help="Draws other users and other wrong steps.")] = 0,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a verifier on right and wrong steps, and find its threshold.
@@ -42,7 +43,7 @@ def calibrate(
     from llmrg.cli.progress import bars
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home, columns, on_bad_row, mind=mind, model=model) as opened, bars() as progress:
+    with project(data, store, home, load, mind=mind, model=model) as opened, bars() as progress:
         task = progress.add_task("steps judged: users", total=users, note="")
 
         def show(done: int, total: int) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, OnBadRow, app, err, out, parse_columns, print_json
+from llmrg.cli.app import AsJson, app, err, out, print_json
+from llmrg.cli.load_options import Load, reading
 
 data = typer.Typer(no_args_is_help=True, help="Data sets: which are known, fetch one, look into one.")
 app.add_typer(data, name="data")
@@ -44,23 +45,28 @@ def get(name: str) -> None:
 
 
 @data.command()
+@reading
 def inspect(
     source: Annotated[str, typer.Argument(help="A known data set, a file or a folder.")] = "demo",
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
-    """Counts, lengths, attributes, ties and skipped rows of a data set.
+    """What each column is taken for, the first rows as understood, counts, attributes, ties and skipped rows of a data set.
 
     \b
-    Example: llmrg data inspect ratings.csv --columns user=userId,item=movieId --on-bad-row skip
+    Examples:
+      llmrg data inspect ratings.csv --columns user=userId,item=movieId --on-bad-row skip
+      llmrg data inspect orders.csv --separator ';' --items-table products.csv --columns items.title=label
     """
     from llmrg.cli.tables import print_summary
     from llmrg.core.settings import load_settings
     from llmrg.data.registry import inspect as summarise
     from llmrg.data.registry import load_data
 
-    chosen = parse_columns(columns) if columns else None
-    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), columns=chosen, on_bad_row=on_bad_row)
+    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), **(load or {}))
     summary = summarise(dataset)
-    print_json(asdict(summary)) if as_json else print_summary(summary, dataset.report)
+    if as_json:
+        report = {name: asdict(dataset.report)[name] for name in ("columns", "first", "notes", "bad_rows")}
+        print_json({**asdict(summary), **report})
+    else:
+        print_summary(summary, dataset.report)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.build import (
     Asks,
     BlockSize,
@@ -25,12 +25,14 @@ from llmrg.cli.build import (
     check_ask,
     chosen_users,
 )
+from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
     from llmrg.agents.estimate import Estimate
 
 
 @app.command()
+@reading
 def estimate(
     data: Data = "demo",
     store: Store = None,
@@ -50,8 +52,7 @@ def estimate(
     no_verification: NoVerification = False,
     no_divergence: NoDivergence = False,
     counted: Annotated[int, typer.Option(help="Users whose requests are rendered and counted.", min=1)] = 20,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """Calls, tokens and money of `llmrg build` with the same options; no model is asked anything.
@@ -77,7 +78,7 @@ def estimate(
     from llmrg.agents.config import BuildConfig
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home, columns, on_bad_row, mind=mind, model=model, ask=ask) as opened:
+    with project(data, store, home, load, mind=mind, model=model, ask=ask) as opened:
         config = BuildConfig(
             l_tru=last,
             block_size=block_size,

@@ -51,4 +51,4 @@ def exit_code(error: LlmrgError) -> int:
 def _plain(error: LlmrgError) -> str:
     from rich.markup import escape
 
-    return escape(str(error))
+    return escape(error.on_shell)

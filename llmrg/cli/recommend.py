@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
     from llmrg.data.dataset import Catalogue
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@reading
 def recommend(
     user: Annotated[str | None, typer.Argument(help="A user of the data; or give --items.")] = None,
     items: Annotated[str | None, typer.Option(help="An unseen history: item ids, oldest first, joined by commas.")] = None,
@@ -30,8 +32,7 @@ def recommend(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """The best unseen items, each with the reasons that took part in its score, or the news that none did.
@@ -42,7 +43,7 @@ def recommend(
       llmrg recommend --items dracula,frankenstein --recommender sasrec
       llmrg recommend reader-001 --with recsysllm
     """
-    with project(data, store, home, columns, on_bad_row) as opened:
+    with project(data, store, home, load) as opened:
         found = opened.recommend(
             user, items=[item.strip() for item in items.split(",")] if items else None, k=k, recommender=opened.recommender(name)
         )  # fmt: skip
@@ -57,6 +58,7 @@ def recommend(
 
 
 @app.command()
+@reading
 def explain(
     user: str,
     item: Annotated[str, typer.Argument(help="Item id.")],
@@ -70,8 +72,7 @@ def explain(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """Why this item for this user: what the score of a trained recommender is the sum of.
@@ -83,7 +84,7 @@ def explain(
       llmrg explain reader-001 dracula
       llmrg explain reader-001 dracula --with recsysllm+themes --in-words
     """
-    with project(data, store, home, columns, on_bad_row) as opened:
+    with project(data, store, home, load) as opened:
         known: Recommender | None = None
         if words:
             from llmrg.cli.ask import language_model
@@ -103,14 +104,14 @@ def explain(
 
 
 @app.command()
+@reading
 def show(
     user: str,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML or SVG file [default: in --home].")] = None,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
 ) -> None:
     """Draw a user's reasoning graph as one self-contained page.
 
@@ -119,9 +120,9 @@ def show(
       llmrg show reader-001
       llmrg show reader-001 -o graph.svg
     """
-    with project(data, store, home, columns, on_bad_row) as opened:
+    with project(data, store, home, load) as opened:
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in user)[:80]
-        path = output or opened.settings.home / "pictures" / opened.dataset.name / f"{name}.html"
+        path = output or opened.settings.home / "pictures" / opened.name / f"{name}.html"
         out.print(str(opened.show(user).save(path).resolve()), soft_wrap=True, highlight=False)
     err.print("open it in any browser; nothing is loaded from elsewhere")
 

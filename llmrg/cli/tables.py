@@ -13,6 +13,7 @@ from llmrg.cli.app import out
 if TYPE_CHECKING:
     from llmrg.agents.build_report import BuildReport
     from llmrg.core.interval import Interval
+    from llmrg.core.records import Interaction
     from llmrg.data.dataset import LoadReport
     from llmrg.data.registry import DatasetSummary, SetStatus
     from llmrg.evaluation.comparison import Comparison
@@ -128,6 +129,22 @@ def print_sets(sets: Sequence[SetStatus]) -> None:
     out.print("fetch one with `llmrg data get NAME`; a file or folder of your own needs no name", highlight=False)
 
 
+def _first_rows(report: LoadReport, titles: Sequence[str]) -> tuple[tuple[str, ...], Rows]:
+    from datetime import UTC, datetime
+
+    def cells(row: Interaction, title: str) -> tuple[str, ...]:
+        try:
+            at = "" if row.at is None else f"{datetime.fromtimestamp(row.at, UTC):%Y-%m-%d %H:%M:%S}"
+        except (OverflowError, ValueError, OSError):
+            at = f"{row.at:g}: no time of this calendar"
+        return row.user, row.item, title, at, "" if row.rating is None else f"{row.rating:g}", row.headline, row.text[:60]
+
+    header = ("user", "item", "title", "time (UTC)", "rating", "headline", "text")
+    rows = [cells(row, title) for row, title in zip(report.first, titles, strict=True)]
+    used = [n for n, name in enumerate(header) if n < 4 or any(row[n] for row in rows)]
+    return tuple(header[n] for n in used), [tuple(row[n] for n in used) for row in rows]
+
+
 def print_summary(summary: DatasetSummary, report: LoadReport) -> None:
     lengths = " / ".join(map(str, summary.lengths))
     rows: list[tuple[str, ...]] = [
@@ -146,5 +163,10 @@ def print_summary(summary: DatasetSummary, report: LoadReport) -> None:
     for user, titles in summary.examples[:2]:
         rows.append((f"user {user}, last", "; ".join(titles)))
     print_rows(report.source, ("", ""), rows)
+    if report.columns:
+        uses = [(u.table, u.column, f"{u.use}, as you said" if u.said else u.use) for u in report.columns]
+        print_rows("What each column is taken for", ("table", "column", "taken for"), uses, figures=False)
+    if report.first:
+        print_rows("The first rows as understood", *_first_rows(report, summary.first_titles), figures=False)
     for note in (*report.notes, *report.bad_rows[:20]):
         out.print(f"  {note}", highlight=False, markup=False)

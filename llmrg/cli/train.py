@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.load_options import Load, reading
 from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ NoGates = Annotated[bool, typer.Option("--no-gates", help="Weigh every theme by 
 
 
 @app.command()
+@reading
 def train(
     name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The same as --model.")] = None,
     model: Annotated[
@@ -67,8 +69,7 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002; recsysllm 0.0005].")] = None,
     device: Device = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses by the size of the catalogue.")] = 0,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
 ) -> None:
     """Train a recommender on the training parts of all histories and keep it.
 
@@ -99,7 +100,7 @@ def train(
     if taken := sorted(chosen.keys() & {"graphs", "attributes", "objective", "config", "seed", "device", "threads", "step"}):
         raise ConfigError(f"{taken[0]} is no setting of a model; give it as an option of `llmrg train` (see --help)")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
-    with project(data, store, home, columns, on_bad_row) as opened:
+    with project(data, store, home, load) as opened:
         with training(model) as (show, step):
             opened.train(
                 model,
@@ -118,7 +119,7 @@ def train(
     for kept, value in trained.items():
         best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
         err.print(f"validation NDCG@10 {value:.4f}  {kept}{best}", highlight=False, markup=False)
-    err.print(f"kept in {opened.settings.home / 'models' / opened.dataset.name}", highlight=False, markup=False)
+    err.print(f"kept in {opened.settings.home / 'models' / opened.name}", highlight=False, markup=False)
     err.print(f"next: llmrg recommend {user} --data {data}", highlight=False, markup=False)
 
 
@@ -144,6 +145,7 @@ def graph_options(
 
 
 @app.command()
+@reading
 def evaluate(
     model: Annotated[str, typer.Option("--model", "-m", help=f"Base model: {BASES}.")] = "sasrec",
     fusion: Fusion = "themes",
@@ -166,8 +168,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="With --families: users asked [default: all; 200 where texts are written].")
     ] = None,
     device: Device = None,
-    columns: Columns = None,
-    on_bad_row: OnBadRow = "error",
+    load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """The honest table: controls, base model, base + graphs, each trained anew and ranked on held-out items.
@@ -184,7 +185,7 @@ def evaluate(
     from llmrg.core.errors import ConfigError
 
     if families:
-        with project(data, store, home, columns, on_bad_row) as opened:
+        with project(data, store, home, load) as opened:
             evaluate_families(opened, name, users, device, as_json)
         return
     if name is not None or users is not None:
@@ -194,7 +195,7 @@ def evaluate(
         raise ConfigError(
             "the table compares the base model with graphs, so --fusion none says nothing; take themes, concat or sr_gnn"
         )
-    with project(data, store, home, columns, on_bad_row) as opened:
+    with project(data, store, home, load) as opened:
         rows = opened.experiment(model=model, graphs=how, device=device).trainings(seeds)
         with steps("train and rank", rows) as show:
             table = opened.compare(range(seeds), show, model=model, graphs=how, device=device)

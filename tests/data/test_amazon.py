@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from llmrg.core.errors import BadRowError, DataError
-from llmrg.data.amazon import load_amazon_pair, load_amazon_reviews, load_amazon_sequences
+from llmrg.data.amazon import load_amazon_pair, load_amazon_sequences
 from llmrg.data.opinions import Opinion
+from llmrg.data.review_layouts import AMAZON
+from llmrg.data.reviews import load_reviews
 from llmrg.data.sniff import load_path
 
 REVIEWS = [
@@ -74,8 +76,8 @@ def test_bad_reviews(tmp_path: Path) -> None:
     late = {**REVIEWS[0], "unixReviewTime": "late"}
     path = write_lines(tmp_path / "r.json", [json.dumps(REVIEWS[0]), "{broken", json.dumps(late), json.dumps(REVIEWS[2])])
     with pytest.raises(BadRowError, match=r"r\.json, line 2, column 'line': not a JSON object"):
-        load_amazon_reviews(path)
-    dataset = load_amazon_reviews(path, on_bad_row="skip")
+        load_reviews(path, AMAZON)
+    dataset = load_reviews(path, AMAZON, on_bad_row="skip")
     assert [row.split(", ")[1] for row in dataset.report.bad_rows] == ["line 2", "line 3"]
     assert dataset.report.interactions == 2
 
@@ -83,14 +85,14 @@ def test_bad_reviews(tmp_path: Path) -> None:
 def test_bad_product_data(reviews: Path) -> None:
     meta = write_lines(reviews.with_name("meta_Beauty.json.gz"), ["{'asin': 'B1'", "{'asin': 'B1', 'title': 'Soap'}"])
     with pytest.raises(BadRowError, match=r"meta_Beauty\.json\.gz, line 1"):
-        load_amazon_reviews(reviews, meta)
-    assert load_amazon_reviews(reviews, meta, on_bad_row="skip").catalogue["B1"].title == "Soap"
+        load_reviews(reviews, AMAZON, meta)
+    assert load_reviews(reviews, AMAZON, meta, on_bad_row="skip").catalogue["B1"].title == "Soap"
 
 
 def test_reviews_without_a_column(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "r.json", [json.dumps({"reviewerID": "A1", "asin": "B1"})])
     with pytest.raises(DataError, match=r"no column 'unixReviewTime'; there are: 'reviewerID', 'asin'"):
-        load_amazon_reviews(path)
+        load_reviews(path, AMAZON)
 
 
 def test_sequences(tmp_path: Path) -> None:
@@ -137,4 +139,4 @@ def test_a_pair_whose_gaps_do_not_fit(tmp_path: Path) -> None:
 def test_a_cut_off_gzip_file_is_said_to_be_one(reviews: Path) -> None:
     reviews.write_bytes(reviews.read_bytes()[:-12])
     with pytest.raises(DataError, match="not a whole gzip file"):
-        load_amazon_reviews(reviews)
+        load_reviews(reviews, AMAZON)

@@ -16,6 +16,7 @@ from llmrg.core.records import Interaction
 from llmrg.data import Dataset, Opinion
 from llmrg.data.clean import make_dataset
 from llmrg.data.frames import load_frames
+from llmrg.data.options import ReadOptions
 from llmrg.data.registry import load_data
 from llmrg.data.tables import load_tables
 
@@ -138,7 +139,10 @@ ROWS = [
 def test_tables_and_frames_keep_ratings_and_what_is_named(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    for load in (lambda **more: load_tables(path, **more), lambda **more: load_frames(pd.DataFrame(ROWS), **more)):
+    for load in (
+        lambda **more: load_tables(path, options=ReadOptions(**more)),
+        lambda **more: load_frames(pd.DataFrame(ROWS), options=ReadOptions(**more)),
+    ):
         assert whole(load(), "a") == (Opinion(5.0), None)  # a column called `text` is not taken for what the user wrote
         named = load(columns={"headline": "head", "text": "body"})
         assert whole(named, "a") == (Opinion(5.0, "Fine stuff", "It is good."), None)

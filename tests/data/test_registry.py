@@ -129,7 +129,7 @@ def test_columns_for_a_form_of_its_own_are_refused(tmp_path: Path) -> None:
 def test_other_zip_archives_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
         file.writestr("notes.txt", "x")
-    with pytest.raises(DataError, match=r"only MovieLens is known; there are: notes\.txt"):
+    with pytest.raises(DataError, match=r"only MovieLens and Last\.fm are known; there are: notes\.txt"):
         registry.load_data(tmp_path / "x.zip", data_dir=tmp_path)
 
 

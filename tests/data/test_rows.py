@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from llmrg.core.errors import BadRowError, ConfigError, DataError
-from llmrg.data.rows import BadRows, Row, check_columns, number, required_text, text, time_in_seconds
+from llmrg.data.cells import text
+from llmrg.data.rows import BadRows, Row, check_columns
 
 
 def row(value: Any) -> Row:
@@ -35,40 +36,40 @@ def test_text(value: Any, seen: str) -> None:
     ],
 )
 def test_time_in_seconds(value: Any, seconds: float) -> None:
-    assert time_in_seconds(row(value), "x") == seconds
+    assert row(value).time("x") == seconds
 
 
 @pytest.mark.parametrize("value", ["yesterday", "", None, "nan", "inf"])
 def test_bad_times(value: Any) -> None:
     with pytest.raises(BadRowError, match=r"file\.csv, line 7, column 'x'"):
-        time_in_seconds(row(value), "x")
+        row(value).time("x")
 
 
 def test_pandas_missing_time_is_bad() -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(BadRowError):
-        time_in_seconds(row(pandas.NaT), "x")
+        row(pandas.NaT).time("x")
 
 
 def test_numbers() -> None:
-    assert number(row("4.5"), "x") == 4.5
-    assert number(row(None), "x") is None
+    assert row("4.5").number("x") == 4.5
+    assert row(None).number("x") is None
     for bad in ("five", "inf"):
         with pytest.raises(BadRowError, match=bad):
-            number(row(bad), "x")
+            row(bad).number("x")
 
 
 def test_required_text() -> None:
     with pytest.raises(BadRowError, match="empty"):
-        required_text(row("  "), "x")
+        row("  ").need("x")
 
 
 def test_bad_rows_raise_or_are_listed() -> None:
     rows = [row("1"), row("one"), row("3")]
     with pytest.raises(BadRowError, match="'one'"):
-        list(BadRows("error").each(rows, lambda r: number(r, "x")))
+        list(BadRows("error").each(rows, lambda r: r.number("x")))
     skipping = BadRows("skip")
-    assert list(skipping.each(rows, lambda r: number(r, "x"))) == [1.0, 3.0]
+    assert list(skipping.each(rows, lambda r: r.number("x"))) == [1.0, 3.0]
     assert skipping.skipped == ["file.csv, line 7, column 'x': not a number: 'one'"]
 
 

@@ -17,6 +17,7 @@ import pytest
 from llmrg.core.errors import BadRowError, ConfigError, DataError
 from llmrg.data.dataset import Dataset
 from llmrg.data.frames import load_frames
+from llmrg.data.options import ReadOptions
 from llmrg.data.recbole import load_recbole
 from llmrg.data.registry import load_data
 from llmrg.data.sniff import load_path
@@ -65,7 +66,7 @@ def from_tables(suffix: str) -> Callable[[Path], Dataset]:
     def load(folder: Path) -> Dataset:
         for stem, rows in (("interactions", INTERACTIONS), ("items", ITEMS), ("users", USERS)):
             write(folder / f"{stem}.{suffix}", rows)
-        return load_path(folder, columns=COLUMNS)
+        return load_path(folder, options=ReadOptions(columns=COLUMNS))
 
     return load
 
@@ -78,8 +79,8 @@ def from_recbole(folder: Path) -> Dataset:
 
 SOURCES: dict[str, Callable[[Path], Dataset]] = {
     **{suffix: from_tables(suffix) for suffix in ("csv", "tsv", "csv.gz", "jsonl", "parquet")},
-    "pandas": lambda _: load_frames(*map(pd.DataFrame, (INTERACTIONS, ITEMS, USERS)), columns=COLUMNS),
-    "polars": lambda _: load_frames(*map(pl.DataFrame, (INTERACTIONS, ITEMS, USERS)), columns=COLUMNS),
+    "pandas": lambda _: load_frames(*map(pd.DataFrame, (INTERACTIONS, ITEMS, USERS)), options=ReadOptions(columns=COLUMNS)),
+    "polars": lambda _: load_frames(*map(pl.DataFrame, (INTERACTIONS, ITEMS, USERS)), options=ReadOptions(columns=COLUMNS)),
     "lazy polars": lambda _: load_data(
         pl.LazyFrame(INTERACTIONS), items=pl.LazyFrame(ITEMS), users=pl.LazyFrame(USERS), columns=COLUMNS
     ),
@@ -118,7 +119,9 @@ def test_items_beside_a_file_of_interactions(tmp_path: Path) -> None:
 
 def test_lists_in_cells_are_several_values(tmp_path: Path) -> None:
     items = [{"what": 1, "title": "Dune", "tags": ["sand", "worms"]}]
-    dataset = load_tables(write(tmp_path / "l.jsonl", INTERACTIONS), write(tmp_path / "i.parquet", items), columns=COLUMNS)
+    dataset = load_tables(
+        write(tmp_path / "l.jsonl", INTERACTIONS), write(tmp_path / "i.parquet", items), options=ReadOptions(columns=COLUMNS)
+    )
     assert dataset.catalogue["1"].values("tags") == ("sand", "worms")
 
 
@@ -132,14 +135,14 @@ def test_missing_columns_list_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column 'user'; there are: 'who', 'what', 'when', 'stars'"):
         load_path(write(tmp_path / "log.csv", INTERACTIONS))
     with pytest.raises(DataError, match="no column 'datum'; there are: 'who'"):
-        load_frames(pd.DataFrame(INTERACTIONS), columns={**COLUMNS, "time": "datum"})
+        load_frames(pd.DataFrame(INTERACTIONS), options=ReadOptions(columns={**COLUMNS, "time": "datum"}))
     with pytest.raises(DataError, match="items frame: no column 'item'"):
         load_frames(pd.DataFrame({"user": ["a"], "item": [1]}), pd.DataFrame({"name": ["x"]}))
 
 
 def test_unknown_roles_are_refused() -> None:
     with pytest.raises(ConfigError, match="no role 'when'; the roles are user, item, time, rating, title, headline, text"):
-        load_frames(pd.DataFrame(INTERACTIONS), columns={"when": "when"})
+        load_frames(pd.DataFrame(INTERACTIONS), options=ReadOptions(columns={"when": "when"}))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -153,7 +156,7 @@ def test_bad_rows_of_tables(suffix: str, tmp_path: Path) -> None:
     line = 3 if suffix == "csv" else 2
     with pytest.raises(BadRowError, match=rf"log\.{suffix}, line {line}, column 'user': empty"):
         load_path(path)
-    report = load_path(path, on_bad_row="skip").report
+    report = load_path(path, options=ReadOptions(on_bad_row="skip")).report
     assert report.interactions == 1
     assert [row.split(", ")[1] for row in report.bad_rows] == [f"line {line}", f"line {line + 1}"]
     assert "'soon'" in report.bad_rows[1]
@@ -163,7 +166,7 @@ def test_bad_rows_of_frames() -> None:
     frame = pd.DataFrame({"user": ["a", None], "item": ["x", "y"]})
     with pytest.raises(BadRowError, match="interactions frame, line 2, column 'user'"):
         load_frames(frame)
-    assert len(load_frames(frame, on_bad_row="skip").report.bad_rows) == 1
+    assert len(load_frames(frame, options=ReadOptions(on_bad_row="skip")).report.bad_rows) == 1
 
 
 def test_numbers_that_pandas_made_floats_stay_ids() -> None:
@@ -223,9 +226,9 @@ def test_recbole_quotes_are_letters_and_bad_rows_have_lines(tmp_path: Path) -> N
     (tmp_path / "x.inter").write_text(RECBOLE["x.inter"] + "c\t1\t1\tnoon\n")
     with pytest.raises(BadRowError, match=r"x\.inter, line 5, column 'timestamp'.*'noon'"):
         load_recbole(tmp_path)
-    assert len(load_recbole(tmp_path, on_bad_row="skip").report.bad_rows) == 1
+    assert len(load_recbole(tmp_path, options=ReadOptions(on_bad_row="skip")).report.bad_rows) == 1
 
 
 def test_recbole_with_named_columns(tmp_path: Path) -> None:
     (tmp_path / "x.inter").write_text("reader:token\tbook:token\na\tb\n")
-    assert load_recbole(tmp_path, columns={"user": "reader", "item": "book"}).history("a").items == ("b",)
+    assert load_recbole(tmp_path, options=ReadOptions(columns={"user": "reader", "item": "book"})).history("a").items == ("b",)

@@ -1,0 +1,69 @@
+"""How a table, frame or RecBole file is to be read, where its own names and signs do not say it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from llmrg.core.errors import ConfigError
+from llmrg.data.cells import MISSING
+from llmrg.data.rows import OnBadRow
+
+TABLES = ("interactions", "items", "users")
+ROLES = ("user", "item", "time", "rating", "title", "headline", "text")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """All that a caller may say; what is not said is told by names (`llmrg.data.roles`).
+
+    Raises: ConfigError: a role that does not exist, a column that plays two roles, or a separator that is off.
+    """
+
+    columns: Mapping[str, str | int] = field(default_factory=dict)
+    """Role -> column; `items.title` and `users.user` mean the one of that table. Frames may name columns by number."""
+    separator: str = ""
+    """Between the columns of a text table; "" tells it by the file's name and first line."""
+    header: bool = True
+    """False: the first line is a row, and the columns are called 1, 2, 3."""
+    list_separator: str | Mapping[str, str] = ""
+    """Between the values of one cell, for all columns or by column; lists are read as lists, and `|` separates, anyhow."""
+    missing: Collection[str] = MISSING
+    """Words that stand for a missing value."""
+    time_format: str = ""
+    """As `datetime.strptime` takes it; "" reads Unix times and ISO dates."""
+    on_bad_row: OnBadRow = "error"
+    min_interactions: int = 1
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        for role in self.columns:
+            table, _, part = role.rpartition(".")
+            if part not in ROLES or (table and table not in TABLES):
+                raise ConfigError(
+                    f"columns: no role {role!r}; the roles are {', '.join(ROLES)}, and of one table for instance `items.title`"
+                )
+        if (
+            self.name in (".", "..")
+            or len(self.name) > 100
+            or any(sign in "/\\\0" or not sign.isprintable() for sign in self.name)
+        ):
+            raise ConfigError(
+                f"{self.name!r} cannot be the name of a data set: it names folders too; use letters, digits, - and _"
+            )
+        if self.separator and (self.separator in ('"', "\n", "\r")):
+            raise ConfigError(f"{self.separator!r} cannot separate columns")
+
+    def said(self, table: str, role: str) -> str | None:
+        """The column that the caller named for a role of a table."""
+        column = self.columns.get(f"{table}.{role}", self.columns.get(role))
+        return None if column is None else str(column)
+
+    def said_of(self, table: str, role: str) -> bool:
+        """Whether it was named for this table alone."""
+        return f"{table}.{role}" in self.columns
+
+    def between(self, column: str) -> str:
+        """What separates the values of a column's cells; "" if nothing was said."""
+        told = self.list_separator
+        return told if isinstance(told, str) else told.get(column, "")

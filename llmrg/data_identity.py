@@ -1,0 +1,48 @@
+"""Two data sets of one name never share graphs or recommenders: what is kept is compared with what is asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmrg.core.errors import DataError
+from llmrg.data.identity import USERS, Sketch
+
+if TYPE_CHECKING:
+    from llmrg.data.dataset import Dataset
+    from llmrg.graph_store.protocol import GraphStore
+
+FILE = "data_set.json"
+"""Beside the recommenders of a data set."""
+
+
+def check_identity(dataset: Dataset, store: GraphStore, home: Path) -> None:
+    """Raises: DataError: the store or `home` holds another data set of this name."""
+    name = dataset.name
+    histories = store.histories(name, store.users(name, limit=USERS))
+    stored = Sketch({user: h.items for user, h in histories.items()}, {item.id: item.title for item in store.items(name)})
+    if why := stored.other_than(dataset):
+        _refuse(dataset, store.url, why, f"llmrg forget --data-set {name}")
+    kept = _file(home, name)
+    if kept.exists():
+        read = json.loads(kept.read_text(encoding="utf-8"))
+        if why := Sketch(read["histories"], read["titles"]).other_than(dataset):
+            _refuse(dataset, str(kept.parent), why, f"delete {kept.parent}")
+
+
+def keep_identity(dataset: Dataset, home: Path) -> None:
+    """Remember of which data set the recommenders in `home` are."""
+    _file(home, dataset.name).write_text(json.dumps(Sketch.of(dataset).to_json()), encoding="utf-8")
+
+
+def _refuse(dataset: Dataset, where: str, why: str, removal: str) -> None:
+    raise DataError(
+        f"{dataset.report.source}: {where} holds another data set named {dataset.name!r}: {why}",
+        sdk=f"give this one a name of its own (`Project(..., name=...)`), take another home, or remove the other one: {removal}",
+        shell=f"give this one a name of its own with --name, take another --home, or remove the other one: {removal}",
+    )
+
+
+def _file(home: Path, name: str) -> Path:
+    return home / "models" / name / FILE
