@@ -108,9 +108,10 @@ def _written_list(cell: str) -> list[Any] | None:
             found = read(cell)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(found, list | tuple | set):
+        if isinstance(found, list | tuple):
             return list(found)
-        return [found] if isinstance(found, dict) else None
+        if isinstance(found, dict):
+            return [found]
     return None if cell.startswith("(") else next(csv.reader([cell[1:-1]], skipinitialspace=True), [])
 
 

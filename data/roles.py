@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from llmrg.core.errors import DataError
@@ -106,7 +106,7 @@ class Roles:
         if said is not None and must:  # a title may stand in the items table alone
             self.missing(said)
         for tier in NAMES[self.table].get(role, ()):
-            found = [column for name in tier for column in self._plain.get(name, ())]
+            found = sorted((c for name in tier for c in self._plain.get(name, ())), key=self.columns.index)
             if found:
                 return [] if self._doubtful(role, found) else found
         if role == "title" and self.table == "interactions" and "name" in self._plain:
@@ -134,7 +134,7 @@ class Roles:
 
     def forget(self, role: str, why: str) -> None:
         """A column is not what its name said; `why` is noted."""
-        self.uses = [use for use in self.uses if use.use != role]
+        self.uses = [replace(use, use="not used") if use.use == role else use for use in self.uses]
         self.notes.append(why)
 
     def attributes(self) -> list[str]:
