@@ -60,7 +60,7 @@ def test_a_data_set_that_grew_goes_on(tmp_path: Path) -> None:
     assert "4 built" in llmrg(*build)
     assert "0 built, 4 done before" in llmrg(*build)
     with (folder / "interactions.csv").open("a") as file:
-        file.write("u0,8,99\nnew,1,100\n")
+        file.write("u0,7,99\nnew,1,100\n")
     assert "2 built, 3 done before" in llmrg(*build)
     moved = folder.rename(tmp_path / "elsewhere")
     assert "another" not in llmrg("build", "--mind", "attributes", "--home", home, "--data", moved, "--name", "data")
