@@ -43,7 +43,7 @@ REVIEWS = frozenset(
      "verifiedpurchase", "reviewid", "votes", "helpful")
 )  # fmt: skip
 """Beside one of these, a `title` is what somebody wrote above a review."""
-ROW_NUMBERS = re.compile(r"|unnamed\d*|index|level0|rownumber|rowid|row")
+ROW_NUMBERS = re.compile(r"|unnamed\d*|index|(index)?level\d+|rownumber|rowid|row")
 PERSONAL = frozenset(
     ("name", "firstname", "lastname", "surname", "fullname", "username", "displayname", "nickname", "email", "mail",
      "emailaddress", "phone", "phonenumber", "telephone", "mobile", "address", "street", "zip", "zipcode", "postalcode",

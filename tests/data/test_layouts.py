@@ -24,7 +24,7 @@ def lines(path: Path, *records: Any, python: bool = False) -> Path:
 
 def amazon_2018(folder: Path) -> Path:
     review = {"overall": 4.0, "verified": True, "reviewTime": "09 1, 2016", "reviewerID": "A1",
-              "reviewerName": "Ann", "reviewText": "Good &amp; cheap", "summary": "Buy", "unixReviewTime": 1472688000}  # fmt: skip
+              "reviewText": "Good &amp; cheap", "summary": "Buy", "unixReviewTime": 1472688000}  # fmt: skip
     lines(folder / "Games_5.json.gz", {**review, "asin": "B1"}, {**review, "asin": "B2", "unixReviewTime": 1472601600})
     return lines(
         folder / "meta_Games.json.gz",
