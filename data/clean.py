@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.core.records import Attributes, History, Interaction, Item
@@ -109,10 +109,9 @@ def _cleaned(events: Events, source: str, in_order: bool, min_interactions: int,
 
 def _first_kept(interactions: Iterable[Interaction], first: list[Interaction]) -> Iterator[Interaction]:
     """The same; the first few are put aside, to be shown as they were understood."""
-    for interaction in interactions:
-        if len(first) < SHOWN:
-            first.append(interaction)
-        yield interaction
+    rows = iter(interactions)
+    first += islice(rows, SHOWN)
+    return chain(first, rows)
 
 
 def by_user(interactions: Iterable[Interaction]) -> Events:
