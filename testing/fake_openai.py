@@ -38,6 +38,7 @@ class FakeOpenAI:
         retry_after: whether a refusal for the rate names the seconds.
         faults: what goes wrong with which request.
         forms: forms of structured output that are known; others are refused with status 400.
+        port: of another one before it, to be taken for the same server; 0: a free one.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class FakeOpenAI:
         faults: Faults | None = None,
         forms: Sequence[str] = ("json_schema", "json_object", "tools"),
         keep_requests: bool = False,
+        port: int = 0,
     ) -> None:
         self.responder, self.latency_s, self.retry_after = responder, latency_s, retry_after
         self.faults, self.forms, self.keep_requests = faults or (lambda _: None), set(forms), keep_requests
@@ -60,6 +62,7 @@ class FakeOpenAI:
         self._tokens = RateLimit(tokens_per_minute, tokens_per_minute / 10) if tokens_per_minute else None
         self.lock = threading.Lock()
         self.closing = threading.Event()
+        self.port = port
         self._under_way = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -67,11 +70,12 @@ class FakeOpenAI:
     def url(self) -> str:
         """Base URL, as clients want it."""
         assert self._server is not None, "the server runs inside `with` only"
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
-    def start(self, port: int = 0) -> None:
+    def start(self) -> None:
         handler = type("Handler", (_Handler,), {"fake": self})
-        self._server = _Server(("127.0.0.1", port), handler)
+        self._server = _Server(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="fake-openai").start()
 
     def __enter__(self) -> Self:
@@ -253,8 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = parser.parse_args(arguments)
     dataset = load_data("demo")
     responder = planted_responder(dataset, load_truth(), told.error_rate)
-    server = FakeOpenAI(responder, latency_s=told.latency, requests_per_minute=told.requests_per_minute)
-    server.start(told.port)
+    server = FakeOpenAI(responder, latency_s=told.latency, requests_per_minute=told.requests_per_minute, port=told.port)
+    server.start()
     print(server.url, flush=True)
     threading.Event().wait()
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.next_command import next_command, print_next
 
 profiles_app = typer.Typer(
     no_args_is_help=True, help="Item profiles: why people take each item, by source.", rich_markup_mode=None
@@ -51,6 +52,7 @@ def list_profiles(data: Data = "demo", store: Store = None, home: Home = None, a
 
 @profiles_app.command("import")
 def import_profile(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(help="films (comes with the package), or a TSV, CSV or Parquet file.")],
     data: Data = "demo",
     store: Store = None,
@@ -89,7 +91,7 @@ def import_profile(
         err.print(f"{read.unknown:,} items are not in the data set and were left out: {few} ...", highlight=False, markup=False)
     if read.repeated:
         err.print(f"{read.repeated:,} themes came twice for an item; the highest score counts", highlight=False)
-    err.print(f"next: llmrg build --data {data} --mind profiles/{name}", highlight=False, markup=False)
+    print_next(next_command(context, "build", mind=f"profiles/{name}"))
 
 
 @profiles_app.command("export")

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.next_command import next_command, print_next
 
 runs = typer.Typer(no_args_is_help=True, help="What builds did, what they cost, and why users failed.")
 app.add_typer(runs, name="runs")
 
 
 @runs.command("list")
-def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+def list_(context: typer.Context, data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
     """All runs over a data set, newest first.
 
     \b
@@ -43,11 +44,12 @@ def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: 
     ]
     print_rows(f"Runs on {opened.name}", ("run", "status", "started", "reasoner", "users", "calls", "tokens"), rows)
     if rows:
-        err.print(f"next: llmrg runs show {rows[0][0]} --data {data}", highlight=False)
+        print_next(next_command(context, "runs show", [rows[0][0]]))
 
 
 @runs.command("show")
 def show(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(help="Id of the run, or its beginning.")] = "",
     data: Data = "demo",
     store: Store = None,
@@ -73,7 +75,7 @@ def show(
         found = [one for one in known if one.startswith(run)]
         if not found or (run and len(found) > 1):
             what = f"{len(found)} runs begin with {run!r}" if found else f"no run {run!r} on {opened.name!r}".replace(" ''", "")
-            raise ConfigError(f"{what}; `llmrg runs list --data {data}` names them")
+            raise ConfigError(f"{what}; `{next_command(context, 'runs list')}` names them")
         report = opened.run_report(found[0])
     if write:
         text = json.dumps(report, ensure_ascii=False, indent=2) if write.suffix == ".json" else markdown(report)
