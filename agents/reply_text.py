@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -87,19 +90,30 @@ def values_in(text: str) -> list[Found]:
 
 def parsed(text: str) -> Any:
     """The value of a text that is one, in JSON or nearly so; NO_VALUE for another text."""
-    try:
-        return json.loads(text, strict=False)
-    except RecursionError:
-        return NO_VALUE
-    except ValueError:
-        pass
+    for form in (text, _bare(text)):
+        try:
+            return json.loads(form, strict=False)
+        except RecursionError:
+            return NO_VALUE
+        except ValueError:
+            pass
     if len(text) > _LONGEST_REPAIR:
         return NO_VALUE
+    with warnings.catch_warnings(), suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return ast.literal_eval(text.strip())
     try:
         made = json_repair.loads(_plain_marks(text), skip_json_loads=True)
     except (ValueError, RecursionError, IndexError):
         return NO_VALUE
     return made if isinstance(made, dict | list) else NO_VALUE
+
+
+def _bare(text: str) -> str:
+    """Without comments, and without commas that nothing follows."""
+    for more in (r"//[^\n]*|#[^\n]*|/\*.*?\*/", r",(?=\s*[\]}])"):
+        text = re.sub(rf'("(?:\\.|[^"\\])*")|{more}', lambda found: found[1] or "", text, flags=re.DOTALL)
+    return text
 
 
 def _plain_marks(text: str) -> str:

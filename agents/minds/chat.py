@@ -220,7 +220,9 @@ class ChatMind:
         return await self._calls.ask(asked, ImagineReply, partial(self._continuations, cut))
 
     def _continuations(self, cut: Cut, reply: ImagineReply) -> list[Imagined]:
-        """Raises: ModelReplyError: there are none."""
+        """None, where the model says so. Raises: ModelReplyError: there are none for these chains."""
+        if not reply.continuations:
+            return []
         by_chain: defaultdict[int, list[Imagined]] = defaultdict(list)
         for one in reply.continuations:
             title, reason = one_line(one.title), one_line(one.reason)

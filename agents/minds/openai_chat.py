@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import openai
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
@@ -19,6 +18,13 @@ _THOUGHT = ("reasoning_content", "reasoning")
 
 class LenientChatOpenAI(ChatOpenAI):
     """Reads what servers put elsewhere or in another type than OpenAI: thought, arguments and content as objects."""
+
+    def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The form of the reply goes past OpenAI's own parser, which stumbles over what is read here."""
+        payload: dict[str, Any] = super()._get_request_payload(*args, **kwargs)
+        if "messages" in payload and "response_format" in payload:
+            payload["extra_body"] = {**(payload.get("extra_body") or {}), "response_format": payload.pop("response_format")}
+        return payload
 
     def _create_chat_result(self, response: dict[str, Any] | openai.BaseModel, generation_info: Any = None) -> ChatResult:
         told = response if isinstance(response, dict) else response.model_dump(warnings=False)
@@ -43,8 +49,8 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-async def refuse_no_replies(response: httpx.Response) -> None:
-    """An httpx hook. A request that was answered with an error, or with no reply at all, under status 200 has failed.
+async def refuse_no_replies(response: Any) -> None:
+    """A hook of OpenAI's HTTP client, called with its response. A request that was answered with an error, or with no reply at all, under status 200 has failed.
 
     Raises: ModelError, with the server's words.
     """
