@@ -46,8 +46,8 @@ class BuildReport:
         why = " and ".join(part for part in (why, f"{rejected:,.0f} steps rejected" if rejected else "") if part)
         failed = f"; {self.failures:,} users failed, the last one with {last}" if self.failures else ""
         return (
-            f"no step was accepted for any of {self.built:,} users ({why or 'none was proposed'}){failed}; `llmrg runs show` "
-            "says why steps were rejected, --tau sets the score from which they are accepted, another --mind may find more"
+            f"no step was accepted for any of {self.built:,} users ({why or 'none was proposed'}){failed}; the report of run "
+            f"{self.run} says why, a lower tau accepts more, another mind may find more"
         )
 
     @property

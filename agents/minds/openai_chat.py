@@ -50,7 +50,8 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:
 
 
 async def refuse_no_replies(response: Any) -> None:
-    """A hook of OpenAI's HTTP client, called with its response. A request that was answered with an error, or with no reply at all, under status 200 has failed.
+    """A hook of OpenAI's HTTP client, called with its response. A request that was answered with an error, or with no reply
+    at all, under status 200 has failed.
 
     Raises: ModelError, with the server's words.
     """

@@ -155,8 +155,7 @@ def build(
     again = next_command(context, "build", retry_failed=True)
     if report.problem:
         err.print(f"[bold red]error:[/bold red] {escape(report.problem)}", soft_wrap=True, highlight=False)
-        if report.failures:
-            print_next(again)
+        print_next(again if report.failures else next_command(context, "runs show", [report.run]))
         raise typer.Exit(EXIT_CODES["ModelError"] if report.model_failed else 1)
     if as_json:
         return

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
 from llmrg.cli.next_command import next_command, print_next
 
 profiles_app = typer.Typer(
@@ -20,7 +20,14 @@ Name = Annotated[str, typer.Argument(help="Name of the source, as `llmrg profile
 
 
 @profiles_app.command("list")
-def list_profiles(data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+def list_profiles(
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
     """All sources: who says it, when it was made, whether each theme passed a second question, and how much there is.
 
     \b
@@ -28,7 +35,7 @@ def list_profiles(data: Data = "demo", store: Store = None, home: Home = None, a
     """
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         found, name = opened.profiles.list(), opened.name
     if as_json:
         print_json([asdict(one) for one in found])
@@ -57,6 +64,8 @@ def import_profile(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
     name: Annotated[str, typer.Option("--name", help="Name of the source [default: the file's].")] = "",
     made: Annotated[str, typer.Option("--date", help="When the answers were made, such as 2026-11-30.")] = "",
     note: Annotated[str, typer.Option("--note", help="Where they come from [default: the file's name].")] = "",
@@ -74,7 +83,7 @@ def import_profile(
       llmrg profiles import films --data ml-latest-small && llmrg build --data ml-latest-small --mind profiles/films
       llmrg profiles import answers.parquet --data shop.csv --name experts --date 2026-11-30 --note "our buyers"
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         read = opened.profiles.import_(source, name=name, made=made, note=note, replace=replace)
         where = opened.name
     if as_json:
@@ -101,25 +110,34 @@ def export_profile(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
 ) -> None:
     """Write a source as a table: item, theme, score.
 
     \b
     Example: llmrg profiles export films films.parquet --data ml-latest-small
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         rows = opened.profiles.export(name, target)
     out.print(str(target), soft_wrap=True, highlight=False, markup=False)
     err.print(f"{rows:,} rows", highlight=False)
 
 
 @profiles_app.command("delete")
-def delete_profile(name: Name, data: Data = "demo", store: Store = None, home: Home = None) -> None:
+def delete_profile(
+    name: Name,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+) -> None:
     """Take a source out of the store; graphs that were built from it stay.
 
     \b
     Example: llmrg profiles delete films --data ml-latest-small
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         opened.profiles.delete(name)
     err.print(f"deleted {name!r}", highlight=False, markup=False)

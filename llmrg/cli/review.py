@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
 from llmrg.cli.next_command import next_command, print_next
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def list_(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
     user: User = None,
     limit: Annotated[int, typer.Option(help="Show so many at most.", min=1)] = 20,
     as_json: AsJson = False,
@@ -41,7 +43,7 @@ def list_(
     """
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         steps = opened.waiting_steps(user)
     if as_json:
         print_json([vars(step) for step in steps])
@@ -53,27 +55,48 @@ def list_(
 
 
 @review.command()
-def accept(keys: Keys, data: Data = "demo", store: Store = None, home: Home = None) -> None:
+def accept(
+    keys: Keys,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+) -> None:
     """Accept steps.
 
     \b
     Example: llmrg review accept 3fa91c07de 77b2e0
     """
-    _decide(keys, True, data, store, home)
+    _decide(keys, True, data, store, home, columns, on_bad_row)
 
 
 @review.command()
-def reject(keys: Keys, data: Data = "demo", store: Store = None, home: Home = None) -> None:
+def reject(
+    keys: Keys,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+) -> None:
     """Reject steps.
 
     \b
     Example: llmrg review reject 3fa91c07de
     """
-    _decide(keys, False, data, store, home)
+    _decide(keys, False, data, store, home, columns, on_bad_row)
 
 
 @review.command()
-def ask(data: Data = "demo", store: Store = None, home: Home = None, user: User = None) -> None:
+def ask(
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    user: User = None,
+) -> None:
     """Go through the waiting steps one by one: a accepts, r rejects, s leaves it for later, q ends.
 
     Steps of the same reason between the same items are one question, whoever's they are; the answer is for all of them.
@@ -81,7 +104,7 @@ def ask(data: Data = "demo", store: Store = None, home: Home = None, user: User 
     \b
     Example: llmrg review ask --user reader-001
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         decisions: dict[str, bool] = {}
         for alike in same_questions(opened.waiting_steps(user)):
             _show(alike)
@@ -116,10 +139,10 @@ def _show(alike: Sequence[WaitingStep]) -> None:
     out.print(f"\n{text}\n  score {step.score:.2f}: {step.critique}", highlight=False, markup=False)
 
 
-def _decide(keys: list[str], accepted: bool, data: str, store: Store, home: Home) -> None:
+def _decide(keys: list[str], accepted: bool, data: str, store: Store, home: Home, columns: Columns, on_bad_row: OnBadRow) -> None:
     from llmrg.core.errors import CallerError
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         known = {step.key: step.user for step in opened.waiting_steps()}
         chosen = {}
         for key in keys:

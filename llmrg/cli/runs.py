@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Columns, Data, Home, OnBadRow, Store, app, err, out, print_json, project
 from llmrg.cli.next_command import next_command, print_next
 
 runs = typer.Typer(no_args_is_help=True, help="What builds did, what they cost, and why users failed.")
@@ -15,7 +15,15 @@ app.add_typer(runs, name="runs")
 
 
 @runs.command("list")
-def list_(context: typer.Context, data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+def list_(
+    context: typer.Context,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
+    as_json: AsJson = False,
+) -> None:
     """All runs over a data set, newest first.
 
     \b
@@ -25,7 +33,7 @@ def list_(context: typer.Context, data: Data = "demo", store: Store = None, home
     """
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         reports = [opened.run_report(run.id) for run in opened.store.runs(opened.name)]
     if as_json:
         print_json(reports)
@@ -54,6 +62,8 @@ def show(
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
+    columns: Columns = None,
+    on_bad_row: OnBadRow = "error",
     write: Annotated[Path | None, typer.Option("--write", help="Write the report here (.md or .json) instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +80,7 @@ def show(
     from llmrg.agents.run_report import markdown
     from llmrg.core.errors import ConfigError
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, columns, on_bad_row) as opened:
         known = [one.id for one in opened.store.runs(opened.name)]
         found = [one for one in known if one.startswith(run)]
         if not found or (run and len(found) > 1):
