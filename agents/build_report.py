@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from llmrg.core import errors
+
 
 @dataclass(frozen=True)
 class BuildReport:
@@ -32,6 +34,44 @@ class BuildReport:
     """Of `money`; empty where no model has a price."""
 
     @property
+    def problem(self) -> str:
+        """Why nothing came of the build, in a sentence; empty where something did."""
+        last = next(reversed(self.failed.values()), "")
+        if self.failures and not self.built:
+            return f"no graph was built: all {self.failures:,} users failed, the last one with {last}"
+        if not self.built or self.skipped or self.accepted:
+            return ""
+        why = f"{self._sum('.useless_replies'):,.0f} useless replies" if self._sum(".useless_replies") else ""
+        rejected = self.counts.get("verify.reasoned.rejected", 0) + self.counts.get("verify.imagined.rejected", 0)
+        why = " and ".join(part for part in (why, f"{rejected:,.0f} steps rejected" if rejected else "") if part)
+        failed = f"; {self.failures:,} users failed, the last one with {last}" if self.failures else ""
+        return (
+            f"no step was accepted for any of {self.built:,} users ({why or 'none was proposed'}){failed}; the report of run "
+            f"{self.run} says why, a lower tau accepts more, another mind may find more"
+        )
+
+    @property
+    def model_failed(self) -> bool:
+        """Whether a model is why users failed, or why nothing was accepted."""
+        failed = {name.removeprefix("failed.") for name in self.counts if name.startswith("failed.")}
+        by_model = any(issubclass(getattr(errors, name, Exception), errors.ModelError) for name in failed)
+        return by_model or self._sum(".useless_replies") > 0
+
+    @property
+    def accepted(self) -> float:
+        """Steps accepted or left for a person to decide."""
+        kinds = ("reasoned.accepted", "imagined.accepted", "reasoned.waiting", "imagined.waiting")
+        return sum(self.counts.get(f"verify.{kind}", 0) for kind in kinds)
+
+    @property
+    def users_with_useless_replies(self) -> int:
+        """Of those built: users whom the same call asks again, from the first useless reply on."""
+        return int(self.counts.get("publish.asked_again", 0))
+
+    def _sum(self, ending: str) -> float:
+        return sum(number for name, number in self.counts.items() if name.endswith(ending))
+
+    @property
     def grounding_rate(self) -> float | None:
         """Share of imagined continuations that became an unseen catalogue item; None if nothing was imagined."""
         said = self.counts.get("diverge.imagined", 0)
@@ -42,4 +82,4 @@ class BuildReport:
         return sum(usage.get(what, 0) for usage in self.minds.values())
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "grounding_rate": self.grounding_rate}
+        return {**asdict(self), "grounding_rate": self.grounding_rate, "problem": self.problem}

@@ -46,6 +46,8 @@ class Charge:
     """Raises: BudgetSpentError: no further call may be made."""
     tracing: Tracing = field(default_factory=Tracing)
     patience: Patience | None = None
+    rest: Callable[[float, str], None] = lambda seconds, said: None
+    """Told when requests rest for so many seconds, and what the server said."""
 
 
 _NOW: ContextVar[Charge | None] = ContextVar("charge", default=None)
@@ -73,6 +75,12 @@ def patience_or(seconds: float) -> Patience:
     return charge.patience if charge is not None and charge.patience is not None else Patience(seconds)
 
 
+def resting(seconds: float, said: str) -> None:
+    """To be told when a refusal makes requests rest."""
+    if (charge := _NOW.get()) is not None:
+        charge.rest(seconds, said)
+
+
 def count(**numbers: float) -> None:
     """Count `calls`, `tokens`, `seconds`, ... ; outside a build they go nowhere."""
     if (charge := _NOW.get()) is not None:
@@ -88,7 +96,7 @@ def traced(name: str, **attributes: str | int | float) -> Iterator[Any]:
 
 
 def pay(model: str, input_tokens: float, output_tokens: float) -> None:
-    """Count the tokens of one reply and, where the model has a price, its money."""
+    """Count the tokens of one reply and, where the model has a price, its money. Args: model: as `Prices.of` takes it."""
     charge = _NOW.get()
     money = charge.prices.cost(model, input_tokens, output_tokens) if charge else None
     tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens, "tokens": input_tokens + output_tokens}

@@ -92,7 +92,7 @@ async def estimate(
     roles = dict(zip(STAGES, (minds.reasoner, minds.verifier, minds.imaginer), strict=True))
     parts: list[tuple[Mapping[str, str], Stages]] = []
     habits, sampled, items = habits_of(minds, config, earlier), 0, 0
-    if asked := {stage: mind.model_name for stage, mind in roles.items() if isinstance(mind, ChatMind)}:
+    if asked := {stage: mind.priced_as for stage, mind in roles.items() if isinstance(mind, ChatMind)}:
         drawn = random.Random("estimate").sample(chosen, min(sample, len(chosen)))
         told = await _counted(dataset, minds, config.model_copy(update={"block_size": size}), drawn, habits)
         scale = sum(blocks.values()) / max(sum(blocks[user] for user in drawn), 1)
@@ -107,7 +107,7 @@ async def estimate(
         left = mind.left_to_ask(profile, tries=config.tries, verification=config.verification)
         habits = item_habits(mind.name, len(left), earlier)
         costs = await item_costs(dataset, mind, config, habits, profile)
-        parts.append((dict.fromkeys(costs.stages, mind.model_name), costs.stages))
+        parts.append((dict.fromkeys(costs.stages, mind.priced_as), costs.stages))
         sampled, items = costs.sampled, costs.items
     all_stages = {
         stage: {what: sum(of[stage][what] for _, of in parts if stage in of) for what in COUNTED}

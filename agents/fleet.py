@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from llmrg.agents.item_profiles import ask_for_items
 from llmrg.agents.learning import learn
 from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
+from llmrg.agents.nodes.publish import asked_again
 from llmrg.agents.prices import Prices
 from llmrg.agents.run_record import RunRecord
 from llmrg.agents.tracing import Tracing
@@ -25,7 +27,9 @@ from llmrg.core.errors import (
     DraftConflictError,
     LlmrgError,
     ModelAccessError,
+    ModelError,
     ModelFileError,
+    ModelReplyError,
     ModelUnavailableError,
     StoreError,
     UnknownUserError,
@@ -41,6 +45,8 @@ log = logging.getLogger(__name__)
 FAILURES_KEPT = 1000
 """Failed users whose cause a report names."""
 LARGEST_WAVE = 1000
+REFUSED_AT_FIRST = 3
+"""Users refused alike before any is built, after which the run stops; later on `BuildConfig.give_up_after`."""
 Progress = Callable[["BuildEvent"], None]
 
 
@@ -65,6 +71,8 @@ class BuildEvent:
     finished: int = 0
     """Users done in this call, without those that were done before."""
     waiting_for_store: bool = False
+    resting: str = ""
+    """Until when requests rest, and the words with which a server asked for it."""
 
 
 async def build(
@@ -88,7 +96,7 @@ async def build(
     go on after their last block. A user whose graph another run has replaced since is built anew. Processes that work on one run
     at once share its users: where two do the same block the later one's is dropped, and that process turns to another user first.
 
-    Args: retry_failed: of these users only those that failed in this run.
+    Args: retry_failed: of these users only those that failed in this run, or had useless replies.
     Raises:
         UnknownUserError: a user of `users` is not in the data.
         BudgetSpentError: the run stopped cleanly.
@@ -110,7 +118,8 @@ async def build(
     await context.stored(_begin, context)
     if retry_failed:
         statuses = await context.stored(store.user_statuses, dataset.name, run)
-        chosen = [user for user in chosen if statuses.get(user, ("pending", ""))[0] == "failed"]
+        known = {user: statuses.get(user, ("pending", "")) for user in chosen}
+        chosen = [user for user, (status, told) in known.items() if status == "failed" or asked_again(told) is not None]
     fleet = _Fleet(context, chosen, record, progress)
     try:
         with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
@@ -165,6 +174,8 @@ class _Fleet:
         self.built = self.skipped = self.failures = 0
         self.failed: dict[str, str] = {}
         self._unavailable_in_a_row = 0
+        self._alike, self._alike_in_a_row = "", 0
+        context.rested = lambda: self._tell("")
         self._not_alone = False
         """Another process works on this run too."""
 
@@ -241,9 +252,10 @@ class _Fleet:
             await self._fail(user, error)
         else:
             self.built += 1
-            self._unavailable_in_a_row = 0
+            self._unavailable_in_a_row = self._alike_in_a_row = 0
         finally:
             context.usage.close_user(user)
+            context.forget(user)
 
     async def _fail(self, user: str, error: LlmrgError) -> None:
         context, cause = self.context, f"{type(error).__name__}: {error}"
@@ -253,6 +265,7 @@ class _Fleet:
         if len(self.failed) < FAILURES_KEPT:
             self.failed[user] = cause
         await context.stored(context.store.set_user_status, context.namespace, context.run, user, "failed", cause)
+        self._give_up_on_refusals(error)
         if not isinstance(error, ModelUnavailableError):
             return
         self._unavailable_in_a_row += 1
@@ -260,6 +273,23 @@ class _Fleet:
             raise ModelUnavailableError(
                 f"{self._unavailable_in_a_row} users in a row failed, the last one with: {error}; "
                 "when the model is back, run the same command again to go on"
+            ) from error
+
+    def _give_up_on_refusals(self, error: LlmrgError) -> None:
+        """Raises: ModelAccessError, ModelReplyError: users fail alike, one after the other, and will go on to do so."""
+        kind = type(error)
+        alike = re.sub(r"\d+", "0", str(error)) if kind is ModelError else kind.__name__
+        self._alike_in_a_row = self._alike_in_a_row + 1 if alike == self._alike else 1
+        self._alike, most = alike, self.context.config.give_up_after
+        if kind is ModelError and self._alike_in_a_row >= (most if self.built else min(REFUSED_AT_FIRST, most)):
+            raise ModelAccessError(
+                f"{self._alike_in_a_row} users in a row failed alike: {error}; the others were not asked. When this is mended, "
+                "run the same command again to go on"
+            ) from error
+        if kind is ModelReplyError and not self.built and self._alike_in_a_row >= most:
+            raise ModelReplyError(
+                f"no reply for the first {self._alike_in_a_row} users could be used, the last user: {error}; the others were not "
+                "asked. When this is mended, run the same command again to go on"
             ) from error
 
     def _tell(self, user: str) -> None:
@@ -278,6 +308,7 @@ class _Fleet:
                 prices.currency,
                 self.built + self.failures,
                 self.context.waiting_for_store,
+                self.context.resting,
             )
         )
 

@@ -92,6 +92,10 @@ class Limiter:
             self.under_way -= 1
             self._wake()
 
+    def rest_s(self) -> float:
+        """Seconds until a request may go out."""
+        return max(self._requests.wait(_now()), self._tokens.wait(_now()))
+
     async def _enter(self, tokens: float) -> float:
         """The moment at which its turn came."""
         mine: asyncio.Future[float] = asyncio.get_running_loop().create_future()

@@ -110,21 +110,25 @@ class OpenMinds:
         from llmrg.agents.minds.chat import ChatConfig, ChatMind
         from llmrg.agents.prompts import FOLDER
 
-        config = ChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
+        config = ChatConfig(**self._how(), prompts=self._settings.prompts or FOLDER)
         return ChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name))
 
     def _chat_by_item(self, name: str) -> Any:
         from llmrg.agents.minds.item_chat import ItemChatConfig, ItemChatMind
         from llmrg.agents.prompts import FOLDER
 
-        config = ItemChatConfig(timeout_s=self._settings.model_timeout_s, prompts=self._settings.prompts or FOLDER)
+        config = ItemChatConfig(**self._how(), prompts=self._settings.prompts or FOLDER)
         return ItemChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name))
+
+    def _how(self) -> dict[str, Any]:
+        return {"timeout_s": self._settings.model_timeout_s, "form": self._settings.form}
 
     def _reached(self, name: str) -> dict[str, Any]:
         """How a chat model is reached: its cache, the limiter of its server, and how it is opened again."""
         from llmrg.agents.limiter import Limiter, Limits
+        from llmrg.agents.minds.chat_server import address
 
-        endpoint = _url(name, self._settings) or name.partition(":")[0]
+        endpoint = address(_url(name, self._settings)) or name.partition(":")[0]
         limits = Limits(
             requests_per_minute=self._settings.requests_per_minute,
             tokens_per_minute=self._settings.tokens_per_minute,
@@ -166,12 +170,10 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
         if provider == "openai" and not settings.openai_api_key:
             options["api_key"] = _NO_KEY
     try:
+        if provider == "openai":
+            return _openai(model.partition(":")[2], options)
         from langchain.chat_models import init_chat_model
 
-        if provider == "openai":
-            from openai import DefaultAsyncHttpxClient
-
-            options["http_async_client"] = DefaultAsyncHttpxClient()
         made: BaseChatModel = init_chat_model(model, **options)
         if "max_retries" in type(made).model_fields:
             made = init_chat_model(model, **options, max_retries=0)
@@ -181,3 +183,12 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
         said = " ".join(str(error).split())[:300]
         raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {said})") from error
     return made
+
+
+def _openai(name: str, options: dict[str, Any]) -> BaseChatModel:
+    from openai import DefaultAsyncHttpxClient
+
+    from llmrg.agents.minds.openai_chat import LenientChatOpenAI, refuse_no_replies
+
+    client = DefaultAsyncHttpxClient(event_hooks={"response": [refuse_no_replies]})
+    return LenientChatOpenAI(**{"max_retries": 0, **options, "model": name, "http_async_client": client})

@@ -2,7 +2,7 @@
 
 # prices.toml
 currency = "EUR"
-["openai:my-model"]      # as given with --model, with or without the provider
+["openai:my-model"]      # as given with --model, with or without the provider, and with or without @ADDRESS of the server
 input = 0.40             # per million tokens read
 output = 1.60            # per million tokens written
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
+from llmrg.agents.minds.chat_server import address
 from llmrg.core.errors import ConfigError
 
 MILLION = 1_000_000
@@ -36,14 +37,23 @@ class Prices(BaseModel, frozen=True):
     models: Mapping[str, Price] = {}
 
     def of(self, model: str) -> Price | None:
-        """By the whole name, or by a name that the file gives with a provider before it."""
-        named = (price for name, price in self.models.items() if name.partition(":")[2] == model)
-        return self.models.get(model) or next(named, None)
+        """By `NAME` or `NAME@ADDRESS`: the price for that server, else the one for the name without a server. The file may put
+        the provider before the name."""
+        name, server = _parts(model)
+        told = [(_parts(key), price) for key, price in self.models.items()]
+        told = [((key, at), price) for (key, at), price in told if name in (key, key.partition(":")[2])]
+        return next((price for at in (server, "") for (_, known), price in told if known == at), None)
 
     def cost(self, model: str, input_tokens: float, output_tokens: float) -> float | None:
         """None where the model has no price."""
         price = self.of(model)
         return None if price is None else (input_tokens * price.input + output_tokens * price.output) / MILLION
+
+
+def _parts(model: str) -> tuple[str, str]:
+    """(name, address of the server or "")."""
+    name, _, rest = model.partition("@http")
+    return name, address(f"http{rest}") if rest else ""
 
 
 def load_prices(path: Path) -> Prices:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from llmrg.agents.context import BuildContext
-from llmrg.agents.nodes.publish import receipt
+from llmrg.agents.nodes.publish import asked_again, receipt
 from llmrg.core.errors import DraftConflictError
 from llmrg.core.records import History, ReasoningGraph, UserStatus
 
@@ -23,8 +23,11 @@ def unfinished(context: BuildContext, users: Sequence[str], statuses: Mapping[st
         graphs = store.graphs(namespace, list(receipts)) if receipts else {}
         left = [user for user in page if user not in receipts or not _stands(context, user, graphs.get(user), receipts[user])]
         for user in left:
-            if user in receipts:
+            status, given = statuses.get(user, ("pending", ""))
+            if status == "done":
                 store.set_user_status(namespace, context.run, user, "pending")
+            elif status == "pending":  # cut short after a useless reply
+                context.heard(user).since = asked_again(given)
         store.put_histories(namespace, [context.history(user) for user in left])
         todo += left
     return todo
@@ -32,15 +35,21 @@ def unfinished(context: BuildContext, users: Sequence[str], statuses: Mapping[st
 
 def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, given: str) -> bool:
     """Whether the stored graph is this run's and covers the whole history; one that covers its beginning becomes the draft to go
-    on from. A draft that is there already, of a call that was cut short, goes before the published graph."""
-    covered = _covered(context.history(user), given)
+    on from, as does the part before a useless reply. A draft that is there already, of a call that was cut short, goes before the
+    published graph."""
+    covered, since = _covered(context.history(user), given), asked_again(given)
     drafted = context.store.draft(context.namespace, context.run, user)[1]
     if graph is None or graph.run != context.run or drafted or covered is None:
         return False
-    if covered == len(context.history(user)):
+    if covered == len(context.history(user)) and since is None:
         return True
-    with suppress(DraftConflictError):  # another process has begun
-        context.store.append_draft(context.namespace, context.run, user, graph.steps, covered, 0)
+    steps = graph.steps
+    if since is not None:
+        covered = min(covered, since)
+        steps = tuple(s for s in steps if s.position < covered or (s.kind == "imagined" and s.position == covered))
+    if covered:
+        with suppress(DraftConflictError):  # another process has begun
+            context.store.append_draft(context.namespace, context.run, user, steps, covered, 0)
     return False
 
 
@@ -48,4 +57,5 @@ def _covered(history: History, given: str) -> int | None:
     """How many items of the history a receipt is for; None if it is for other items."""
     count = given.partition(" ")[0]
     length = int(count) if count.isdigit() else -1
-    return length if 0 <= length <= len(history) and receipt(history.before(length)) == given else None
+    fits = 0 <= length <= len(history) and receipt(history.before(length), asked_again(given)) == given
+    return length if fits else None

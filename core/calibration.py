@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def save_calibration(made: Calibration, home: Path) -> Path:
 def load_calibration(home: Path, data: str, verifier: str) -> Calibration:
     """Raises: ConfigError: none was made, or the file is damaged."""
     path = calibration_file(home, data, verifier)
-    command = f"llmrg calibrate --data {data} --verifier {verifier}"
+    command = shlex.join(["llmrg", "calibrate", "--data", data, "--verifier", verifier])
     if not path.exists():
         raise ConfigError(f"the verifier {verifier!r} was not calibrated on {data!r} (no {path}); run: {command}")
     try:

@@ -20,7 +20,8 @@ LlmrgError
 │   ├── ModelUnavailableError  retryable: timeout, server error
 │   │   └── RateLimitedError       too many requests or tokens for now
 │   ├── ModelReplyError        it answered, but not with what was asked
-│   ├── ModelAccessError       no request will pass: key, name or address of the model is wrong
+│   ├── ModelPromptError       this one request cannot pass: too long for the model, or held back by a filter
+│   ├── ModelAccessError       no request will pass: key, name, address or options of the model are wrong
 │   └── ModelFileError         the weights on disk are missing or damaged
 ├── ArtifactError          a saved recommender cannot be read
 └── BudgetSpentError       money, tokens, calls or time are spent; the run can be resumed
@@ -29,6 +30,8 @@ Every message names the value seen and the next step. Arguments are kept whole, 
 """
 
 from __future__ import annotations
+
+import shlex
 
 LONGEST_SHOWN = 200
 """Characters of a bad value in a message."""
@@ -176,7 +179,7 @@ class GraphNotFoundError(StoreError, LookupError):
         self.user = user
 
     def __str__(self) -> str:
-        return f"no reasoning graph for user {self.user!r}; build one with `llmrg build --user {self.user}`"
+        return f"no reasoning graph for user {self.user!r}; build one with `llmrg build --user={shlex.quote(self.user)}`"
 
 
 class ModelError(LlmrgError):
@@ -202,8 +205,12 @@ class ModelReplyError(ModelError):
     """The model answered, but not with what was asked."""
 
 
+class ModelPromptError(ModelError):
+    """This one request cannot pass, others may: it is too long for the model, or a filter holds it back."""
+
+
 class ModelAccessError(ModelError):
-    """No request will pass: the model's key, name or address is wrong."""
+    """No request will pass: the model's key, name, address or options are wrong, or its quota is spent."""
 
 
 class ModelFileError(ModelError):

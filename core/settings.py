@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     """Address of the chat model's server where its name holds none; empty means the provider's own."""
     model_options: dict[str, Any] = {}
     """Further arguments of the chat model, JSON in the environment: `{"temperature": 0}`."""
+    form: Literal["auto", "json_schema", "tools", "json", "text"] = "auto"
+    """Form of structured output that a chat model is asked for; `auto` takes the best that the model and its server know."""
     model_timeout_s: float = Field(default=120.0, gt=0)
     """Seconds until a request to a chat model counts as failed."""
     openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")

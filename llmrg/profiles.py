@@ -96,7 +96,7 @@ class Profiles:
         if name in RESERVED or "/" in name or not name.strip():
             raise ConfigError(
                 f"a profile cannot be imported as {name!r}: {', '.join(RESERVED)} and names with `/` are those of sources that "
-                "are made here; give another with --name"
+                "are made here; give another with --as"
             )
         try:
             datetime.fromisoformat(made or "2000-01-01")
@@ -105,7 +105,7 @@ class Profiles:
         if not replace and self._project.store.themes(self._project.name).profile(name) is not None:
             raise ConfigError(
                 f"{self._project.name!r} has a profile {name!r} already, and two are never mixed; replace it with --replace, or "
-                "give this one another name with --name"
+                "give this one another name with --as"
             )
 
     def export(self, name: str, path: Path | str) -> int:

@@ -25,6 +25,8 @@ Responder = Callable[[list[BaseMessage]], Any]
 """Messages of a request -> text of the reply; a script as `ScriptedChatModel` takes it."""
 Faults = Callable[[int], Fault | None]
 """Number of a request, from 0 -> what goes wrong with it."""
+Raw = Callable[[dict[str, Any], int], tuple[int, dict[str, str], bytes] | None]
+"""Body and number of a request -> (status, headers, body) of an answer as no server should send it."""
 CHARACTERS_PER_TOKEN = 4
 STALL_S = 300.0
 
@@ -38,6 +40,8 @@ class FakeOpenAI:
         retry_after: whether a refusal for the rate names the seconds.
         faults: what goes wrong with which request.
         forms: forms of structured output that are known; others are refused with status 400.
+        raw: what is sent in place of an answer; None: the answer.
+        port: of another one before it, to be taken for the same server; 0: a free one.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class FakeOpenAI:
         faults: Faults | None = None,
         forms: Sequence[str] = ("json_schema", "json_object", "tools"),
         keep_requests: bool = False,
+        port: int = 0,
+        raw: Raw | None = None,
     ) -> None:
         self.responder, self.latency_s, self.retry_after = responder, latency_s, retry_after
         self.faults, self.forms, self.keep_requests = faults or (lambda _: None), set(forms), keep_requests
@@ -60,6 +66,7 @@ class FakeOpenAI:
         self._tokens = RateLimit(tokens_per_minute, tokens_per_minute / 10) if tokens_per_minute else None
         self.lock = threading.Lock()
         self.closing = threading.Event()
+        self.port, self.raw = port, raw or (lambda body, number: None)
         self._under_way = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -67,11 +74,12 @@ class FakeOpenAI:
     def url(self) -> str:
         """Base URL, as clients want it."""
         assert self._server is not None, "the server runs inside `with` only"
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
-    def start(self, port: int = 0) -> None:
+    def start(self) -> None:
         handler = type("Handler", (_Handler,), {"fake": self})
-        self._server = _Server(("127.0.0.1", port), handler)
+        self._server = _Server(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="fake-openai").start()
 
     def __enter__(self) -> Self:
@@ -138,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
                 fake.seen.bodies.append(body)
         if wait:
             self._refuse(wait if fake.retry_after else None)
+            return
+        if (raw := fake.raw(body, number)) is not None:
+            self._send_raw(*raw)
             return
         fault = fake.faults(number)
         with fake.lock:
@@ -207,6 +218,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(raw[: len(raw) // 2] if cut else raw)
         self.close_connection = self.close_connection or cut
 
+    def _send_raw(self, status: int, headers: dict[str, str], raw: bytes) -> None:
+        with self.fake.lock:
+            self.fake.seen.statuses[status] += 1
+        self.send_response(status)
+        for name, told in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}.items():
+            self.send_header(name, told)
+        self.end_headers()
+        self.wfile.write(raw)
+
     def _stream(self, chunk: dict[str, Any], message: dict[str, Any], reason: str, usage: dict[str, int], cut: bool) -> None:
         """Server-sent events: the text in two pieces, the reason, the usage."""
         with self.fake.lock:
@@ -253,8 +273,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = parser.parse_args(arguments)
     dataset = load_data("demo")
     responder = planted_responder(dataset, load_truth(), told.error_rate)
-    server = FakeOpenAI(responder, latency_s=told.latency, requests_per_minute=told.requests_per_minute)
-    server.start(told.port)
+    server = FakeOpenAI(responder, latency_s=told.latency, requests_per_minute=told.requests_per_minute, port=told.port)
+    server.start()
     print(server.url, flush=True)
     threading.Event().wait()
 

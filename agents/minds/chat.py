@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from langchain_core.caches import BaseCache
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveIn
 
 from llmrg.agents.limiter import Limiter
 from llmrg.agents.minds.chat_calls import Asked, ChatCalls, parameters_of
+from llmrg.agents.minds.chat_forms import Form
 from llmrg.agents.prompts import (
     FOLDER,
     ROLES,
@@ -48,8 +50,9 @@ class ChatConfig(BaseModel, frozen=True, extra="forbid"):
     """Continuations asked for per chain."""
     suggestions: NonNegativeInt = 5
     """Items that often follow a chain's end, shown per chain; 0 shows none."""
-    structured: bool = True
-    """Ask for structured output where the model has it; off: JSON in text always."""
+    form: Form = "auto"
+    """Form of structured output to ask in: `json_schema` (the provider's own), `tools`, `json` (JSON mode), `text`; `auto` takes
+    the best that the model and its server know."""
     timeout_s: PositiveFloat = 120.0
     """Seconds until a request counts as failed."""
     patience_s: float = Field(default=600.0, ge=0)
@@ -95,14 +98,15 @@ class ChatMind:
         self.prompt_versions = prompt_versions(self.config.prompts)
         """Role -> version of its prompt, for the run's record. Prompts are read once: an edit is for the next mind."""
         options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
-        self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
+        self._calls = ChatCalls(model, self.config.timeout_s, self.config.form, **options)  # type: ignore[arg-type]
         self._reasons = _known_reasons(dataset)
         self._shown = (self.config.titles_shown, self.config.item_attributes)
-        self.model_name = self._calls.name
+        self.model_name, self.priced_as = self._calls.name, self._calls.priced_as
         self.name = f"chat/{self.model_name}"
+        self.server = self._calls.server
         # Prompts enter by their versions, wherever their files are.
-        told = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts"})
-        self.settings = {**told, "parameters": parameters_of(model)}
+        told = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts", "form"})
+        self.settings = {**told, "parameters": parameters_of(model), **({"server": self.server} if self.server else {})}
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; the mind can be used on, in this loop or another."""
@@ -115,7 +119,10 @@ class ChatMind:
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:
         asked = self._asked("reason", render_reason(block, self._catalogue, *self._shown))
-        reply = await self._calls.ask(asked, ReasonReply)
+        return await self._calls.ask(asked, ReasonReply, partial(self._candidates, block))
+
+    def _candidates(self, block: Block, reply: ReasonReply) -> list[Candidate]:
+        """Raises: ModelReplyError: there are none."""
         by_position: defaultdict[int, dict[tuple[str, str], Candidate]] = defaultdict(dict)
         for step in reply.steps:
             candidate = self._candidate(block, step)
@@ -149,10 +156,14 @@ class ChatMind:
         if not asked:
             return verdicts
         text = render_verify([question for _, question in asked])
-        reply = await self._calls.ask(self._asked("verify", text), VerifyReply)
-        answers = {answer.question: answer for answer in reversed(reply.answers)}
-        if not answers.keys() & set(range(1, len(asked) + 1)):
-            raise ModelReplyError(f"the reply of {self.name} answers none of the {len(asked)} questions")
+
+        def by_question(reply: VerifyReply) -> dict[int, Answer]:
+            answers = {answer.question: answer for answer in reversed(reply.answers)}
+            if not answers.keys() & set(range(1, len(asked) + 1)):
+                raise ModelReplyError(f"the reply of {self.name} answers none of the {len(asked)} questions")
+            return answers
+
+        answers = await self._calls.ask(self._asked("verify", text), VerifyReply, by_question)
         for position, (number, question) in enumerate(asked, start=1):
             verdicts[number] = _verdict(question, answers.get(position), seen)
         return verdicts
@@ -205,7 +216,13 @@ class ChatMind:
             return []
         hints = {number: items[: self.config.suggestions] for number, items in cut.suggestions.items()}
         text = render_imagine(cut, self._catalogue, self.config.titles_shown, hints)
-        reply = await self._calls.ask(self._asked("imagine", text, self.config.imagined), ImagineReply)
+        asked = self._asked("imagine", text, self.config.imagined)
+        return await self._calls.ask(asked, ImagineReply, partial(self._continuations, cut))
+
+    def _continuations(self, cut: Cut, reply: ImagineReply) -> list[Imagined]:
+        """None, where the model says so. Raises: ModelReplyError: there are none for these chains."""
+        if not reply.continuations:
+            return []
         by_chain: defaultdict[int, list[Imagined]] = defaultdict(list)
         for one in reply.continuations:
             title, reason = one_line(one.title), one_line(one.reason)

@@ -1,7 +1,7 @@
 """One request to a chat model: the call cache first, then the limiter, the best form of structured output, one repair turn.
 
-Every reply is kept in the cache before it is used. A request under way when the build is cancelled is waited for and kept too, as
-it is paid for; cancelled a second time, it is dropped.
+Every reply is kept in the cache before it is used, unless it is useless: then the request is asked again. A request under way
+when the build is cancelled is waited for and kept too, as it is paid for; cancelled a second time, it is dropped.
 """
 
 from __future__ import annotations
@@ -10,23 +10,27 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.caches import BaseCache
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration
-from langchain_core.runnables import RunnableSequence
 
-from llmrg.agents.charge import count, may_call, patience_or, pay, traced
+from llmrg.agents.charge import count, may_call, patience_or, pay, resting, traced
 from llmrg.agents.limiter import Limiter
-from llmrg.agents.minds.chat_errors import as_model_error, cut_reply, refuses_the_form
-from llmrg.agents.replies import R, read_reply, read_value
+from llmrg.agents.minds.chat_errors import as_model_error, cut_reply, form_trouble, names_a_form, words_of
+from llmrg.agents.minds.chat_forms import ChatForms, Form, has_structured_output
+from llmrg.agents.minds.chat_replies import read_message
+from llmrg.agents.minds.chat_server import server_of
+from llmrg.agents.replies import R
 from llmrg.agents.tracing import tell
 from llmrg.core.errors import ModelReplyError, RateLimitedError
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 CHARACTERS_PER_TOKEN = 4
 """Estimate for models that report no usage."""
@@ -52,6 +56,12 @@ class Asked:
     """Of the prompt."""
 
 
+@dataclass(frozen=True)
+class _Unreadable:
+    message: AIMessage
+    problem: ModelReplyError
+
+
 class ChatCalls:
     """Sends requests to one model. What they cost is charged as `agents.charge` says."""
 
@@ -59,7 +69,7 @@ class ChatCalls:
         self,
         model: BaseChatModel,
         timeout_s: float = 120.0,
-        structured: bool = True,
+        form: Form = "auto",
         *,
         cache: BaseCache | None = None,
         limiter: Limiter | None = None,
@@ -69,48 +79,56 @@ class ChatCalls:
         self.model, self.timeout_s, self.cache, self.patience_s = model, timeout_s, cache, patience_s
         self.limiter = limiter or Limiter()
         self._reopen = reopen
-        self.name = model_name(model)
+        self.name, self.server = model_name(model), server_of(model)
+        self.priced_as = f"{self.name}@{self.server}" if self.server else self.name
         self._parameters = parameters_of(model)
-        self._made: dict[tuple[str, type], Any] = {}
         self._sent: set[asyncio.Task[Any] | None] = set()
         """Requests that have left for the model."""
-        self._forms = ["native", "tools", "json", "text"] if structured and has_structured_output(model) else ["text"]
+        self._forms = ChatForms(form, has_structured_output(model))
 
     async def aclose(self) -> None:
         """Close the model's connections, where it can be made anew."""
         client = getattr(self.model, "http_async_client", None)
         if self._reopen is not None and client is not None:
             self.model = self._reopen()
-            self._made.clear()
+            self._forms.forget()
             await client.aclose()
 
-    async def ask(self, asked: Asked, schema: type[R]) -> R:
-        """The model's reply, read.
+    async def ask(self, asked: Asked, schema: type[R], use: Callable[[R], T]) -> T:
+        """What `use` makes of the model's reply. A reply that cannot be read, or that `use` refuses as useless, is not kept.
 
         Raises:
-            ModelReplyError: it cannot be read, and the repaired one cannot be either.
-            BudgetSpentError; ModelUnavailableError, ModelAccessError, ModelError: as `as_model_error`.
+            ModelReplyError: it cannot be read, and the repaired one cannot be either; or `use` raises it.
+            BudgetSpentError; ModelUnavailableError, ModelPromptError, ModelAccessError, ModelError: as `as_model_error`.
         """
-        message = await self._answer(asked, schema)
-        try:
-            return read_message(message, schema)
-        except ModelReplyError as error:
-            problem = str(error)[:300]
-        count(repairs=1)
-        said = message.text[:_REPEATED] or "(nothing)"
-        repair = (AIMessage(said), HumanMessage(_REPAIR.format(problem=problem)))
-        return read_message(await self._answer(Asked((*asked.messages, *repair), asked.role, asked.version), schema), schema)
-
-    async def _answer(self, asked: Asked, schema: type[R]) -> AIMessage:
-        """From the cache, else from the model."""
         prompt = json.dumps([[m.type, m.text] for m in asked.messages], ensure_ascii=False)
         # The form is no part of the key: what is asked for is the same, and a model may lose a form and find it again.
-        told = {"model": self.name, "parameters": self._parameters, "reply": schema.__name__}
+        told = {"model": self.name, "server": self.server, "parameters": self._parameters, "reply": schema.__name__}
         key = json.dumps({**told, "prompt": asked.role, "version": asked.version}, sort_keys=True)
         if self.cache is not None and (kept := await self.cache.alookup(prompt, key)):
-            count(cached=1)
-            return _message(kept[0])
-        request = asyncio.ensure_future(self._requested(asked, schema, prompt, key))
+            with suppress(ModelReplyError):
+                made = use(read_message(_message(kept[0]), schema))
+                count(cached=1)
+                return made
+
+        async def keep(message: AIMessage) -> None:
+            """Also a repaired one stands for the request that was asked at first."""
+            if self.cache is not None:
+                await self.cache.aupdate(prompt, key, [ChatGeneration(message=message)])
+
+        got = await self._waited(self._requested(asked, schema, use, keep))
+        if isinstance(got, _Unreadable):
+            count(repairs=1)
+            said = got.message.text[:_REPEATED] or "(nothing)"
+            repair = (AIMessage(said), HumanMessage(_REPAIR.format(problem=str(got.problem)[:300])))
+            again = Asked((*asked.messages, *repair), asked.role, asked.version)
+            got = await self._waited(self._requested(again, schema, use, keep))
+        if isinstance(got, _Unreadable):
+            raise got.problem
+        return got
+
+    async def _waited(self, work: Coroutine[Any, Any, T]) -> T:
+        request = asyncio.ensure_future(work)
         try:
             return await asyncio.shield(request)
         except asyncio.CancelledError:
@@ -118,7 +136,7 @@ class ChatCalls:
                 await self._last_words(request)
             raise
 
-    async def _last_words(self, request: asyncio.Future[AIMessage]) -> None:
+    async def _last_words(self, request: asyncio.Future[Any]) -> None:
         """Wait for a reply that is paid for. Requests that still wait for their turn are dropped."""
         request.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody else asks how it ended
         if self.cache is None or request not in self._sent:
@@ -130,11 +148,18 @@ class ChatCalls:
         finally:
             request.cancel()
 
-    async def _requested(self, asked: Asked, schema: type[R], prompt: str, key: str) -> AIMessage:
+    async def _requested(
+        self, asked: Asked, schema: type[R], use: Callable[[R], T], keep: Callable[[AIMessage], Awaitable[None]]
+    ) -> T | _Unreadable:
+        """What is made of the reply, which is kept first."""
         message = await self._patiently(asked, schema)
-        if self.cache is not None:
-            await self.cache.aupdate(prompt, key, [ChatGeneration(message=message)])
-        return message
+        try:
+            reply = read_message(message, schema)
+        except ModelReplyError as error:
+            return _Unreadable(message, error)
+        made = use(reply)
+        await keep(message)
+        return made
 
     async def _patiently(self, asked: Asked, schema: type[R]) -> AIMessage:
         """A request that is refused for its rate is sent again, when the limiter says so, as long as the build has patience."""
@@ -150,46 +175,31 @@ class ChatCalls:
                         tell(span, gen_ai__usage__input_tokens=read, gen_ai__usage__output_tokens=written)
                     turn.used(read + written)
                     return message
-            except RateLimitedError:
+            except RateLimitedError as error:
                 if patience.left() <= 0:
                     raise
+                resting(self.limiter.rest_s(), str(error))
 
     async def _in_some_form(self, asked: Asked, schema: type[R]) -> AIMessage:
-        """In the best form of structured output that the endpoint takes; one it refuses is not tried again."""
+        """In the best form of structured output that the endpoint takes. One that it does not know is not tried again; one over
+        which it fails is left for this request."""
+        forms = self._forms.left(schema)
         while True:
-            form = self._forms[0]
+            form = forms.pop(0)
             try:
-                return await self._send(list(asked.messages), self._formed(form, schema))
+                return await self._send(list(asked.messages), self._forms.formed(self.model, form, schema))
             except NotImplementedError:
-                pass
+                self._forms.leave(form)
             except Exception as error:  # providers' errors have no common root; `as_model_error` tells them apart
-                if form == "text" or not refuses_the_form(error):
+                trouble = form_trouble(error)
+                if not forms or trouble is None:
                     raise as_model_error(error, self.timeout_s) from error
+                if trouble != "failed":
+                    self._forms.leave(form, schema if trouble == "schema" else None)
+                elif not names_a_form(error):  # whatever it is, it is not in the plainest
+                    forms = forms[-1:]
+                log.info("%s: the form %r is left (%s): %s", self.name, form, trouble, words_of(error))
                 may_call()
-            if self._forms[0] == form:  # nobody else has found out meanwhile
-                log.info("%s takes no structured output of the form %r", self.name, form)
-                self._forms.pop(0)
-
-    def _formed(self, form: str, schema: type[R]) -> Any:
-        """The model that is asked for this form; made once, as it takes some milliseconds.
-
-        Raises: NotImplementedError: the model's class does not know the form.
-        """
-        if (form, schema) not in self._made:
-            self._made[form, schema] = self._make(form, schema)
-        return self._made[form, schema]
-
-    def _make(self, form: str, schema: type[R]) -> Any:
-        if form == "text":
-            return self.model
-        options: Any = {"tools": {"method": "function_calling"}, "json": {"method": "json_mode"}}.get(form, {})
-        try:
-            # A dict, since a class makes some providers raise at the first element that does not fit it.
-            made = self.model.with_structured_output(schema.model_json_schema(), include_raw=True, **options)
-        except (TypeError, ValueError) as error:
-            raise NotImplementedError(form) from error
-        # Without LangChain's parser behind it: replies are read by us, and it takes minutes over a long one that is no JSON.
-        return made.first if isinstance(made, RunnableSequence) else made
 
     async def _send(self, messages: list[BaseMessage], model: Any) -> AIMessage:
         started, request = time.monotonic(), asyncio.current_task()
@@ -225,27 +235,8 @@ class ChatCalls:
         written = reply.text + "".join(str(call["args"]) for call in reply.tool_calls)
         read = int(used.get("input_tokens", sum(len(m.text) for m in asked.messages) // CHARACTERS_PER_TOKEN))
         said = int(used.get("output_tokens", len(written) // CHARACTERS_PER_TOKEN))
-        pay(self.name, read, said)
+        pay(self.priced_as, read, said)
         return read, said
-
-
-def read_message(message: AIMessage, schema: type[R]) -> R:
-    """The reply in a message: in its tool calls, else in its text. (Read by us in both cases: one bad element spoils no others.)
-
-    Raises: ModelReplyError: it is in neither.
-    """
-    for call in message.tool_calls:
-        if (found := read_value(call["args"], schema)) is not None:
-            return found
-    written = [message.text, *(str(call["args"]) for call in message.invalid_tool_calls)]
-    return read_reply("\n".join(written), schema)
-
-
-def has_structured_output(model: BaseChatModel) -> bool:
-    """Whether the model's class brings tool calls or structured output of its own."""
-    kind = type(model)
-    own = kind.with_structured_output is not BaseChatModel.with_structured_output
-    return own or kind.bind_tools is not BaseChatModel.bind_tools
 
 
 def model_name(model: BaseChatModel) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage
 
-from llmrg.core.errors import LlmrgError, ModelAccessError, ModelError, ModelUnavailableError, RateLimitedError
+from llmrg.core.errors import (
+    LlmrgError,
+    ModelAccessError,
+    ModelError,
+    ModelPromptError,
+    ModelUnavailableError,
+    RateLimitedError,
+)
 
 PASSING_STATUS = {408, 409, 425}
 """HTTP statuses, besides 429 and 5xx, after which another try may succeed."""
@@ -22,35 +30,139 @@ PASSING_NAMES = {
     *("ReadError", "ReadTimeout", "ServiceUnavailable", "TimeoutException", "TransportError"),
 }
 """Class names of such errors in httpx and in the providers' packages, which are not imported here."""
-_OF_A_FORM = re.compile(r"response.?format|json|schema|tool|function|grammar|structured", re.IGNORECASE)
-_NO_MONEY = re.compile(r"insufficient.?quota|billing|credit balance", re.IGNORECASE)
+UNREADABLE = (TypeError, AttributeError, IndexError, json.JSONDecodeError)
+"""What providers' packages raise over an answer that is no reply, such as one without choices."""
+_OF_A_FORM = re.compile(r"response.?format|json|schema|tool|function|grammar|structured|guided", re.IGNORECASE)
+_UNKNOWN = re.compile(
+    r"not? support|unsupported|n.t support|not (available|enabled|implemented)|un(known|recognized|expected)|no such"
+    r"|extra (field|input)|--enable|is not a valid",
+    re.IGNORECASE,
+)
+_NO_MONEY = re.compile(
+    r"insufficient.?(quota|funds|balance|credit)|current quota|billing|credit balance|out of credit", re.IGNORECASE
+)
+_LATER = re.compile(r"(re)?try (again )?in\b", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context.?(length|window|size|limit)|reduce the length|too (long|large|many (input )?tokens)|max_model_len"
+    r"|(prompt|input|messages?|request)\b.{0,60}(exceed|longer than)|exceed.{0,40}(token|length)",
+    re.IGNORECASE | re.DOTALL,
+)
+_FILTERED = re.compile(
+    r"content.?(filter|policy|management)|moderation|flagged|prohibited|responsible.?ai|inappropriate", re.IGNORECASE
+)
+_LONGEST = 300
+"""Characters of the server's words that are shown."""
 
 
 def as_model_error(error: Exception, timeout_s: float) -> LlmrgError:
-    """RateLimitedError, ModelUnavailableError (another try may succeed), ModelAccessError (none will), else ModelError."""
-    if isinstance(error, LlmrgError):
-        return error
+    """RateLimitedError, ModelUnavailableError (another try may succeed), ModelPromptError (this request never will),
+    ModelAccessError (none will), else ModelError. All of them with the server's own words."""
+    errors = list(_with_causes(error))
+    if ours := next((one for one in errors if isinstance(one, LlmrgError)), None):
+        return ours
     if isinstance(error, TimeoutError):
         return ModelUnavailableError(f"the model did not answer within {timeout_s:g} s; raise `timeout_s` if it is only slow")
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    errors = list(_with_causes(error))
-    status = next((found for one in errors if (found := _status(one)) is not None), None)
-    if status in NO_ACCESS or _NO_MONEY.search(said):
-        return ModelAccessError(f"the model cannot be used ({said}); check its name, key, address and account")
     after = next((seconds for one in errors if (seconds := retry_after(one)) is not None), None)
-    if status == 429 or (status == 503 and after is not None) or (status is None and _named(errors, RATE_NAMES)):
+    return told_error(_first_status(errors), words_of(error), after, errors)
+
+
+def told_error(status: int | None, said: str, after: float | None = None, errors: Sequence[BaseException] = ()) -> LlmrgError:
+    """What a server means by a status and its words.
+
+    Args:
+        after: seconds that it asks to wait.
+        errors: the one raised, and its causes.
+    """
+    limited = status == 429 or (status == 503 and after is not None) or (status is None and _named(errors, RATE_NAMES))
+    if status in {400, 413, 422, 429} and _TOO_LONG.search(said) and not (limited and after is not None):
+        return ModelPromptError(f"the request is too long for the model ({said}); show it less: --last, --block-size")
+    if status in {400, 403, 422, 451} and _FILTERED.search(said):
+        return ModelPromptError(f"the model's server holds the request back ({said})")
+    if _NO_MONEY.search(said) and after is None and not _LATER.search(said):
+        return ModelAccessError(f"the model cannot be used ({said}); check its name, key, address and account")
+    if status in NO_ACCESS:
+        return ModelAccessError(f"the model cannot be used ({said}); check its name, key, address and account")
+    if limited:
         return RateLimitedError(f"the model refuses more requests for now ({said})", after)
     if status in PASSING_STATUS or (status is not None and 500 <= status < 600):
         return ModelUnavailableError(f"the model is unavailable ({said})")
-    if status is None and (isinstance(error, ConnectionError) or _named(errors, PASSING_NAMES)):
+    if status is None and (any(isinstance(one, ConnectionError) for one in errors[:1]) or _named(errors, PASSING_NAMES)):
         return ModelUnavailableError(f"the model is unavailable ({said})")
-    return ModelError(f"the model refused the request ({said}); check its name, key and limits")
+    if status is None and _no_reply(errors):
+        return ModelUnavailableError(f"the model's server answered with something that is no reply ({said})")
+    return ModelError(f"the model refused the request ({said}); check its name, its options (LLMRG_MODEL_OPTIONS) and its limits")
 
 
-def refuses_the_form(error: Exception) -> bool:
-    """Whether the endpoint says that it knows no such form of structured output."""
-    statuses = {_status(one) for one in _with_causes(error)}
-    return bool(statuses & {400, 422, 501}) and bool(_OF_A_FORM.search(str(error)))
+def form_trouble(error: Exception) -> Literal["unknown", "schema", "failed"] | None:
+    """Whether the form of structured output is why a request failed: the server does not know it, takes no such schema, or failed
+    over it this time. None: it is not, or nothing says so."""
+    status, said = _first_status(list(_with_causes(error))), words_of(error)
+    if status not in {400, 404, 422, 500, 501} or _TOO_LONG.search(said) or _FILTERED.search(said):
+        return None
+    of_form = bool(_OF_A_FORM.search(said))
+    if status == 500:
+        return "failed"
+    if of_form and (status == 501 or _UNKNOWN.search(said)):
+        return "unknown"
+    if status == 404 or not of_form:
+        return None
+    return "schema" if re.search(r"invalid.{0,20}schema", said, re.IGNORECASE) else "failed"
+
+
+def names_a_form(error: Exception) -> bool:
+    return bool(_OF_A_FORM.search(words_of(error)))
+
+
+def words_of(error: BaseException) -> str:
+    """The server's own words, as far as the error brings them, else the error's; on one line."""
+    said = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None))
+    said = said if said else str(error)
+    if (cause := error.__cause__) is not None and len(said) < 40:  # «Connection error.»
+        said = f"{said} {type(cause).__name__}: {cause}"
+    status = _first_status(list(_with_causes(error)))
+    kind = type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"
+    return f"{kind}: {shortened(said)}"
+
+
+def shortened(text: str) -> str:
+    """One line of words, without the tags of a page."""
+    text = " ".join(re.sub(r"<[^<>]*>", " ", text).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _message(body: Any) -> str:
+    """Out of the forms in which servers put their words: {"error": {"message": ...}}, {"message": ...}, {"detail": ...}."""
+    if not isinstance(body, dict):
+        return ""
+    found = next((body[name] for name in ("error", "message", "detail", "msg") if body.get(name)), "")
+    if isinstance(found, dict):
+        more = found.get("metadata")
+        raw = f" {more['raw']}" if isinstance(more, dict) and more.get("raw") else ""  # what stands behind a go-between
+        return f"{_message(found) or json.dumps(found, ensure_ascii=False)}{raw}"
+    return str(found)
+
+
+def error_in(body: Any) -> tuple[int | None, str]:
+    """(status, words) of an error in the body of an answer; (None, "") where it holds none."""
+    told = body.get("error") if isinstance(body, dict) else None
+    if not told:
+        return None, ""
+    return _number(told.get("code")) if isinstance(told, dict) else None, shortened(_message(body))
+
+
+def _number(code: Any) -> int | None:
+    code = int(code) if isinstance(code, str) and code.isdigit() else code
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600 else None
+
+
+def _no_reply(errors: Sequence[BaseException]) -> bool:
+    """Whether a provider's package could make nothing of the answer; an object that says an error comes as a ValueError."""
+    return any(
+        isinstance(one, UNREADABLE)
+        or (isinstance(one, ValueError) and (isinstance(next(iter(one.args), None), dict) or "esponse type" in str(one)))
+        or (isinstance(one, KeyError) and "choices" in str(one))
+        for one in errors[:1]
+    )
 
 
 def cut_reply(error: Exception) -> AIMessage | None:
@@ -61,12 +173,17 @@ def cut_reply(error: Exception) -> AIMessage | None:
     used: Any = getattr(error.completion, "usage", None)  # type: ignore[attr-defined]
     read, said = getattr(used, "prompt_tokens", 0), getattr(used, "completion_tokens", 0)
     counted: Any = {"input_tokens": read, "output_tokens": said, "total_tokens": read + said} if used else None
-    return AIMessage(choices[0].message.content or "", usage_metadata=counted)
+    said = {"finish_reason": choices[0].finish_reason}
+    return AIMessage(choices[0].message.content or "", usage_metadata=counted, response_metadata=said)
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds that the response's headers ask to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
+    """Seconds that the response's headers ask to wait."""
+    return retry_after_in(getattr(getattr(error, "response", None), "headers", None))
+
+
+def retry_after_in(headers: Any) -> float | None:
+    """From `retry-after-ms` or `Retry-After` (seconds or a date)."""
     if headers is None:
         return None
     try:
@@ -91,8 +208,12 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
         one = one.__cause__
 
 
-def _named(errors: list[BaseException], names: set[str]) -> bool:
+def _named(errors: Sequence[BaseException], names: set[str]) -> bool:
     return any(kind.__name__ in names for error in errors for kind in type(error).__mro__)
+
+
+def _first_status(errors: Sequence[BaseException]) -> int | None:
+    return next((found for one in errors if (found := _status(one)) is not None), None)
 
 
 def _status(error: BaseException) -> int | None:
@@ -101,4 +222,5 @@ def _status(error: BaseException) -> int | None:
         status = getattr(holder, name, None)
         if isinstance(status, int) and not isinstance(status, bool):
             return status
-    return None
+    said = next(iter(error.args), None)
+    return _number(said.get("code")) if isinstance(said, dict) else None

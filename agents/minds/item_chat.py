@@ -17,12 +17,14 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from llmrg.agents.asks_items import Ask, plainly
 from llmrg.agents.limiter import Limiter
 from llmrg.agents.minds.chat_calls import ChatCalls, parameters_of
+from llmrg.agents.minds.chat_forms import Form
 from llmrg.agents.minds.item_questions import ItemQuestions
 from llmrg.agents.minds.item_themes import ItemThemes, PickQuestion, pick_question, waves
 from llmrg.agents.minds.profiles import themes_of
 from llmrg.agents.minds.shared_themes import SharedThemesConfig, SharedThemesMind
 from llmrg.agents.prompts import FOLDER, ITEM_ROLES, load_prompt, prompt_versions
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
+from llmrg.core.errors import ModelReplyError
 from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.records import stable_key
 from llmrg.core.themes import Appeal, Profile, ProfileSource
@@ -42,8 +44,8 @@ class ItemChatConfig(BaseModel, frozen=True, extra="forbid"):
     """Attributes of the items, such as `author`, that the model is shown beside the titles."""
     steps: SharedThemesConfig = SharedThemesConfig()
     """How steps are made of the answers."""
-    structured: bool = True
-    """Ask for structured output where the model has it; off: JSON in text always."""
+    form: Form = "auto"
+    """As `ChatConfig.form`."""
     timeout_s: PositiveFloat = 120.0
     """Seconds until a request counts as failed."""
     patience_s: float = Field(default=600.0, ge=0)
@@ -81,16 +83,18 @@ class ItemChatMind:
         self.config = config or ItemChatConfig()
         self._dataset, self._catalogue = dataset, dataset.catalogue
         options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
-        self._calls = ChatCalls(model, self.config.timeout_s, self.config.structured, **options)  # type: ignore[arg-type]
+        self._calls = ChatCalls(model, self.config.timeout_s, self.config.form, **options)  # type: ignore[arg-type]
         versions = prompt_versions(self.config.prompts, ITEM_ROLES)
         prompts = {role: (load_prompt(role, self.config.prompts), versions[role]) for role in ITEM_ROLES}
         shape = (self.config.item_attributes, self.config.batch, self.config.reasons)
         self._questions = ItemQuestions(self._calls, self._catalogue, prompts, *shape)
         self.prompt_versions = {"reason": f"items {versions['items']}", "verify": f"pick {versions['pick']}"}
         """Role -> prompt that does its work here, and its version; for the run's record."""
-        self.model_name = self._calls.name
+        self.model_name, self.priced_as = self._calls.name, self._calls.priced_as
         self.name = f"chat/{self.model_name}/items"
-        told = self.config.model_dump(mode="json", exclude={"timeout_s", "patience_s", "prompts"})
+        self.server = self._calls.server
+        told = self.config.model_dump(mode="json", exclude={"timeout_s", "patience_s", "prompts", "form"})
+        told |= {"server": self.server} if self.server else {}
         self.settings: dict[str, Any] = {**told, "parameters": parameters_of(model)}
         self._mind: SharedThemesMind | None = None
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -122,7 +126,7 @@ class ItemChatMind:
             verification: off: the second question is not asked, and every theme is kept.
             counts: what is counted on the way; see `AsksItems`.
         Returns: `known` itself where it has all answers.
-        Raises: as `ChatCalls.ask`, but for useless replies.
+        Raises: as `ChatCalls.ask`, but for useless replies; ModelReplyError: there are no others.
         """
         ids = sorted(self._catalogue.ids)
         key = self._key(tries, verification)
@@ -134,9 +138,13 @@ class ItemChatMind:
         told = known.appeals if known else ()
         counts = Counter() if counts is None else counts
         found = await self.answers(todo, told, ask, tries=tries, verification=verification, counts=counts)
+        if todo and not counts["answered"]:
+            raise ModelReplyError(f"no reply of {self.name} spoke of any of the {len(todo):,} items that were asked about")
         new = [Appeal(item, theme, s) for item in todo for theme, s in scored_by_rank(found.of_item.get(item, ())).items()]
         without = sum(item not in found.of_item for item in ids)
-        note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason {self._receipt(key)}"
+        note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason "
+        whole = not (counts["reason_unanswered"] or counts["verify_unanswered"])
+        note += self._receipt(key) if whole else f"[{key} {_UNANSWERED}]"
         source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
         profile = Profile(source, (*told, *new))
         self._use(profile)
@@ -232,6 +240,10 @@ class ItemChatMind:
                 await self.ask_items()
         assert self._mind is not None
         return self._mind
+
+
+_UNANSWERED = "some are asked about again"
+"""In place of a receipt: items without a reason are asked about by the next call."""
 
 
 def _without(themes: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -14,7 +14,8 @@ from llmrg.agents.asks_items import Ask
 from llmrg.agents.minds.chat_calls import Asked, ChatCalls
 from llmrg.agents.minds.item_themes import PickQuestion, cleaned
 from llmrg.agents.prompts import ITEM_ROLES, Prompt, Role, render_items, render_pick
-from llmrg.agents.replies import ItemsReply, PickReply
+from llmrg.agents.replies import ItemReasons, ItemsReply, Pick, PickReply
+from llmrg.core.errors import ModelReplyError
 from llmrg.data.dataset import Catalogue
 
 T = TypeVar("T")
@@ -60,7 +61,9 @@ class ItemQuestions:
 
         async def one(batch: Sequence[str]) -> dict[str, list[str]]:
             request = render_items(batch, self._catalogue, vocabulary, rejected, self._attributes)
-            reply = await self._calls.ask(self._asked("items", request), ItemsReply)
+            reply = await self._calls.ask(
+                self._asked("items", request), ItemsReply, lambda reply: self._about(batch, reply, reply.items)
+            )
             said = self._by_item(batch, ((row.item, row.reasons) for row in reply.items), counts)
             found = {item: cleaned(reasons, self._catalogue[item], self._most) for item, reasons in said.items()}
             counts["answered"] += len(found)
@@ -77,7 +80,9 @@ class ItemQuestions:
 
         async def one(batch: Sequence[str]) -> dict[str, list[int]]:
             request = render_pick([(item, by_item[item].options) for item in batch], self._catalogue, self._attributes)
-            reply = await self._calls.ask(self._asked("pick", request), PickReply)
+            reply = await self._calls.ask(
+                self._asked("pick", request), PickReply, lambda reply: self._about(batch, reply, reply.picks)
+            )
             found = self._by_item(batch, ((row.item, row.fits) for row in reply.picks), counts)
             for item, picked in found.items():
                 counts["checked"] += len(by_item[item].own)
@@ -105,6 +110,13 @@ class ItemQuestions:
                 found |= answers
         counts[f"{stage}_unanswered"] += len(items) - len(found)
         return {item: found[item] for item in items if item in found}
+
+    @staticmethod
+    def _about(batch: Sequence[str], reply: T, rows: Sequence[ItemReasons] | Sequence[Pick]) -> T:
+        """The reply. Raises: ModelReplyError: it speaks of none of the items."""
+        if not any(1 <= row.item <= len(batch) for row in rows):
+            raise ModelReplyError(f"the reply speaks of none of the {len(batch)} items that were asked about")
+        return reply
 
     @staticmethod
     def _by_item(batch: Sequence[str], rows: Iterable[tuple[int, T]], counts: Counter[str]) -> dict[str, T]:

@@ -17,6 +17,7 @@ from langgraph.runtime import Runtime
 from llmrg.agents.chains import chains_at, read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.plan import cuts_of
+from llmrg.agents.nodes.publish import asked_again_from
 from llmrg.agents.protocols import OpenChain
 from llmrg.agents.state import State, candidate_name
 from llmrg.core.errors import StoreUnreachableError
@@ -38,15 +39,14 @@ async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
         cuts = [{"position": cut, "chains": chains} for cut in places if (chains := chains_at(before, kept, cut))]
         if cuts:
             return {**open_now, "cuts": cuts, "steps": [s.to_json() for s in kept], "phase": "imagine"}
-        await _keep(context, state, kept)
-        return {**open_now, **_next_block(state)}
+        return {**open_now, **_next_block(state, await _keep(context, state, kept))}
     reasoned = [step for step in steps if step.kind == "reasoned"]
-    await _keep(context, state, reasoned + _imagined(context, steps, state["blocks"][0][1]))
-    return {**_next_block(state), "phase": "reason"}
+    through = await _keep(context, state, reasoned + _imagined(context, steps, state["blocks"][0][1]))
+    return {**_next_block(state, through), "phase": "reason"}
 
 
-def _next_block(state: State) -> State:
-    return {"blocks": state["blocks"][1:], "through": state["blocks"][0][1], "steps": []}
+def _next_block(state: State, through: int) -> State:
+    return {"blocks": state["blocks"][1:], "through": through, "steps": []}
 
 
 def after_commit(state: State, _: Runtime[BuildContext]) -> Literal["diverge", "recall", "publish"]:
@@ -55,16 +55,24 @@ def after_commit(state: State, _: Runtime[BuildContext]) -> Literal["diverge", "
     return "recall" if state["blocks"] else "publish"
 
 
-async def _keep(context: BuildContext, state: State, steps: list[Step]) -> None:
-    store, namespace = context.store, context.namespace
+async def _keep(context: BuildContext, state: State, steps: list[Step]) -> int:
+    """Where the draft ends now. It stays as it is up to the first answer that can be used: what a draft holds is not asked
+    again."""
+    store, namespace, heard = context.store, context.namespace, context.heard(state["user"])
+    start, stop = state["blocks"][0]
+    if heard.end_block(start):
+        await context.stored(store.set_user_status, namespace, context.run, state["user"], "pending", asked_again_from(start))
+    if heard.nothing:
+        return state["through"]
     keys = [state["knowledge"].get(candidate_name(step.to_json())) for step in steps if step.accepted]
     uses = {key: keys.count(key) for key in keys if key is not None}
     with context.usage.timed("commit"):
-        block = (in_order(steps), state["blocks"][0][1], state["through"])
+        block = (in_order(steps), stop, state["through"])
         await context.stored(store.append_draft, namespace, context.run, state["user"], *block)
         if uses:
             context.usage.add("recall.used", sum(uses.values()))
             await _count(context, uses)
+    return stop
 
 
 async def _count(context: BuildContext, uses: dict[str, int]) -> None:

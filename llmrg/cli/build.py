@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.app import EXIT_CODES, AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.load_options import Load, reading
+from llmrg.cli.next_command import PLAIN, next_command, print_next
 
 if TYPE_CHECKING:
     from llmrg.agents.config import BuildConfig
@@ -26,6 +27,10 @@ Model = Annotated[
     typer.Option(
         help="gemma-3-270m, smollm2-135m, a folder; chat: ollama:llama3.2, openai:NAME, openai:NAME@http://127.0.0.1:8000/v1."
     ),
+]
+Form = Annotated[
+    Literal["auto", "json_schema", "tools", "json", "text"] | None,
+    typer.Option("--form", help="Form of structured output that a chat model is asked for [default: the best that it knows]."),
 ]
 Asks = Annotated[
     Literal["user", "item"] | None,
@@ -47,6 +52,7 @@ CutEvery = Annotated[
         min=0,
     ),
 ]
+Prompts = Annotated[Path | None, typer.Option(help="Folder of prompts of your own (llmrg prompts write FOLDER).")]
 NoVerification = Annotated[bool, typer.Option("--no-verification", help="Control: accept every step.")]
 NoDivergence = Annotated[bool, typer.Option("--no-divergence", help="Control: imagine nothing.")]
 NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no knowledge base.")]
@@ -55,12 +61,14 @@ NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no k
 @app.command()
 @reading
 def build(
+    context: typer.Context,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
     mind: Mind = None,
     model: Model = None,
     ask: Asks = None,
+    form: Form = None,
     reasoner: Reasoner = None,
     verifier: Verifier = None,
     imaginer: Imaginer = None,
@@ -86,16 +94,18 @@ def build(
     max_tokens: Annotated[int | None, typer.Option(help="Stop cleanly after so many tokens.", min=0)] = None,
     max_money: Annotated[float | None, typer.Option(help="Stop cleanly after so much money (prices.toml).", min=0)] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop cleanly after so many seconds.", min=0)] = None,
-    prompts: Annotated[Path | None, typer.Option(help="Folder of prompts of your own (llmrg prompts write FOLDER).")] = None,
+    prompts: Prompts = None,
     restart: Annotated[bool, typer.Option("--restart", help="Do not go on with an interrupted run.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the users that failed in this run.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Only the users of this run that failed or had useless replies.")
+    ] = False,
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
     """Build reasoning graphs and keep them in the store.
 
     Ctrl-C stops cleanly: calls under way are finished and kept (press it again to stop at once). The same command goes on where
-    it stopped; no request to a chat model is paid twice.
+    it stopped; no useful reply of a chat model is paid twice. Exit code 4: the model let all users down; 1: no step was accepted.
 
     \b
     Examples:
@@ -107,10 +117,13 @@ def build(
       llmrg build --mind chat --model openai:NAME@http://127.0.0.1:8000/v1 --concurrency 64
       llmrg build --mind chat --model openai:NAME --ask item
     """
+    from rich.markup import escape
+
     from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
 
-    with project(data, store, home, load, mind=mind, model=model, ask=ask, prompts=prompts) as opened:
+    chat = {"mind": mind, "model": model, "ask": ask, "form": form, "prompts": prompts}
+    with project(data, store, home, load, **chat) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         check_ask(opened, ask, roles)
         settings: dict[str, Any] = {
@@ -136,11 +149,20 @@ def build(
         written = opened.write_run_report(report.run)
         if as_json:
             print_json(report.to_json())
-            return
-        print_costs(report)
-        first = (chosen or list(opened.dataset.histories))[0]
-        err.print(f"report: {written}", highlight=False)
-        err.print(f"next: llmrg show {first} --data {data}   or   llmrg train --data {data}", highlight=False)
+        else:
+            print_costs(report)
+            err.print(f"report: {written}", highlight=False, markup=False, soft_wrap=True)
+        first = next((one for one in chosen or opened.dataset.histories if one not in report.failed), "")
+    again = next_command(context, "build", retry_failed=True)
+    if report.problem:
+        err.print(f"[bold red]error:[/bold red] {escape(report.problem)}", soft_wrap=True, highlight=False)
+        print_next(again if report.failures else next_command(context, "runs show", [report.run]))
+        raise typer.Exit(EXIT_CODES["ModelError"] if report.model_failed else 1)
+    if as_json:
+        return
+    if left := report.failures + report.users_with_useless_replies:
+        err.print(f"{left:,} users failed or had useless replies; to ask again: {again}", **PLAIN)
+    print_next(*([next_command(context, "show", [first])] if first else []), next_command(context, "train"))
 
 
 def checked(settings: dict[str, Any]) -> BuildConfig:

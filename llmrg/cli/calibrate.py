@@ -9,11 +9,13 @@ import typer
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
 from llmrg.cli.build import Mind, Model, Reasoner, Verifier
 from llmrg.cli.load_options import Load, reading
+from llmrg.cli.next_command import next_command, print_next
 
 
 @app.command()
 @reading
 def calibrate(
+    context: typer.Context,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
@@ -65,4 +67,4 @@ def calibrate(
     if made.tau is None:
         err.print(f"no threshold keeps {false_accepts:.0%}: too many wrong steps have the highest score", highlight=False)
     else:
-        err.print(f"next: llmrg build --data {data} --verifier {made.verifier} --tau calibrated", highlight=False)
+        print_next(next_command(context, "build", tau="calibrated"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmrg.cli.app import Home, Store, app, err, out
+from llmrg.cli.next_command import PLAIN
 
 if TYPE_CHECKING:
     from llmrg.core.records import ReasoningGraph
@@ -141,7 +143,7 @@ def _next(project: Project, seconds: float) -> None:
     user = next(iter(project.dataset.histories))
     out.print(f"{seconds / 60:.1f} minutes. Next:", highlight=False)
     home = project.settings.home
-    where = "" if home == Path(".llmrg") else f" --home {home}"
-    for command in (f"recommend {user}", f"show {user}", "export neo4j://127.0.0.1:7687"):
-        out.print(f"  {sys.argv[0]} {command}{where}", highlight=False, markup=False)
+    where = [] if home == Path(".llmrg") else ["--home", str(home)]
+    for command in (["recommend", user], ["show", user], ["export", "neo4j://127.0.0.1:7687"]):
+        out.print(f"  {shlex.join([sys.argv[0], *command, *where])}", **PLAIN)
     out.print("the last one wants a server: `make neo4j` starts one", highlight=False)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.load_options import Load, reading
+from llmrg.cli.next_command import next_command, print_next
 
 profiles_app = typer.Typer(
     no_args_is_help=True, help="Item profiles: why people take each item, by source.", rich_markup_mode=None
@@ -19,7 +21,14 @@ Name = Annotated[str, typer.Argument(help="Name of the source, as `llmrg profile
 
 
 @profiles_app.command("list")
-def list_profiles(data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+@reading
+def list_profiles(
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    load: Load = None,
+    as_json: AsJson = False,
+) -> None:
     """All sources: who says it, when it was made, whether each theme passed a second question, and how much there is.
 
     \b
@@ -27,7 +36,7 @@ def list_profiles(data: Data = "demo", store: Store = None, home: Home = None, a
     """
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, load) as opened:
         found, name = opened.profiles.list(), opened.name
     if as_json:
         print_json([asdict(one) for one in found])
@@ -50,12 +59,15 @@ def list_profiles(data: Data = "demo", store: Store = None, home: Home = None, a
 
 
 @profiles_app.command("import")
+@reading
 def import_profile(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(help="films (comes with the package), or a TSV, CSV or Parquet file.")],
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
-    name: Annotated[str, typer.Option("--name", help="Name of the source [default: the file's].")] = "",
+    load: Load = None,
+    name: Annotated[str, typer.Option("--as", help="Name of the source [default: the file's].")] = "",
     made: Annotated[str, typer.Option("--date", help="When the answers were made, such as 2026-11-30.")] = "",
     note: Annotated[str, typer.Option("--note", help="Where they come from [default: the file's name].")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="In place of an earlier one of this name.")] = False,
@@ -70,9 +82,9 @@ def import_profile(
     \b
     Examples:
       llmrg profiles import films --data ml-latest-small && llmrg build --data ml-latest-small --mind profiles/films
-      llmrg profiles import answers.parquet --data shop.csv --name experts --date 2026-11-30 --note "our buyers"
+      llmrg profiles import answers.parquet --data shop.csv --as experts --date 2026-11-30 --note "our buyers"
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, load) as opened:
         read = opened.profiles.import_(source, name=name, made=made, note=note, replace=replace)
         where = opened.name
     if as_json:
@@ -89,35 +101,44 @@ def import_profile(
         err.print(f"{read.unknown:,} items are not in the data set and were left out: {few} ...", highlight=False, markup=False)
     if read.repeated:
         err.print(f"{read.repeated:,} themes came twice for an item; the highest score counts", highlight=False)
-    err.print(f"next: llmrg build --data {data} --mind profiles/{name}", highlight=False, markup=False)
+    print_next(next_command(context, "build", mind=f"profiles/{name}"))
 
 
 @profiles_app.command("export")
+@reading
 def export_profile(
     name: Name,
     target: Annotated[Path, typer.Argument(help="A .tsv, .csv (both also .gz) or .parquet file.")],
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
+    load: Load = None,
 ) -> None:
     """Write a source as a table: item, theme, score.
 
     \b
     Example: llmrg profiles export films films.parquet --data ml-latest-small
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, load) as opened:
         rows = opened.profiles.export(name, target)
     out.print(str(target), soft_wrap=True, highlight=False, markup=False)
     err.print(f"{rows:,} rows", highlight=False)
 
 
 @profiles_app.command("delete")
-def delete_profile(name: Name, data: Data = "demo", store: Store = None, home: Home = None) -> None:
+@reading
+def delete_profile(
+    name: Name,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    load: Load = None,
+) -> None:
     """Take a source out of the store; graphs that were built from it stay.
 
     \b
     Example: llmrg profiles delete films --data ml-latest-small
     """
-    with project(data, store, home) as opened:
+    with project(data, store, home, load) as opened:
         opened.profiles.delete(name)
     err.print(f"deleted {name!r}", highlight=False, markup=False)

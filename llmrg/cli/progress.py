@@ -55,6 +55,8 @@ def build_note(event: BuildEvent) -> str:
         parts.append(f"{event.failed:,} failed")
     if event.waiting_for_store:
         parts.append("waiting for the store")
+    if event.resting:
+        parts.append(event.resting)
     return " · ".join(parts)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from llmrg.cli.app import Data, Home, Store, app, err, project
+from llmrg.cli.next_command import PLAIN
 
 prompts_app = typer.Typer(no_args_is_help=True, help="What chat models are asked, and prompts of your own.")
 app.add_typer(prompts_app, name="prompts")
@@ -94,7 +96,8 @@ def write(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> No
     folder.mkdir(parents=True, exist_ok=True)
     for role in roles:
         (folder / f"{role}.txt").write_text((FOLDER / f"{role}.txt").read_text(encoding="utf-8"), encoding="utf-8")
-    err.print(f"wrote {folder}; change the texts and their versions, then: llmrg build --prompts {folder}", highlight=False)
+    then = shlex.join(["llmrg", "build", "--prompts", str(folder)])
+    err.print(f"wrote {folder}; change the texts and their versions, then: {then}", **PLAIN)
 
 
 def _role(role: str) -> Any:

@@ -8,13 +8,23 @@ from typing import Annotated
 import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.load_options import Load, reading
+from llmrg.cli.next_command import next_command, print_next
 
 runs = typer.Typer(no_args_is_help=True, help="What builds did, what they cost, and why users failed.")
 app.add_typer(runs, name="runs")
 
 
 @runs.command("list")
-def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+@reading
+def list_(
+    context: typer.Context,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    load: Load = None,
+    as_json: AsJson = False,
+) -> None:
     """All runs over a data set, newest first.
 
     \b
@@ -24,7 +34,7 @@ def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: 
     """
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, load) as opened:
         reports = [opened.run_report(run.id) for run in opened.store.runs(opened.name)]
     if as_json:
         print_json(reports)
@@ -43,15 +53,18 @@ def list_(data: Data = "demo", store: Store = None, home: Home = None, as_json: 
     ]
     print_rows(f"Runs on {opened.name}", ("run", "status", "started", "reasoner", "users", "calls", "tokens"), rows)
     if rows:
-        err.print(f"next: llmrg runs show {rows[0][0]} --data {data}", highlight=False)
+        print_next(next_command(context, "runs show", [rows[0][0]]))
 
 
 @runs.command("show")
+@reading
 def show(
+    context: typer.Context,
     run: Annotated[str, typer.Argument(help="Id of the run, or its beginning.")] = "",
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
+    load: Load = None,
     write: Annotated[Path | None, typer.Option("--write", help="Write the report here (.md or .json) instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,12 +81,12 @@ def show(
     from llmrg.agents.run_report import markdown
     from llmrg.core.errors import ConfigError
 
-    with project(data, store, home) as opened:
+    with project(data, store, home, load) as opened:
         known = [one.id for one in opened.store.runs(opened.name)]
         found = [one for one in known if one.startswith(run)]
         if not found or (run and len(found) > 1):
             what = f"{len(found)} runs begin with {run!r}" if found else f"no run {run!r} on {opened.name!r}".replace(" ''", "")
-            raise ConfigError(f"{what}; `llmrg runs list --data {data}` names them")
+            raise ConfigError(f"{what}; `{next_command(context, 'runs list')}` names them")
         report = opened.run_report(found[0])
     if write:
         text = json.dumps(report, ensure_ascii=False, indent=2) if write.suffix == ".json" else markdown(report)

@@ -64,7 +64,7 @@ def cost_rows(report: BuildReport) -> Rows:
 
     counts = report.counts
     items = {name.removeprefix(COUNTED): number for name, number in counts.items() if name.startswith(COUNTED)}
-    rate = report.grounding_rate
+    rate, useless = report.grounding_rate, sum(number for name, number in counts.items() if name.endswith(".useless_replies"))
     return [
         ("users", f"{report.built:,} built, {report.skipped:,} done before, {report.failures:,} failed"),
         *([("items", items_line(items))] if items else []),
@@ -77,6 +77,7 @@ def cost_rows(report: BuildReport) -> Rows:
         ),
         ("grounding", "nothing imagined" if rate is None else f"{rate:.0%} of imagined items are unseen catalogue items"),
         ("model calls", f"{report.total('calls'):,.0f}{_cached(report)}"),
+        *([("useless replies", f"{useless:,.0f}, asked again by the next build")] if useless else []),
         ("tokens", f"{report.total('tokens'):,.0f}"),
         *([("money", f"{report.total('money'):,.2f} {report.currency}")] if report.currency or report.total("money") else []),
         ("seconds", f"{report.seconds:,.1f}  ({seconds_by_stage(report)})"),
@@ -120,7 +121,7 @@ def print_comparison(table: Comparison) -> None:
 def print_costs(report: BuildReport) -> None:
     print_rows("What it cost", ("", ""), cost_rows(report))
     for user, cause in list(report.failed.items())[:5]:
-        out.print(f"  failed: {user}: {cause}", highlight=False, markup=False)
+        out.print(f"  failed: {user}: {cause}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_sets(sets: Sequence[SetStatus]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.load_options import Load, reading
+from llmrg.cli.next_command import next_command, print_next
 from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ NoGates = Annotated[bool, typer.Option("--no-gates", help="Weigh every theme by 
 @app.command()
 @reading
 def train(
+    context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The same as --model.")] = None,
     model: Annotated[
         str | None,
@@ -120,7 +122,7 @@ def train(
         best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
         err.print(f"validation NDCG@10 {value:.4f}  {kept}{best}", highlight=False, markup=False)
     err.print(f"kept in {opened.settings.home / 'models' / opened.name}", highlight=False, markup=False)
-    err.print(f"next: llmrg recommend {user} --data {data}", highlight=False, markup=False)
+    print_next(next_command(context, "recommend", [user]))
 
 
 def settings_of(given: list[str]) -> dict[str, str]:

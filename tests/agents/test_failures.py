@@ -123,6 +123,10 @@ async def test_useless_replies_are_counted_and_the_build_goes_on(role, world, at
             return found
 
     report = await build_with(world.dataset, Useless(world.dataset), small)
+    if role == "reason":  # of these users nothing is known at all
+        assert report.failures == len(world.dataset.histories)
+        assert all("none of the" in cause and "I cannot help" in cause for cause in report.failed.values())
+        return
     assert report.failed == {}
     assert report.counts[f"{role}.useless_replies"] > 0
     graphs = [store.graph(world.dataset.name, user) for user in world.dataset.histories]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -67,22 +67,23 @@ def kept(town, contents) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def calm(town, responder, contents, tmp_path_factory) -> Iterator[tuple[Any, int]]:
-    """What an undisturbed build leaves, and the calls that it makes."""
+def calm(town, responder, contents, tmp_path_factory) -> tuple[Any, int, int]:
+    """What an undisturbed build leaves, the calls that it makes, and its server's port: on another one is another server."""
     home = tmp_path_factory.mktemp("calm")
     with FakeOpenAI(responder) as server:
         run_build(town.dataset, f"sqlite:///{home}/graphs.db", {}, home, server.url)
         with open_store(f"sqlite:///{home}/graphs.db") as store:
-            yield contents(store, town.dataset), server.seen.requests
+            found = contents(store, town.dataset), server.seen.requests, server.port
+    return found
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_and_pays_only_what_was_in_flight(
     town, responder, calm, place, kept, child, tmp_path
 ) -> None:
     url, auth = place
-    graphs, calls = calm
+    graphs, calls, port = calm
     dice, kills = random.Random(11), 0
-    with FakeOpenAI(responder, latency_s=0.01) as server:
+    with FakeOpenAI(responder, latency_s=0.01, port=port) as server:
         while kills < KILLS:
             seen = server.seen.requests
             process = child(town.dataset, url, auth, tmp_path, server.url)

@@ -126,7 +126,7 @@ def test_a_model_that_stays_away_stops_the_run_which_goes_on_when_it_is_back(pla
         place.build(gone, config=config)
     done = place.graphs()
     assert 0 < len(done) < len(calm)
-    with FakeOpenAI(responder) as server:
+    with FakeOpenAI(responder, port=gone.port) as server:
         report = place.build(server, config=config)
     assert report.skipped == len(done)
     assert place.graphs() == calm
@@ -137,7 +137,7 @@ def test_failed_users_alone_are_tried_again(place, responder, calm) -> None:
     with FakeOpenAI(responder, faults=lambda number: "500" if number in (20, 21) else None) as server:
         first = place.build(server, config=config)
     assert first.failures in (1, 2)
-    with FakeOpenAI(responder) as server:
+    with FakeOpenAI(responder, port=server.port) as server:
         again = place.build(server, config=config, retry_failed=True)
         assert (again.users, again.built, again.failures) == (first.failures, first.failures, 0)
         nothing = place.build(server, config=config, retry_failed=True)
@@ -163,7 +163,7 @@ def test_a_rebuild_from_a_shipped_cache_makes_no_call_and_gives_the_same_graphs(
         export_calls(SqliteCallCache(place.folder / "calls.db"), tmp_path / "calls.jsonl.gz")
     other = Place(tmp_path / "other", town.dataset)
     import_calls(SqliteCallCache(other.folder / "calls.db"), tmp_path / "calls.jsonl.gz")
-    with FakeOpenAI(responder) as elsewhere:
+    with FakeOpenAI(responder, port=server.port) as elsewhere:
         report = other.build(elsewhere, config=CONFIG.model_copy(update={"max_calls": 0, "concurrency": 3}))
         assert elsewhere.seen.requests == 0
     assert report.total("calls") == 0 < report.total("cached")

@@ -56,7 +56,7 @@ def test_a_profile_is_imported_listed_built_from_exported_and_deleted(run: Any, 
     assert json.loads(run("build", "--mind", "profiles/buyers", "--users", "4", "--json").stdout)["skipped"] == 4
     out = tmp_path / "out.parquet"
     run("profiles", "export", "buyers", str(out))
-    run("profiles", "import", str(out), "--name", "again")
+    run("profiles", "import", str(out), "--as", "again")
     with Project("demo", home=tmp_path / "home") as project:
         assert project.profiles.get("again").appeals == project.profiles.get("buyers").appeals
     run("profiles", "delete", "buyers")
@@ -65,12 +65,12 @@ def test_a_profile_is_imported_listed_built_from_exported_and_deleted(run: Any, 
 
 
 def test_two_sources_never_mix_and_a_changed_one_is_built_anew(run: Any, table: Path) -> None:
-    run("profiles", "import", str(table), "--name", "one")
+    run("profiles", "import", str(table), "--as", "one")
     first = json.loads(run("build", "--mind", "profiles/one", "--users", "2", "--json").stdout)
-    assert "never mixed" in run("profiles", "import", str(table), "--name", "one", fails=ConfigError)
+    assert "never mixed" in run("profiles", "import", str(table), "--as", "one", fails=ConfigError)
     text = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join(text[:200]), encoding="utf-8")
-    run("profiles", "import", str(table), "--name", "one", "--replace")
+    run("profiles", "import", str(table), "--as", "one", "--replace")
     assert [one["items"] for one in json.loads(run("profiles", "list", "--json").stdout)] == [199]
     second = json.loads(run("build", "--mind", "profiles/one", "--users", "2", "--json").stdout)
     assert second["run"] != first["run"]
@@ -79,7 +79,7 @@ def test_two_sources_never_mix_and_a_changed_one_is_built_anew(run: Any, table: 
 
 def test_names_dates_and_rows_that_are_off_are_refused(run: Any, table: Path, tmp_path: Path) -> None:
     for name in ("catalogue", "steps", "chat/x/items"):
-        assert "--name" in run("profiles", "import", str(table), "--name", name, fails=ConfigError)
+        assert "--as" in run("profiles", "import", str(table), "--as", name, fails=ConfigError)
     assert "ISO 8601" in run("profiles", "import", str(table), "--date", "yesterday", fails=ConfigError)
     bad = tmp_path / "bad.tsv"
     bad.write_text("item\ttheme\tscore\n" + f"{load_demo().catalogue.ids[0]}\tsea\t-2\n")

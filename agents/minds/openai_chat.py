@@ -1,0 +1,77 @@
+"""OpenAI's protocol as other servers speak it: errors under status 200, and replies with parts that OpenAI has not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import openai
+from langchain_core.outputs import ChatResult
+from langchain_openai import ChatOpenAI
+
+from llmrg.agents.minds.chat_errors import error_in, retry_after_in, shortened, told_error
+from llmrg.core.errors import ModelUnavailableError
+
+_THOUGHT = ("reasoning_content", "reasoning")
+"""Fields of a message in which vLLM, DeepSeek, OpenRouter and others keep the thought apart from the answer."""
+
+
+class LenientChatOpenAI(ChatOpenAI):
+    """Reads what servers put elsewhere or in another type than OpenAI: thought, arguments and content as objects."""
+
+    def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The form of the reply goes past OpenAI's own parser, which stumbles over what is read here."""
+        payload: dict[str, Any] = super()._get_request_payload(*args, **kwargs)
+        if "messages" in payload and "response_format" in payload:
+            payload["extra_body"] = {**(payload.get("extra_body") or {}), "response_format": payload.pop("response_format")}
+        return payload
+
+    def _create_chat_result(self, response: dict[str, Any] | openai.BaseModel, generation_info: Any = None) -> ChatResult:
+        told = response if isinstance(response, dict) else response.model_dump(warnings=False)
+        messages = [_mended(choice["message"]) for choice in told.get("choices") or ()]
+        made = super()._create_chat_result(told, generation_info)
+        for message, generation in zip(messages, made.generations, strict=True):
+            thought = next((message[name] for name in _THOUGHT if isinstance(message.get(name), str)), "")
+            if thought:
+                generation.message.additional_kwargs["reasoning_content"] = thought
+        return made
+
+
+def _mended(message: dict[str, Any]) -> dict[str, Any]:
+    """The message itself, its parts in the types that LangChain wants."""
+    message["role"] = message.get("role") or "assistant"
+    if isinstance(message.get("content"), dict):
+        message["content"] = json.dumps(message["content"], ensure_ascii=False)
+    calls = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    for function in (*calls, message.get("function_call")):
+        if isinstance(function, dict) and not isinstance(function.get("arguments"), str):
+            function["arguments"] = json.dumps(function.get("arguments"), ensure_ascii=False)
+    return message
+
+
+async def refuse_no_replies(response: Any) -> None:
+    """A hook of OpenAI's HTTP client, called with its response. A request that was answered with an error, or with no reply
+    at all, under status 200 has failed.
+
+    Raises: ModelError, with the server's words.
+    """
+    if response.status_code != 200 or not response.request.url.path.endswith("/chat/completions"):
+        return
+    if "event-stream" in response.headers.get("content-type", ""):
+        return
+    said = (await response.aread()).decode("utf-8", "replace")
+    try:
+        body = json.loads(said)
+    except ValueError:
+        raise _nothing(said) from None
+    status, words = error_in(body)
+    if words:
+        raise told_error(status or 500, f"status 200 with an error: {words}", retry_after_in(response.headers))
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not isinstance(choices, list) or not any(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
+        raise _nothing(said)
+
+
+def _nothing(said: str) -> ModelUnavailableError:
+    shown = shortened(said)
+    return ModelUnavailableError(f"the model's server answered with no reply under status 200 ({shown or 'nothing at all'})")
