@@ -14,6 +14,7 @@ from llmrg.core.errors import ArtifactError, CallerError, GraphNotFoundError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
+from llmrg.forget import Forgets
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
@@ -65,7 +66,7 @@ class Picture:
         return path
 
 
-class Project(Builds):
+class Project(Builds, Forgets):
     """Everything about one data set.
 
     Args:
@@ -93,9 +94,12 @@ class Project(Builds):
     @property
     def name(self) -> str:
         """The data set's name, its namespace in the store."""
-        if isinstance(self._source, str) and self._source.startswith(STORED):
-            return self._source.removeprefix(STORED)
-        return self.dataset.name
+        return self._source.removeprefix(STORED) if self.in_store else self.dataset.name
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the data itself lies in the store (`store:NAME`)."""
+        return isinstance(self._source, str) and self._source.startswith(STORED)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -105,7 +109,7 @@ class Project(Builds):
 
         if isinstance(self._source, Dataset):
             return self._source
-        if isinstance(self._source, str) and self._source.startswith(STORED):
+        if self.in_store:
             return stored_dataset(self.store, self.name)
         return load_data(self._source, data_dir=self.settings.data_dir.expanduser(), **self._load)
 

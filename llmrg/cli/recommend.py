@@ -119,9 +119,10 @@ def show(
       llmrg show reader-001
       llmrg show reader-001 -o graph.svg
     """
+    from llmrg.forget import picture_of
+
     with project(data, store, home, columns, on_bad_row) as opened:
-        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in user)[:80]
-        path = output or opened.settings.home / "pictures" / opened.dataset.name / f"{name}.html"
+        path = output or picture_of(opened.settings.home, opened.dataset.name, user)
         out.print(str(opened.show(user).save(path).resolve()), soft_wrap=True, highlight=False)
     err.print("open it in any browser; nothing is loaded from elsewhere")
 
