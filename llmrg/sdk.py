@@ -311,6 +311,7 @@ class Project(Builds, Forgets):
             options,
             more=more or {},
             language_model=language_model,
+            runs=self.store.runs(self.dataset.name),
         )
 
     def _keep(self, name: str, recommender: Recommender) -> None:
