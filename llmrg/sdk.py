@@ -335,37 +335,43 @@ class Project(Builds, Forgets):
 
         Args:
             user: a known user: the whole history is the query.
-            items: an unseen history, oldest first (item ids), instead of a user.
-        Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items.
+            items: an unseen history, oldest first (ids, or titles), instead of a user.
+        Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items, or a title of several items.
         """
+        from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
         from llmrg.recommenders.protocol import Query
         from llmrg.recommenders.recommend import known_query, recommend_batch
 
         if (user is None) == (items is None):
             raise CallerError("name either a user or items, one of the two")
-        history = self.dataset.history(user) if user is not None else History("", tuple(items or ()))
+        catalogue, known = self.dataset.catalogue, recommender or self.recommender()
+        named = (item if item in known.items else find_item(catalogue, item).id for item in items or ())
+        history = self.dataset.history(user) if user is not None else History("", tuple(named))
         graph = self.store.graphs(self.dataset.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
-        known = recommender or self.recommender()
-        found = recommend_batch(known, self.dataset.catalogue, [query], k)[0]
-        query, title, themes = known_query(known, query), self.dataset.catalogue, self.themes()
+        found = recommend_batch(known, catalogue, [query], k)[0]
+        query, themes = known_query(known, query), self.themes()
         graph = query.graph or ReasoningGraph(history.user)
         how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes}
         whys = [explain(graph, query.history, r.item, contributions=known.contributions(query, r.item), **how) for r in found]
-        return [Suggestion(r.rank, r.item, title[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
+        return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
     def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:
         """Why this item for this user: which reasons took part in its score, where a recommender is trained or given.
 
-        Raises: UnknownUserError, UnknownItemError, GraphNotFoundError.
+        Of an item that the user has taken already: when, and what led to it then.
+
+        Args: item: its id, or its title.
+        Raises: UnknownUserError, UnknownItemError, GraphNotFoundError; CallerError: several items have this title.
         """
+        from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
 
-        graph, history, item = self.graph(user), self.dataset.history(user), self.dataset.catalogue[item].id
+        graph, history, item = self.graph(user), self.dataset.history(user), find_item(self.dataset.catalogue, item).id
         how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes()}
         known = recommender or (self.recommender() if self.trained() else None)
-        if known is None or item not in known.items:
+        if known is None or item not in known.items or item in history.items:
             return explain(graph, history, item, **how)
         query = _whole(known, history, graph)
         parts = known.contributions(query, item)

@@ -59,7 +59,7 @@ def recommend(
 @app.command()
 def explain(
     user: str,
-    item: Annotated[str, typer.Argument(help="Item id.")],
+    item: Annotated[str, typer.Argument(help="Item id, or its title.")],
     name: Annotated[
         str | None, typer.Option("--recommender", "--with", help="A trained one [default: the best on validation items].")
     ] = None,
@@ -76,11 +76,13 @@ def explain(
 ) -> None:
     """Why this item for this user: what the score of a trained recommender is the sum of.
 
-    Without a trained recommender: the chain of stored steps that leads to the item, or the news that there is none.
+    Without a trained recommender: the chain of stored steps that leads to the item, or the news that there is none. Of an item
+    that the user has taken already: when, and what led to it then.
 
     \b
     Examples:
       llmrg explain reader-001 dracula
+      llmrg explain reader-001 "The Moonstone"
       llmrg explain reader-001 dracula --with recsysllm+themes --in-words
     """
     with project(data, store, home, columns, on_bad_row) as opened:

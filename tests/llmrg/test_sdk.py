@@ -181,3 +181,16 @@ def test_a_customer_who_bought_a_new_product_keeps_the_reasons(built: Project) -
             assert [(s.item, s.why.reasons) for s in after] == [(s.item, s.why.reasons) for s in before]
             assert project.explain(who, before[0].item).reasons == before[0].why.reasons
         assert any(s.why.reasons for s in after)
+
+
+def test_an_item_is_named_by_its_title_too(built: Project) -> None:
+    user = next(iter(built.dataset.histories))
+    found = built.recommend(user, k=1)[0]
+    assert built.explain(user, found.title.upper()) == built.explain(user, found.item)
+    taken = built.dataset.history(user).items[2]
+    why = built.explain(user, built.dataset.catalogue[taken].title)
+    assert (why.item, why.taken) == (taken, 2)
+    titles = [built.dataset.catalogue[item].title for item in ("dracula", "frankenstein")]
+    assert built.recommend(items=titles, k=3) == built.recommend(items=["dracula", "frankenstein"], k=3)
+    with pytest.raises(UnknownItemError, match="did you mean 'dracula'"):
+        built.explain(user, "Drakula")
