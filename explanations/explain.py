@@ -42,6 +42,11 @@ class Explanation:
     taken_at: float | None = None
     """When that was (Unix seconds); None where the data has no clock."""
 
+    def __repr__(self) -> str:
+        taken = f", taken at {self.taken}" if self.taken is not None else ""
+        checked = "" if self.verified else " not verified"
+        return f"Explanation({self.user!r}, {self.item!r}: {len(self.reasons)} reasons, {len(self.steps)} steps{checked}{taken})"
+
     @property
     def reasons(self) -> tuple[Part, ...]:
         """Themes and imagined steps that speak for the item, best first; those next to nothing left out."""

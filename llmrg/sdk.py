@@ -91,6 +91,10 @@ class Project(Builds, Forgets):
         self.settings: Settings = load_settings(store=store, home=home, **settings)
         self._source, self._load = data, load or {}
 
+    def __repr__(self) -> str:
+        source = self._source if isinstance(self._source, str | Path | Dataset) else type(self._source)
+        return f"Project({source!r}, home={str(self.settings.home)!r})"
+
     @property
     def name(self) -> str:
         """The data set's name, its namespace in the store."""
