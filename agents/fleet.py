@@ -17,6 +17,7 @@ from llmrg.agents.learning import learn
 from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.prices import Prices
+from llmrg.agents.replaced import tell_replaced
 from llmrg.agents.run_record import RunRecord
 from llmrg.agents.tracing import Tracing
 from llmrg.agents.unfinished import unfinished
@@ -85,7 +86,8 @@ async def build(
 
     A run is named by namespace, settings, minds with theirs, and prompt versions, so the same call goes on with a run that was
     cut short: users that are done are skipped (unless their history has grown: then only the new part is done), users half done
-    go on after their last block. A user whose graph another run has replaced since is built anew. Processes that work on one run
+    go on after their last block. A user whose graph another run has replaced since is built anew; graphs of other runs that this
+    one replaces are told before it begins (a warning). Processes that work on one run
     at once share its users: where two do the same block the later one's is dropped, and that process turns to another user first.
 
     Args: retry_failed: of these users only those that failed in this run.
@@ -111,6 +113,7 @@ async def build(
     if retry_failed:
         statuses = await context.stored(store.user_statuses, dataset.name, run)
         chosen = [user for user in chosen if statuses.get(user, ("pending", ""))[0] == "failed"]
+    await context.stored(tell_replaced, context, chosen)
     fleet = _Fleet(context, chosen, record, progress)
     try:
         with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
