@@ -6,12 +6,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import repeat
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from llmrg.core.conversions import steps_frame
 from llmrg.core.errors import CallerError
 from llmrg.core.records import ReasoningGraph, Step
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STEP: Final = np.dtype(
     [(name, "<i8") for name in ("position", "cause_position", "chain", "seen")]
@@ -119,6 +123,10 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         found = np.zeros(len(self.texts), dtype=np.int64)
         found[used] = [value(self.texts[row]) for row in np.flatnonzero(used).tolist()]
         return np.asarray(found[rows])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a step of any user, rejected ones too; one column a field of `Step`. Raises: MissingPackageError."""
+        return steps_frame(step for user in self.users for step in self[user].steps)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)

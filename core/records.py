@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from llmrg.core.conversions import as_networkx, steps_frame
 from llmrg.core.errors import CallerError
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
 
 Attributes = tuple[tuple[str, str], ...]
 """(name, value) pairs in the order of the source; a name may come more than once."""
 
+SHOWN = 3
+"""Latest items of a history that its repr shows."""
 StepKind = Literal["reasoned", "imagined"]
 WAITS_FOR_REVIEW = "waits for review"
 """`why_rejected` of a step that a person is to decide on begins so."""
@@ -65,6 +72,10 @@ class History:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.items[-SHOWN:]))
+        return f"History({self.user!r}, {len(self.items):,} items{': ' * bool(self.items)}{'..., ' * (len(self) > SHOWN)}{shown})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +185,25 @@ class ReasoningGraph:
             if step.accepted:
                 found.setdefault(step.chain, []).append(step)
         return {number: tuple(found[number]) for number in sorted(found)}
+
+    def __repr__(self) -> str:
+        kinds = f"{len(self.reasoned()):,} reasoned, {len(self.imagined()):,} imagined, {len(self.rejected()):,} rejected"
+        return f"ReasoningGraph({self.user!r}, {len(self.steps):,} steps: {kinds}, run {self.run!r}, version {self.version})"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a step, rejected ones too; one column a field of `Step`. Raises: MissingPackageError."""
+        return steps_frame(self.steps)
+
+    def to_networkx(self, titles: Mapping[str, str] | None = None) -> nx.MultiDiGraph:
+        """Accepted steps as edges from cause to item.
+
+        Nodes are `item:ID`, `attribute:NAME=VALUE`, and `user:ID` as the cause of roots, each with `kind`, `id` and `label`.
+        Edges have the fields of `Step`. (`llmrg export FILE.graphml` writes a graph with the shape of the Neo4j store.)
+
+        Args: titles: labels of items by id, such as `dataset.catalogue.titles`.
+        Raises: MissingPackageError.
+        """
+        return as_networkx(self, titles)
 
     def branches(self) -> dict[int, int | None]:
         """Chain -> the chain that it branched off from, or None for one whose first cause no other chain leads to."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from llmrg.core.conversions import frame
 from llmrg.core.errors import UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Interaction, Item
 from llmrg.data.opinions import Opinions
 from llmrg.data.roles import ColumnUse
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Catalogue:
@@ -27,6 +32,24 @@ class Catalogue:
     @cached_property
     def _rows(self) -> dict[str, int]:
         return {item: row for row, item in enumerate(self._items, start=1)}
+
+    def __repr__(self) -> str:
+        return f"Catalogue({len(self):,} {self.noun}s)"
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Item id -> title."""
+        return {item.id: item.title for item in self}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row an item: `item`, `title`, and a column for each attribute, with lists where some item has several values.
+
+        `load_data(..., items=frame)` reads it back. Raises: MissingPackageError.
+        """
+        names = dict.fromkeys(name for item in self for name, _ in item.attributes)
+        several = {name for name in names if any(len(item.values(name)) > 1 for item in self)}
+        rows = [{"item": item.id, "title": item.title, **_cells(item, names, several)} for item in self]
+        return frame(rows, list(dict.fromkeys(("item", "title", *names))))
 
     def row(self, item: str) -> int:
         """1-based row number of an item id.
@@ -52,6 +75,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _cells(item: Item, names: Iterable[str], several: Collection[str]) -> dict[str, Any]:
+    return {name: list(values) if name in several else values[0] for name in names if (values := item.values(name))}
 
 
 @dataclass(frozen=True)
@@ -106,6 +133,23 @@ class Dataset:
         """
         known = len(self.history(user))
         return self.opinions.get(user, ())[:known][:position]
+
+    def __repr__(self) -> str:
+        taken = sum(map(len, self.histories.values()))
+        return f"Dataset({self.name!r}: {len(self.histories):,} users, {len(self.catalogue):,} items, {taken:,} interactions)"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row an interaction, each user's in time order: `user`, `item`, `title`, `position`, `time` (Unix seconds, empty
+        where the source has no clock). Items with their attributes are `dataset.catalogue.to_pandas()`.
+
+        Raises: MissingPackageError.
+        """
+        rows = (
+            {"user": h.user, "item": item, "title": self.catalogue[item].title, "position": n, "time": h.at[n] if h.at else None}
+            for h in self.histories.values()
+            for n, item in enumerate(h.items)
+        )
+        return frame(rows, ("user", "item", "title", "position", "time")).astype({"time": float})
 
     def only(self, users: Iterable[str]) -> Dataset:
         """The same catalogue with some of the users.

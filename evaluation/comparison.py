@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llmrg.core.conversions import frame
 from llmrg.core.errors import CallerError
 from llmrg.core.interval import Interval
 from llmrg.evaluation.metrics import coverage, metric
 from llmrg.evaluation.protocol import ProtocolCard
 from llmrg.evaluation.ranking import Ranks
 from llmrg.evaluation.statistics import PairedTest, bootstrap_mean, corrected, p_text, paired_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HEADLINE = ("HR@10", "NDCG@10")
 ALL = ("HR@5", "HR@10", "HR@20", "NDCG@5", "NDCG@10", "NDCG@20", "MRR@10")
@@ -68,8 +72,32 @@ class Comparison:
     card: ProtocolCard
     contrasts: tuple[Contrast, ...] = ()
 
+    def __repr__(self) -> str:
+        card = self.card
+        return f"Comparison({len(self.rows)} recommenders on {card.data!r}: {card.users:,} users, {card.items:,} items)"
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a recommender, by name: each metric with the ends of its interval, the difference to the reference row, and p.
+
+        Raises: MissingPackageError.
+        """
+        named = f"NDCG@10 minus {self.reference}"
+        rows = [
+            {"recommender": row.name}
+            | {label: value for name, one in row.metrics.items() for label, value in _ends(name, one).items()}
+            | (_ends(named, row.difference) if row.difference is not None else {})
+            | {"p": row.p_value, "coverage": row.coverage}
+            | {f"{name} unmasked": value for name, value in row.unmasked.items()}
+            for row in self.rows
+        ]
+        return frame(rows, list(dict.fromkeys(label for row in rows for label in row))).set_index("recommender")
+
+
+def _ends(name: str, value: Interval) -> dict[str, float]:
+    return {name: value.mean, f"{name} low": value.low, f"{name} high": value.high}
 
 
 def compare(

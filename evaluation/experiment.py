@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ConfigError
-from llmrg.core.records import ReasoningGraph
+from llmrg.core.records import ReasoningGraph, Run
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
@@ -16,6 +16,7 @@ from llmrg.data.profiles import catalogue_profile
 from llmrg.evaluation.comparison import Comparison, compare
 from llmrg.evaluation.controls import plain_sequence, shuffled, shuffled_profile
 from llmrg.evaluation.protocol import ProtocolCard, Visibility
+from llmrg.evaluation.provenance import made_by, share_with_graphs
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
@@ -79,6 +80,8 @@ class Experiment:
     """Further graphs, each a row of its own under its name."""
     language_model: Mapping[str, Any] | None = None
     """Settings of a RecSysLLM (`llmrg.recsysllm`), which is two rows more: alone, and with the graphs' themes beside it."""
+    runs: Sequence[Run] = ()
+    """The runs that may have built the graphs, so that the card can name them."""
 
     @property
     def base(self) -> str:
@@ -209,7 +212,7 @@ def run_experiment(
                 seen = _visibility(recommender) or seen
             if trained and seed == seeds[0] and title in (experiment.base, experiment.ours):
                 trained("base" if title == experiment.base else "graphs", recommender)
-    card = _card(experiment, seeds, len(ranks[experiment.base][0].users), seen, chosen)
+    card = _card(experiment, seeds, ranks[experiment.base][0].users, seen, chosen)
     return compare(ranks, experiment.base, card, len(experiment.dataset.catalogue), _contrasts(experiment))
 
 
@@ -241,14 +244,18 @@ def _visibility(recommender: Any) -> tuple[Visibility, ...]:
 
 
 def _card(
-    experiment: Experiment, seeds: Sequence[int], users: int, seen: tuple[Visibility, ...], chosen: Sequence[str]
+    experiment: Experiment, seeds: Sequence[int], users: Sequence[str], seen: tuple[Visibility, ...], chosen: Sequence[str]
 ) -> ProtocolCard:
     ways = ", ".join(f"{chosen.count(way)} x {way}" for way in sorted(set(chosen)) if way)
+    mind, run = made_by(experiment.graphs, experiment.runs)
     return ProtocolCard(
         experiment.dataset.name,
-        users,
+        len(users),
         len(experiment.dataset.catalogue),
         tuple(seeds),
+        mind=mind,
+        run=run,
+        graphs_of=share_with_graphs(experiment.graphs, users),
         graphs_at=seen,
         fusion=experiment.how.fusion + (f" (chosen on validation: {ways})" if ways else ""),
         weights="of mixed and late scores: on the validation items, no member was trained on them",

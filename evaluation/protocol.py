@@ -37,6 +37,8 @@ class ProtocolCard:
     """Who reasoned and who verified, and that nobody did where it was so."""
     run: str = ""
     """The run that built the graphs."""
+    graphs_of: str = ""
+    """How many of the users have a graph."""
     graphs_at: tuple[Visibility, ...] = ()
     """Where graphs were visible, one entry a layer."""
     objective: str = ""
@@ -54,6 +56,7 @@ class ProtocolCard:
         size = f"{self.data}: {self.users:,} users, {self.items:,} items"
         told = {
             **{name: getattr(self, name) for name in ("split", "ranking", "seen", "ties", "query", "mind", "run")},
+            "graphs of": self.graphs_of,
             "graphs at": "; ".join(map(str, self.graphs_at)),
             **{name: getattr(self, name) for name in ("objective", "loss", "fusion", "weights", "selection")},
             "seeds": f"{len(self.seeds)} ({', '.join(map(str, self.seeds))})",

@@ -36,6 +36,13 @@ def chains_to(known: ReasoningGraph, past: History, item: str) -> tuple[Chain, .
     return tuple((*_best(paths, end), end) for end in ends)
 
 
+def chain_at(known: ReasoningGraph, past: History, position: int) -> Chain:
+    """The best chain of accepted steps to the item that was taken at a position; empty where none leads there."""
+    paths = _paths(step for step in known.reasoned() if fits(step, past))
+    ends = [chain for (_, at), chains in paths.items() if at == position for chain in chains]
+    return max(ends, key=strength, default=())
+
+
 def _paths(steps: Iterable[Step]) -> Paths:
     paths: Paths = defaultdict(list)
     for step in sorted(steps, key=lambda s: s.position):

@@ -14,9 +14,9 @@ from llmrg.core.errors import CallerError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Catalogue
-from llmrg.explanations.chains import Chain, chains_to, strength
+from llmrg.explanations.chains import Chain, chain_at, chains_to, strength
 from llmrg.explanations.reasons import Part, parts_of
-from llmrg.explanations.telling import chain_lines, part_lines
+from llmrg.explanations.telling import chain_lines, part_lines, taken_lines
 from llmrg.explanations.wording import title_of
 
 
@@ -37,6 +37,16 @@ class Explanation:
     parts: tuple[Part, ...] = ()
     """What the score is the sum of: reasons first, best first, then the rest."""
 
+    taken: int | None = None
+    """Position at which the item was taken already, the latest; None for an item that is new to the user."""
+    taken_at: float | None = None
+    """When that was (Unix seconds); None where the data has no clock."""
+
+    def __repr__(self) -> str:
+        taken = f", taken at {self.taken}" if self.taken is not None else ""
+        checked = "" if self.verified else " not verified"
+        return f"Explanation({self.user!r}, {self.item!r}: {len(self.reasons)} reasons, {len(self.steps)} steps{checked}{taken})"
+
     @property
     def reasons(self) -> tuple[Part, ...]:
         """Themes and imagined steps that speak for the item, best first; those next to nothing left out."""
@@ -52,6 +62,8 @@ class Explanation:
 
         By default 3 reasons, or 4 steps.
         """
+        if self.taken is not None:
+            return taken_lines(self.taken, self.taken_at, self.steps, catalogue, self.verified, 4 if most is None else most)
         if self.attributed:
             return part_lines(self.parts, self.reasons, catalogue, self.verified, 3 if most is None else most)
         return chain_lines(self.steps, catalogue, self.verified, 4 if most is None else most)
@@ -60,7 +72,7 @@ class Explanation:
         """A few readable lines, most important first; `most` as in `lines`."""
         title = title_of(catalogue, self.item)
         first, *rest = self.lines(catalogue, most)
-        if not self.attributed and not self.found:
+        if not self.attributed and not self.found and self.taken is None:
             return f"{first} to “{title}”"
         return "\n".join([f"“{title}”: {first}", *(f"  {line}" for line in rest)])
 
@@ -69,7 +81,8 @@ class Explanation:
         told = {"user": self.user, "item": self.item, "found": self.found, "verified": self.verified, "score": self.score}
         parts = [part.to_json(catalogue) for part in self.parts]
         steps = [step.to_json() for step in self.steps]
-        return {**told, "attributed": self.attributed, "parts": parts, "steps": steps}
+        taken = {"taken": self.taken, "taken_at": self.taken_at}
+        return {**told, "attributed": self.attributed, "parts": parts, "steps": steps, **taken}
 
 
 Recommended = tuple[str, float, Explanation]
@@ -97,7 +110,8 @@ def explain(
     Args:
         position: recommend for this position; by default the one after the last item.
         contributions: `recommender.contributions(query, item)` for the same position, an empty list included. Without them the
-            best chain that leads to the item is shown (`chains_to`), and it is not known whether it took part.
+            best chain that leads to the item is shown (`chains_to`), and it is not known whether it took part; of an item that
+            was taken already, when that was and the chain that led to it.
         themes: which theme a reason's text belongs to; by default each text is its own.
         verified: the steps of the graph were verified (`was_verified` tells): the explanation calls them so.
     Raises: CallerError: the graph is another user's, or the position is not in 0..len(history).
@@ -109,6 +123,11 @@ def explain(
     if not 0 <= position <= len(history):
         raise CallerError(f"position {position} is not in 0..{len(history)} (user {history.user!r})")
     known, past = graph.before(position), history.before(position)
+    if contributions is None and item in past.items:
+        taken = max(number for number, one in enumerate(past.items) if one == item)
+        steps, at = chain_at(known, past, taken), past.at[taken] if past.at else None
+        weakest = min((step.score for step in steps), default=0.0)
+        return Explanation(history.user, item, steps, weakest, verified, taken=taken, taken_at=at)
     if contributions is None:
         best = max(chains_to(known, past, item), key=strength, default=())
         return Explanation(history.user, item, best, min((step.score for step in best), default=0.0), verified)

@@ -61,7 +61,7 @@ def in_words(why: Explanation, teller: Teller, catalogue: Catalogue) -> InWords:
 
     Raises: CallerError: the explanation does not say what the score is the sum of.
     """
-    if not why.attributed:
+    if why.taken is None and not why.attributed:
         raise CallerError("the explanation does not say what the score is the sum of; make it with a recommender's contributions")
     if not why.reasons:
         return InWords(f"“{title_of(catalogue, why.item)}”: {why.lines(catalogue)[0]}.")

@@ -8,7 +8,7 @@ from llmrg.core.records import Step
 from llmrg.data.dataset import Catalogue
 from llmrg.explanations.chains import Chain
 from llmrg.explanations.reasons import LEAST, Part
-from llmrg.explanations.wording import cause_of, clean, count_of, ground_of, title_of
+from llmrg.explanations.wording import cause_of, clean, count_of, date_of, ground_of, title_of
 
 MOST_ITEMS, MOST_LINKS = 4, 3
 """Of each reason the latest items, and of its latest chain the latest steps, that a line shows."""
@@ -147,6 +147,18 @@ def chain_lines(steps: Chain, catalogue: Catalogue, verified: bool, most: int) -
     if len(late) < len(steps):
         lines.append(f"({len(steps) - len(late)} earlier)")
     return (*lines, *(_link(step, catalogue, verified) for step in late))
+
+
+def taken_lines(
+    position: int, at: float | None, steps: Chain, catalogue: Catalogue, verified: bool, most: int
+) -> tuple[str, ...]:
+    """Of an item that was taken already: when, and the last `most` steps of the chain that led to it then."""
+    when = f" ({date_of(at)})" if at is not None else ""
+    first = f"already taken, as item {position + 1} of the history{when}; a recommendation leaves it out"
+    if not steps:
+        return (first, f"no {'verified ' if verified else ''}chain led to it then")
+    late = steps[-most:] if most > 0 else ()
+    return (first, f"what led to it then: {checked(steps, verified)}", *(_link(step, catalogue, verified) for step in late))
 
 
 def _link(step: Step, catalogue: Catalogue, verified: bool) -> str:

@@ -89,7 +89,7 @@ def item_details(history: History, position: int, catalogue: Catalogue) -> str:
     lines = [title_of(catalogue, item), f"Position: {position} of {len(history)}"]
     at = history.at[position] if position < len(history.at) else None
     if at is not None:
-        lines.append(f"Taken: {_date(at)}")
+        lines.append(f"Taken: {date_of(at)}")
     lines += attribute_lines(catalogue[item]) if item in catalogue else []
     return "\n".join(lines)
 
@@ -100,7 +100,7 @@ def attribute_lines(item: Item, most: int = 6) -> list[str]:
     return [f"{clean(name)}: {', '.join(clean(value) for value in item.values(name)[:8])}" for name in names]
 
 
-def _date(at: float) -> str:
+def date_of(at: float) -> str:
     try:
         return datetime.fromtimestamp(at, UTC).date().isoformat()
     except (ValueError, OverflowError, OSError):

@@ -17,6 +17,7 @@ from llmrg.core.themes import Profile, Themes
 from llmrg.graph_store import (
     checks,
     neo4j_catalogue,
+    neo4j_forget,
     neo4j_graphs,
     neo4j_integrity,
     neo4j_knowledge,
@@ -35,7 +36,8 @@ class Neo4jStore:
 
     A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most. Only a
     call that puts more than 20,000 rows takes several: it is checked as a whole first; repeat it after a crash in between. So
-    does one that prunes more than 5,000 entries. A profile is replaced in one; its relations, which are for people, follow.
+    do one that prunes more than 5,000 entries and one that forgets a namespace. A profile is replaced in one; its relations,
+    which are for people, follow.
 
     Args:
         url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
@@ -97,9 +99,24 @@ class Neo4jStore:
     def repair(self) -> None:
         neo4j_integrity.repair(self._link)
 
+    # -- namespaces --------------------------------------------------------------------------------------------------
+    def namespaces(self) -> list[str]:
+        return self._link.read(neo4j_forget.namespaces)
+
     def counts(self, namespace: str) -> StoreCounts:
         checks.check_id(namespace, "namespace")
         return self._link.read(lambda tx: neo4j_catalogue.counts(tx, namespace))
+
+    def forget_namespace(self, namespace: str) -> bool:
+        checks.check_id(namespace, "namespace")
+        found = False
+        while self._link.write(lambda tx: neo4j_forget.part_of_namespace(tx, namespace)):
+            found = True
+        return found
+
+    def forget_user(self, namespace: str, user: str) -> bool:
+        checks.check_users(namespace, [user])
+        return self._link.write(lambda tx: neo4j_forget.user(tx, namespace, user))
 
     # -- catalogue and users -----------------------------------------------------------------------------------------
     def put_items(self, namespace: str, items: Iterable[Item]) -> None:

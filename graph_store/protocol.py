@@ -116,7 +116,24 @@ class GraphStore(Protocol):
     def repair(self) -> None:
         """Mend every problem that is `mendable`. Stop builders first: what they are about to write may look like an orphan."""
 
+    # -- namespaces --------------------------------------------------------------------------------------------------
+    def namespaces(self) -> list[str]:
+        """Those in which anything is stored, ascending."""
+
     def counts(self, namespace: str) -> StoreCounts: ...
+
+    def forget_namespace(self, namespace: str) -> bool:
+        """Delete all that is stored in it; True if there was anything.
+
+        A server may take several transactions; repeat the call after an interruption.
+        """
+
+    def forget_user(self, namespace: str, user: str) -> bool:
+        """Delete history, graph, drafts and statuses of a user, and the knowledge that came from this user first.
+
+        Graphs of other users keep the steps that were made from that knowledge; themes and profiles name no user and stay.
+        Returns True if there was anything.
+        """
 
     # -- catalogue and users -----------------------------------------------------------------------------------------
     def put_items(self, namespace: str, items: Iterable[Item]) -> None:

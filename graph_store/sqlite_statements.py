@@ -87,3 +87,28 @@ COUNTS = """SELECT
     (SELECT count(*) FROM (SELECT theme FROM theme_texts WHERE namespace = :namespace UNION
         SELECT theme FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))),
     (SELECT count(*) FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))"""
+
+NAMESPACES = """SELECT namespace FROM items UNION SELECT namespace FROM runs UNION SELECT namespace FROM vector_sizes
+    UNION SELECT namespace FROM theme_texts UNION SELECT namespace FROM profile_sources ORDER BY namespace"""
+FORGET_USER = (
+    "DELETE FROM steps WHERE graph IN (SELECT id FROM graphs WHERE namespace = :namespace AND user = :user)",
+    "DELETE FROM graphs WHERE namespace = :namespace AND user = :user",
+    "DELETE FROM draft_steps WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace AND user = :user)",
+    "DELETE FROM drafts WHERE namespace = :namespace AND user = :user",
+    "DELETE FROM user_statuses WHERE namespace = :namespace AND user = :user",
+    "DELETE FROM knowledge WHERE namespace = :namespace AND source_user = :user",
+    "DELETE FROM users WHERE namespace = :namespace AND user = :user",
+)
+FORGET_NAMESPACE = (
+    "DELETE FROM steps WHERE graph IN (SELECT id FROM graphs WHERE namespace = :namespace)",
+    "DELETE FROM draft_steps WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace)",
+    "DELETE FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace)",
+    *(
+        f"DELETE FROM {table} WHERE namespace = :namespace"
+        for table in (
+            "graphs", "drafts", "profile_sources", "user_statuses", "runs", "theme_texts", "knowledge", "vector_sizes", "users",
+            "items",
+        )
+    ),
+)  # fmt: skip
+"""`vector_changes` stays: it counts on, so that no other process takes vectors of before for those of a namespace made anew."""

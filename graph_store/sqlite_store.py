@@ -15,6 +15,7 @@ from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, St
 from llmrg.core.themes import Profile, Themes
 from llmrg.graph_store import (
     checks,
+    sqlite_forget,
     sqlite_integrity,
     sqlite_knowledge,
     sqlite_known,
@@ -91,10 +92,25 @@ class SqliteStore:
         with self._connections.writing() as db:
             sqlite_integrity.repair(db)
 
+    # -- namespaces --------------------------------------------------------------------------------------------------
+    def namespaces(self) -> list[str]:
+        with self._connections.reading() as db:
+            return [namespace for (namespace,) in db.execute(sql.NAMESPACES)]
+
     def counts(self, namespace: str) -> StoreCounts:
         checks.check_id(namespace, "namespace")
         with self._connections.reading() as db:
             return StoreCounts(*db.execute(sql.COUNTS, {"namespace": namespace}).fetchone())
+
+    def forget_namespace(self, namespace: str) -> bool:
+        checks.check_id(namespace, "namespace")
+        with self._connections.writing() as db:
+            return sqlite_forget.namespace(db, namespace)
+
+    def forget_user(self, namespace: str, user: str) -> bool:
+        checks.check_users(namespace, [user])
+        with self._connections.writing() as db:
+            return sqlite_forget.user(db, namespace, user)
 
     # -- catalogue and users -----------------------------------------------------------------------------------------
     def put_items(self, namespace: str, items: Iterable[Item]) -> None:

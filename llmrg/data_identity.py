@@ -36,6 +36,16 @@ def keep_identity(dataset: Dataset, home: Path) -> None:
     _file(home, dataset.name).write_text(json.dumps(Sketch.of(dataset).to_json()), encoding="utf-8")
 
 
+def forget_in_identity(name: str, home: Path, user: str) -> Path | None:
+    """Take a user out of what is remembered; returns the file that was rewritten, if there was anything of the user in it."""
+    kept = _file(home, name)
+    read = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {"histories": {}}
+    if read["histories"].pop(user, None) is None:
+        return None
+    kept.write_text(json.dumps(read), encoding="utf-8")
+    return kept
+
+
 def _refuse(dataset: Dataset, where: str, why: str, removal: str) -> None:
     raise DataError(
         f"{dataset.report.source}: {where} holds another data set named {dataset.name!r}: {why}",

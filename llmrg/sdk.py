@@ -14,6 +14,7 @@ from llmrg.core.errors import ArtifactError, CallerError, ConfigError, GraphNotF
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
+from llmrg.forget import Forgets
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
@@ -65,7 +66,7 @@ class Picture:
         return path
 
 
-class Project(Builds):
+class Project(Builds, Forgets):
     """Everything about one data set.
 
     Args:
@@ -94,6 +95,10 @@ class Project(Builds):
         if name and isinstance(data, str) and data.startswith(STORED):
             raise ConfigError(f"{data!r} names a data set of the store; it cannot be called {name!r} too")
 
+    def __repr__(self) -> str:
+        source = self._source if isinstance(self._source, str | Path | Dataset) else type(self._source)
+        return f"Project({source!r}, home={str(self.settings.home)!r})"
+
     @cached_property
     def name(self) -> str:
         """The data set's name, its namespace in the store.
@@ -102,10 +107,15 @@ class Project(Builds):
         """
         from llmrg.data_identity import check_identity
 
-        if isinstance(self._source, str) and self._source.startswith(STORED):
-            return self._source.removeprefix(STORED)
+        if self.in_store:
+            return str(self._source).removeprefix(STORED)
         check_identity(self.dataset, self.store, self.settings.home)
         return self.dataset.name
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the data itself lies in the store (`store:NAME`)."""
+        return isinstance(self._source, str) and self._source.startswith(STORED)
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -115,7 +125,7 @@ class Project(Builds):
 
         if isinstance(self._source, Dataset):
             return replace(self._source, name=self._load.get("name") or self._source.name)
-        if isinstance(self._source, str) and self._source.startswith(STORED):
+        if self.in_store:
             return stored_dataset(self.store, self.name)
         return load_data(self._source, data_dir=self.settings.data_dir.expanduser(), **self._load)
 
@@ -317,6 +327,7 @@ class Project(Builds):
             options,
             more=more or {},
             language_model=language_model,
+            runs=self.store.runs(self.name),
         )
 
     def _keep(self, name: str, recommender: Recommender) -> None:
@@ -342,37 +353,43 @@ class Project(Builds):
 
         Args:
             user: a known user: the whole history is the query.
-            items: an unseen history, oldest first (item ids), instead of a user.
-        Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items.
+            items: an unseen history, oldest first (ids, or titles), instead of a user.
+        Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items, or a title of several items.
         """
+        from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
         from llmrg.recommenders.protocol import Query
         from llmrg.recommenders.recommend import known_query, recommend_batch
 
         if (user is None) == (items is None):
             raise CallerError("name either a user or items, one of the two")
-        history = self.dataset.history(user) if user is not None else History("", tuple(items or ()))
+        catalogue, known = self.dataset.catalogue, recommender or self.recommender()
+        named = (item if item in known.items else find_item(catalogue, item).id for item in items or ())
+        history = self.dataset.history(user) if user is not None else History("", tuple(named))
         graph = self.store.graphs(self.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
-        known = recommender or self.recommender()
-        found = recommend_batch(known, self.dataset.catalogue, [query], k)[0]
-        query, title, themes = known_query(known, query), self.dataset.catalogue, self.themes()
+        found = recommend_batch(known, catalogue, [query], k)[0]
+        query, themes = known_query(known, query), self.themes()
         graph = query.graph or ReasoningGraph(history.user)
         how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes}
         whys = [explain(graph, query.history, r.item, contributions=known.contributions(query, r.item), **how) for r in found]
-        return [Suggestion(r.rank, r.item, title[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
+        return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
     def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:
         """Why this item for this user: which reasons took part in its score, where a recommender is trained or given.
 
-        Raises: UnknownUserError, UnknownItemError, GraphNotFoundError.
+        Of an item that the user has taken already: when, and what led to it then.
+
+        Args: item: its id, or its title.
+        Raises: UnknownUserError, UnknownItemError, GraphNotFoundError; CallerError: several items have this title.
         """
+        from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
 
-        graph, history, item = self.graph(user), self.dataset.history(user), self.dataset.catalogue[item].id
+        graph, history, item = self.graph(user), self.dataset.history(user), find_item(self.dataset.catalogue, item).id
         how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes()}
         known = recommender or (self.recommender() if self.trained() else None)
-        if known is None or item not in known.items:
+        if known is None or item not in known.items or item in history.items:
             return explain(graph, history, item, **how)
         query = _whole(known, history, graph)
         parts = known.contributions(query, item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from llmrg.recommenders.ranking import masked, top_k
 
 CHUNK = 256
 """Queries scored at once: bounds memory at CHUNK x catalogue floats."""
+NAMED = 3
+"""New items that a warning names."""
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +71,7 @@ def recommend_items(
 
 
 def known_query(recommender: Recommender, query: Query) -> Query:
-    """The query without items that the recommender was not fitted on; unchanged where it knows all."""
+    """The query without items that the recommender was not fitted on, nor steps from or to them; unchanged where it knows all."""
     if all(item in recommender.items for item in query.history.items):
         return query
     kept = [number for number, item in enumerate(query.history.items) if item in recommender.items]
@@ -77,7 +80,23 @@ def known_query(recommender: Recommender, query: Query) -> Query:
         items=tuple(query.history.items[number] for number in kept),
         at=tuple(query.history.at[number] for number in kept) if query.history.at else (),
     )
-    return Query(history, None)  # the graph's positions are those of the whole history
+    return Query(history, _moved(query.graph, kept) if query.graph is not None else None)
+
+
+def _moved(graph: ReasoningGraph, kept: Sequence[int]) -> ReasoningGraph:
+    """The graph over the history that is left of the whole one: positions are counted anew."""
+    there = set(kept)
+    steps = tuple(
+        replace(
+            step,
+            position=bisect_left(kept, step.position),
+            cause_position=None if step.cause_position is None else bisect_left(kept, step.cause_position),
+            seen=bisect_left(kept, step.seen),
+        )
+        for step in graph.steps
+        if (step.kind == "imagined" or step.position in there) and (step.cause_position is None or step.cause_position in there)
+    )
+    return replace(graph, steps=steps)
 
 
 def _known(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query]) -> list[Query]:
@@ -86,12 +105,15 @@ def _known(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Que
             if item not in recommender.items:
                 catalogue.row(item)
     found = [known_query(recommender, query) for query in queries]
-    changed = sum(new is not old for new, old in zip(found, queries, strict=True))
-    if changed:
+    new = sorted({item for query in queries for item in query.history.items if item not in recommender.items})
+    if new:
         log.warning(
-            "%d of %d histories have items that are new since the recommender was trained; they are left out: train again",
-            changed,
+            "%d of %d histories have items that are new since the recommender was trained (%s%s); they are left out: train again "
+            "with `llmrg train`",
+            sum(known is not query for known, query in zip(found, queries, strict=True)),
             len(queries),
+            ", ".join(new[:NAMED]),
+            f" and {len(new) - NAMED:,} more" if len(new) > NAMED else "",
         )
     return found
 

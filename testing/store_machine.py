@@ -98,6 +98,27 @@ class _StoreMachine(RuleBasedStateMachine):
         with pytest.raises(GraphNotFoundError):
             self.store.graph(namespace, user)
 
+    @rule(namespace=_namespaces, user=_users)
+    def forget_user(self, namespace: str, user: str) -> None:
+        """Who comes back has only a history."""
+        model = self.models[namespace]
+        assert self.store.forget_user(namespace, user)
+        assert user not in self.store.users(namespace)
+        model.graphs.pop(user, None)
+        for run in RUNS:
+            model.drafts.pop((run, user), None)
+            model.blocks.pop((run, user), None)
+        model.knowledge = {key: entry for key, entry in model.knowledge.items() if entry.source_user != user}
+        model.histories[user] = make_history(user)
+        self.store.put_histories(namespace, [make_history(user)])
+
+    @rule(namespace=_namespaces)
+    def forget_namespace(self, namespace: str) -> None:
+        assert self.store.forget_namespace(namespace)
+        assert namespace not in self.store.namespaces()
+        self.models[namespace] = _Model()
+        fill(self.store, namespace, USERS)
+
     @rule(
         namespace=_namespaces,
         run=_runs,

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import pytest
 
-_PARTS = ("catalogue", "concurrency", "crashes", "graphs", "input", "knowledge", "runs", "themes")
+_PARTS = ("catalogue", "concurrency", "crashes", "forget", "graphs", "input", "knowledge", "runs", "themes")
 pytest.register_assert_rewrite(*(f"llmrg.testing.store_suite_{part}" for part in _PARTS))  # failures then show values
 
 from llmrg.testing.store_suite_catalogue import CatalogueContract  # noqa: E402
 from llmrg.testing.store_suite_concurrency import ConcurrencyContract  # noqa: E402
 from llmrg.testing.store_suite_crashes import CrashContract  # noqa: E402
+from llmrg.testing.store_suite_forget import ForgetContract  # noqa: E402
 from llmrg.testing.store_suite_graphs import DraftContract, GraphContract  # noqa: E402
 from llmrg.testing.store_suite_input import InputContract  # noqa: E402
 from llmrg.testing.store_suite_knowledge import KnowledgeContract  # noqa: E402
@@ -38,6 +39,7 @@ class GraphStoreContract(
     ThemeContract,
     RunContract,
     NamespaceContract,
+    ForgetContract,
     UpkeepContract,
     InputContract,
     ConcurrencyContract,

@@ -15,6 +15,7 @@ from llmrg.cli import (  # noqa: F401  (they register commands)
     doctor,
     estimate,
     export,
+    forget,
     graph,
     import_,
     profiles,

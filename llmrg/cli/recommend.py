@@ -61,7 +61,7 @@ def recommend(
 @reading
 def explain(
     user: str,
-    item: Annotated[str, typer.Argument(help="Item id.")],
+    item: Annotated[str, typer.Argument(help="Item id, or its title.")],
     name: Annotated[
         str | None, typer.Option("--recommender", "--with", help="A trained one [default: the best on validation items].")
     ] = None,
@@ -77,11 +77,13 @@ def explain(
 ) -> None:
     """Why this item for this user: what the score of a trained recommender is the sum of.
 
-    Without a trained recommender: the chain of stored steps that leads to the item, or the news that there is none.
+    Without a trained recommender: the chain of stored steps that leads to the item, or the news that there is none. Of an item
+    that the user has taken already: when, and what led to it then.
 
     \b
     Examples:
       llmrg explain reader-001 dracula
+      llmrg explain reader-001 "The Moonstone"
       llmrg explain reader-001 dracula --with recsysllm+themes --in-words
     """
     with project(data, store, home, load) as opened:
@@ -120,9 +122,10 @@ def show(
       llmrg show reader-001
       llmrg show reader-001 -o graph.svg
     """
+    from llmrg.forget import picture_of
+
     with project(data, store, home, load) as opened:
-        name = "".join(c if c.isalnum() or c in "-_" else "_" for c in user)[:80]
-        path = output or opened.settings.home / "pictures" / opened.name / f"{name}.html"
+        path = output or picture_of(opened.settings.home, opened.name, user)
         out.print(str(opened.show(user).save(path).resolve()), soft_wrap=True, highlight=False)
     err.print("open it in any browser; nothing is loaded from elsewhere")
 

@@ -10,6 +10,7 @@ import pytest
 
 from llmrg.graph_store import (
     neo4j_cypher,
+    neo4j_cypher_forget,
     neo4j_cypher_integrity,
     neo4j_cypher_knowledge,
     neo4j_cypher_themes,
@@ -18,7 +19,7 @@ from llmrg.graph_store import (
 )
 from llmrg.graph_store.neo4j_labels import Label, Relation
 
-MODULES = (neo4j_cypher, neo4j_cypher_integrity, neo4j_cypher_knowledge, neo4j_cypher_themes)
+MODULES = (neo4j_cypher, neo4j_cypher_forget, neo4j_cypher_integrity, neo4j_cypher_knowledge, neo4j_cypher_themes)
 TEXTS = {name: text for module in MODULES for name, text in vars(module).items() if name.isupper()}
 SCHEMA = [statement for migration in neo4j_migrations.MIGRATIONS for statement in migration.statements]
 ROOM = Path(neo4j_cypher.__file__).resolve().parent

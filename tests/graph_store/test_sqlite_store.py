@@ -15,7 +15,7 @@ from llmrg.core.errors import NotAStoreError, StoreError, StoreUnreachableError,
 from llmrg.core.settings import load_settings
 from llmrg.graph_store.open_store import open_configured_store
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import NAMESPACE, fill, make_graph
+from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowledge, make_run
 
 
 @pytest.fixture
@@ -187,3 +187,19 @@ def test_a_copy_that_lost_its_wal_mode_gets_it_back(filled: Path) -> None:
     with SqliteStore(filled) as store, closing(sqlite3.connect(filled)) as other:
         assert store.graph(NAMESPACE, "ann").version == 1
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_no_byte_of_a_forgotten_user_is_left_in_the_file(tmp_path: Path) -> None:
+    path, user = tmp_path / "graphs.db", "marguerite-7f3a"
+    with SqliteStore(path) as store:
+        fill(store, users=(user, "bob"))
+        for mark in ("first", "second"):
+            store.replace_graph(NAMESPACE, make_graph(user, f"{mark} of {user}"))
+        store.append_draft(NAMESPACE, "run 2", user, make_graph(user, f"draft of {user}").steps, 8, 0)
+        store.put_run(NAMESPACE, make_run())
+        store.set_user_status(NAMESPACE, "run 1", user, "failed", f"no reply for {user}")
+        store.put_knowledge(NAMESPACE, [make_knowledge(source_user=user)])
+    assert user.encode() in path.read_bytes()
+    with SqliteStore(path) as store:
+        assert store.forget_user(NAMESPACE, user)
+    assert [file.name for file in tmp_path.iterdir() if user.encode() in file.read_bytes()] == []

@@ -161,3 +161,36 @@ def test_a_catalogue_that_lost_gained_and_moved_items(built: Project, tmp_path: 
 def test_the_backend_setting_reaches_the_encoder(backend: str, built: Project) -> None:
     made = Project(built.dataset, store=built.settings.store_url, home=built.settings.home, backend=backend).experiment()
     assert made.how.backend == backend
+
+
+def test_a_customer_who_bought_a_new_product_keeps_the_reasons(built: Project) -> None:
+    from dataclasses import replace
+
+    from llmrg.core.records import Item
+    from llmrg.data.dataset import Catalogue
+
+    catalogue = Catalogue([*built.dataset.catalogue, Item("new", "A new book")], built.dataset.catalogue.noun)
+    user, other = list(built.dataset.histories)[:2]
+    bought = replace(built.dataset.history(user), items=(*built.dataset.history(user).items, "new"), at=())
+    histories = {**built.dataset.histories, user: bought}
+    with Project(
+        replace(built.dataset, catalogue=catalogue, histories=histories), store=built.settings.store_url, home=built.settings.home
+    ) as project:
+        for who in (user, other):
+            before, after = built.recommend(who, k=5), project.recommend(who, k=5)
+            assert [(s.item, s.why.reasons) for s in after] == [(s.item, s.why.reasons) for s in before]
+            assert project.explain(who, before[0].item).reasons == before[0].why.reasons
+        assert any(s.why.reasons for s in after)
+
+
+def test_an_item_is_named_by_its_title_too(built: Project) -> None:
+    user = next(iter(built.dataset.histories))
+    found = built.recommend(user, k=1)[0]
+    assert built.explain(user, found.title.upper()) == built.explain(user, found.item)
+    taken = built.dataset.history(user).items[2]
+    why = built.explain(user, built.dataset.catalogue[taken].title)
+    assert (why.item, why.taken) == (taken, 2)
+    titles = [built.dataset.catalogue[item].title for item in ("dracula", "frankenstein")]
+    assert built.recommend(items=titles, k=3) == built.recommend(items=["dracula", "frankenstein"], k=3)
+    with pytest.raises(UnknownItemError, match="did you mean 'dracula'"):
+        built.explain(user, "Drakula")

@@ -1,0 +1,54 @@
+"""Records as pandas frames and networkx graphs; both packages are loaded only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from llmrg.core.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+    from llmrg.core.records import ReasoningGraph, Step
+
+
+def package(name: str) -> Any:
+    """The imported package. Raises: MissingPackageError."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingPackageError(name, f"pip install {name}") from error
+
+
+def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """A frame with these columns, also where there is no row. Raises: MissingPackageError."""
+    made: pd.DataFrame = package("pandas").DataFrame(list(rows), columns=list(columns))
+    return made
+
+
+def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
+    """One row a step, one column a field of `Step`; `cause_position` is empty (`<NA>`) for a step without a cause item."""
+    from llmrg.core.records import Step
+
+    made = frame((step.to_json() for step in steps), Step.__slots__)  # type: ignore[attr-defined]
+    return made.astype({"cause_position": "Int64"})
+
+
+def as_networkx(graph: ReasoningGraph, titles: Mapping[str, str] | None = None) -> nx.MultiDiGraph:
+    """Accepted steps as edges from cause to item; see `ReasoningGraph.to_networkx`."""
+    made = package("networkx").MultiDiGraph(user=graph.user, run=graph.run)
+
+    def node(kind: str, name: str) -> str:
+        label = (titles or {}).get(name) or name
+        made.add_node(key := f"{kind}:{name}", kind=kind, id=name, label=label if kind == "item" else name)
+        return key
+
+    for step in graph.steps:
+        if step.accepted:
+            cause = node("user", graph.user) if step.cause_kind == "root" else node(step.cause_kind, step.cause)
+            told = {name: value for name, value in step.to_json().items() if name not in ("user", "accepted", "why_rejected")}
+            made.add_edge(cause, node("item", step.item), **told)
+    return made

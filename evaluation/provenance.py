@@ -1,0 +1,56 @@
+"""Where the graphs of a table come from, as its card says it: which runs, who reasoned, and how many users have any."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from llmrg.core.graph_table import GraphTable
+from llmrg.core.records import ReasoningGraph, Run
+
+ROLES = {"reasoner": "reasons", "verifier": "verifies", "imaginer": "imagines"}
+
+
+def share_with_graphs(graphs: Mapping[str, ReasoningGraph], users: Sequence[str]) -> str:
+    """`20 of 300 users (7 %)`, and what becomes of the others; a graph without any accepted step is none."""
+    table = GraphTable.of_users(graphs, users)
+    accepted = np.concatenate([[0], np.cumsum(table.steps["accepted"])])[table.offsets]
+    numbers = table.numbers(users)
+    found = int((np.diff(accepted)[numbers[numbers >= 0]] > 0).sum())
+    if found == len(users):
+        return "all users"
+    share = found / max(len(users), 1)
+    return f"{found:,} of {len(users):,} users ({share:.1%}); the others are ranked without one"
+
+
+def made_by(graphs: Mapping[str, ReasoningGraph], runs: Iterable[Run]) -> tuple[str, str]:
+    """(minds, runs) of the graphs; where there are several, each with its users. Nothing for graphs that no stored run made."""
+    table, known = GraphTable.of_users(graphs, graphs), {run.id: run for run in runs}
+    users = Counter(run if run in known else "" for run in table.runs)
+    if not users.keys() & known.keys():
+        return "", ""
+    minds = Counter[str]()
+    for run, number in users.items():
+        minds[_minds(known[run]) if run else "not known"] += number
+    return _listed(minds), _listed(Counter({run or "not known": number for run, number in users.items()}))
+
+
+def _minds(run: Run) -> str:
+    """`attributes reasons, verifies and imagines`."""
+    config = run.settings.get("config")
+    config = config if isinstance(config, dict) else {}
+    off = {role for role, part in (("verifier", "verification"), ("imaginer", "divergence")) if config.get(part) is False}
+    does: dict[str, list[str]] = {}
+    for role, verb in ROLES.items():
+        if role not in off:
+            does.setdefault(str(run.settings.get(role) or "somebody"), []).append(verb)
+    told = [f"{name} {' and '.join(filter(None, (', '.join(verbs[:-1]), verbs[-1])))}" for name, verbs in does.items()]
+    return ", ".join([*told, *(["nobody verifies"] if "verifier" in off else [])])
+
+
+def _listed(found: Counter[str]) -> str:
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{what} ({number:,} user{'s' * (number != 1)})" for what, number in found.most_common())

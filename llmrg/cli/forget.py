@@ -1,0 +1,81 @@
+"""`llmrg forget` and `llmrg data stored`: what a store holds, and how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.data import data as data_app
+from llmrg.cli.load_options import Load, reading
+
+
+@data_app.command()
+def stored(store: Store = None, home: Home = None, as_json: AsJson = False) -> None:
+    """Data sets in the store: users, graphs, steps, knowledge, runs. Name one as --data store:NAME in any command.
+
+    \b
+    Example: llmrg data stored --store neo4j://127.0.0.1:7687
+    """
+    from llmrg.cli.tables import print_rows
+    from llmrg.core.settings import load_settings
+    from llmrg.forget import stored_sets
+    from llmrg.graph_store.open_store import open_configured_store
+
+    with open_configured_store(load_settings(store=store, home=home)) as opened:
+        found, url = stored_sets(opened), opened.url
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    header = ("name", "users", "with graphs", "items", "accepted steps", "rejected", "imagined", "knowledge", "runs")
+    fields = ("users", "graphs", "items", "accepted", "rejected", "imagined", "knowledge", "runs")
+    rows = [(one.name, *(f"{getattr(one.counts, field):,}" for field in fields)) for one in found]
+    print_rows(f"Data sets in {url}", header, rows)
+
+
+@app.command()
+@reading
+def forget(
+    user: Annotated[str | None, typer.Argument(help="A user of --data; or give --data-set.")] = None,
+    data_set: Annotated[
+        str | None, typer.Option("--data-set", metavar="NAME", help="Forget a whole data set, named as in `llmrg data stored`.")
+    ] = None,
+    data: Data = "demo",
+    store: Store = None,
+    home: Home = None,
+    load: Load = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete all that the store and --home hold of a user, or of a data set. What is left for you to do is told.
+
+    Of a user: history, reasoning graph, drafts, statuses, picture, and the knowledge that came from this user first.
+    Of a data set: all of it, with its trained recommenders, pictures and reports of runs.
+
+    \b
+    Examples:
+      llmrg forget reader-001
+      llmrg forget 4711 --data orders.csv --yes
+      llmrg forget --data-set orders
+    """
+    from llmrg.core.errors import ConfigError
+
+    if (user is None) == (data_set is None):
+        raise ConfigError("name either a user or --data-set, one of the two; `llmrg data stored` lists the data sets")
+    where = data if data_set is None else f"store:{data_set}"
+    with project(where, store, home, load) as opened:
+        if not yes:
+            what = f"user {user!r} of {opened.name!r}" if user is not None else f"the data set {opened.name!r}"
+            typer.confirm(f"delete all of {what} in {opened.store.url}?", abort=True, err=True)
+        done = opened.forget(user) if user is not None else opened.forget_data_set()
+    if as_json:
+        print_json({**asdict(done), "left_to_do": done.left_to_do()})
+        return
+    who = f"user {done.user!r} of {done.data!r}" if done.user is not None else f"data set {done.data!r}"
+    out.print(f"forgot {who}: {done.graph_steps:,} steps of graphs", highlight=False, markup=False, soft_wrap=True)
+    for path in done.files:
+        err.print(f"deleted or rewritten: {path}", highlight=False, markup=False, soft_wrap=True)
+    for line in done.left_to_do():
+        err.print(f"left to do: {line}", highlight=False, markup=False, soft_wrap=True)

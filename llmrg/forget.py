@@ -1,0 +1,153 @@
+"""What a project can forget, a user or the whole data set, and what lies in a store."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmrg.core.errors import DataError, UnknownUserError
+from llmrg.core.settings import Settings
+from llmrg.data_identity import forget_in_identity
+
+if TYPE_CHECKING:
+    from llmrg.data.dataset import Dataset
+    from llmrg.graph_store.protocol import GraphStore, StoreCounts
+
+MODELS, PICTURES = "models", "pictures"
+"""Folders of `home`, with a folder for each data set."""
+
+
+@dataclass(frozen=True)
+class StoredSet:
+    """One data set of a store."""
+
+    name: str
+    counts: StoreCounts
+
+
+def stored_sets(store: GraphStore) -> list[StoredSet]:
+    """All data sets of an opened store, by name."""
+    return [StoredSet(name, store.counts(name)) for name in store.namespaces()]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was deleted, and what is left to do."""
+
+    data: str
+    """Name of the data set."""
+    user: str | None
+    """None: the whole data set."""
+    graph_steps: int
+    """Steps of the deleted graphs."""
+    files: tuple[str, ...]
+    """Deleted or rewritten files and folders of the project's own."""
+    train_again: tuple[str, ...]
+    """Trained recommenders that had learnt from the user."""
+    in_the_data: bool
+    """Whether the user is still in the data set that was read: the next build would bring the user back."""
+    cached_replies: int
+    """Replies in the call cache. They name no user, so those about this one cannot be told from the others."""
+
+    def left_to_do(self) -> list[str]:
+        """What the caller must still do, a line each."""
+        who = f"user {self.user!r}" if self.user is not None else f"data set {self.data!r}"
+        todo = []
+        if self.in_the_data:
+            todo.append(f"{who} is still in the data itself: take it out there too, or the next build brings it back")
+        if self.train_again:
+            todo.append(f"trained with {who}, so train again: {', '.join(self.train_again)}")
+        if self.cached_replies:
+            todo.append(
+                f"the call cache keeps {self.cached_replies:,} replies; they name no user, so those about {who} cannot be picked "
+                "out: `llmrg cache clear` deletes all (what is built anew is then paid anew)"
+            )
+        return [*todo, "backups, exports and traces made before still hold it"]
+
+
+def picture_of(home: Path, data: str, user: str) -> Path:
+    """Where a user's picture is kept."""
+    name = "".join(c if c.isalnum() or c in "-_" else "_" for c in user)[:80]
+    return home / PICTURES / data / f"{name}.html"
+
+
+class Forgets:
+    """What `llmrg.Project` can forget."""
+
+    settings: Settings
+    if TYPE_CHECKING:  # the rest of the project has them
+
+        @property
+        def dataset(self) -> Dataset: ...
+        @property
+        def store(self) -> GraphStore: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def in_store(self) -> bool: ...
+        def write_run_report(self, run: str) -> Path: ...
+
+    def forget(self, user: str) -> Forgotten:
+        """Delete what the store and `home` hold of a user: history, graph, drafts, statuses, the knowledge that came from the
+        user first, the picture. What is left to do, such as training again, is in the answer.
+
+        Raises: UnknownUserError: neither the store nor the data has this user.
+        """
+        store, name, home = self.store, self.name, self.settings.home
+        graph = store.graphs(name, [user]).get(user)
+        there = store.forget_user(name, user)
+        if self.in_store:
+            self.__dict__.pop("dataset", None)
+        in_the_data = not self.in_store and user in self.dataset.histories
+        if not there and not in_the_data:
+            raise UnknownUserError(user, next(iter(store.users(name, limit=1)), ""))
+        picture = picture_of(home, name, user)
+        files = [picture] if picture.exists() else []
+        picture.unlink(missing_ok=True)
+        remembered = forget_in_identity(name, home, user)
+        files += [remembered] if remembered else []
+        for run in store.runs(name):  # reports name users that failed
+            if (home / "runs" / f"{run.id}.md").exists():
+                files.append(self.write_run_report(run.id))
+        trained = tuple(sorted(path.name for path in (home / MODELS / name).glob("*") if path.is_dir()))
+        steps = len(graph.steps) if graph else 0
+        return Forgotten(name, user, steps, tuple(map(str, files)), trained, in_the_data, _replies(self.settings))
+
+    def forget_data_set(self) -> Forgotten:
+        """Delete all that the store holds of the data set, and its recommenders, pictures and reports in `home`.
+
+        Raises: DataError: the store has no such data set.
+        """
+        store, name, home = self.store, self.name, self.settings.home
+        counts, runs = store.counts(name), [run.id for run in store.runs(name)]
+        if not store.forget_namespace(name):
+            there = ", ".join(store.namespaces()) or "none"
+            raise DataError(f"{store.url} holds no data set {name!r}; there are: {there}")
+        if self.in_store:
+            self.__dict__.pop("dataset", None)
+        reports = [home / "runs" / f"{run}{suffix}" for run in runs for suffix in (".md", ".json")]
+        files = [path for path in (*reports, *_folders(home, name)) if path.exists()]
+        for path in files:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        steps = counts.accepted + counts.rejected + counts.imagined
+        return Forgotten(name, None, steps, tuple(map(str, files)), (), not self.in_store, _replies(self.settings))
+
+
+def _folders(home: Path, name: str) -> list[Path]:
+    """Those of a data set; none for a name that leads out of them, such as `..`."""
+    rooms = [(home / room).resolve() for room in (MODELS, PICTURES)]
+    return [room / name for room in rooms if room in (room / name).resolve().parents]
+
+
+def _replies(settings: Settings) -> int:
+    from llmrg.agents.call_cache import SqliteCallCache
+
+    if not settings.calls_path.exists():
+        return 0
+    cache = SqliteCallCache(settings.calls_path)
+    try:
+        return sum(model.replies for model in cache.stats())
+    finally:
+        cache.close()
