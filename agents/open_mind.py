@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from llmrg.agents.model_proxies import check_proxies, connections
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
@@ -168,16 +169,15 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
     try:
         from langchain.chat_models import init_chat_model
 
-        if provider == "openai":
-            from openai import DefaultAsyncHttpxClient
-
-            options["http_async_client"] = DefaultAsyncHttpxClient()
+        options = {**connections(provider, url), **options}
         made: BaseChatModel = init_chat_model(model, **options)
         if "max_retries" in type(made).model_fields:
             made = init_chat_model(model, **options, max_retries=0)
     except ImportError as error:
+        check_proxies()
         raise MissingPackageError(f"langchain for {provider}", f"pip install 'llmrg[{provider}]'") from error
     except Exception as error:  # each provider's class has its own kinds: no key, unknown provider, unknown option
+        check_proxies()
         said = " ".join(str(error).split())[:300]
         raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {said})") from error
     return made
