@@ -23,6 +23,7 @@ from langchain_core.messages import message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, Generation
 
 from llmrg.core.errors import StoreError
+from llmrg.core.places import HOME, writing
 from llmrg.core.records import stable_key
 from llmrg.graph_store.sqlite_errors import in_our_words, not_a_store
 from llmrg.graph_store.sqlite_wal import use_wal
@@ -160,8 +161,8 @@ class SqliteCallCache(BaseCache):
             yield self._opened
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
+        with writing(self.path, HOME):
+            db = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
         try:
             db.execute("BEGIN")  # one state for all three
             application, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))

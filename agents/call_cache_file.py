@@ -17,6 +17,7 @@ from typing import IO, Literal
 
 from llmrg.agents.call_cache import CachedCall, SqliteCallCache
 from llmrg.core.errors import DataError
+from llmrg.core.places import writing
 
 FORMAT = "llmrg-calls-1"
 _TYPES = {"key": str, "asked_as": str, "request": str, "reply": list, "model": str, "input_tokens": int, "output_tokens": int}
@@ -25,8 +26,7 @@ _TYPES = {"key": str, "asked_as": str, "request": str, "reply": list, "model": s
 def export_calls(cache: SqliteCallCache, path: Path, requests: bool = True) -> int:
     """Write all calls; returns how many. Args: requests: off, the texts of requests are left out (replies still work)."""
     count = 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _open(path, "w") as file:
+    with writing(path), _open(path, "w") as file:
         file.write(json.dumps({"format": FORMAT}) + "\n")
         for call in cache.calls():
             row = asdict(call if requests else replace(call, request=""))

@@ -163,7 +163,8 @@ def waves(users: Sequence[str], first: int) -> Iterator[Sequence[str]]:
 def _begin(context: BuildContext) -> None:
     store, namespace = context.store, context.namespace
     store.put_items(namespace, context.dataset.catalogue)
-    if context.vectors and context.shares_knowledge:
+    space = store.vector_space(namespace) if context.vectors and context.shares_knowledge else None
+    if context.vectors and context.shares_knowledge and (space is None or space.encoder != context.vectors.name):
         dimension = context.vectors.embed([context.vectors.name]).shape[1]
         store.claim_vector_space(namespace, VectorSpace(context.vectors.name, dimension))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llmrg.agents.context import BuildContext
 from llmrg.core.records import Knowledge, ReasoningGraph, Step
@@ -22,9 +23,9 @@ def learn(context: BuildContext, users: Sequence[str]) -> int:
     for page in (users[i : i + PAGE] for i in range(0, len(users), PAGE)):
         graphs = context.store.graphs(context.namespace, page)
         entries = [entry for user in page if user in graphs for entry in _entries(context, graphs[user])]
-        if entries:
-            context.store.put_knowledge(context.namespace, entries)
-            learnt += len(entries)
+        if new := _not_known(context, entries):
+            context.store.put_knowledge(context.namespace, _with_vectors(context, new))
+        learnt += len(entries)
     return learnt
 
 
@@ -32,12 +33,30 @@ def _entries(context: BuildContext, graph: ReasoningGraph) -> list[Knowledge]:
     """An entry's source position is the last one that its maker had seen, not the step's own: recall goes by it."""
     if graph.run != context.run:
         return []
-    good = [step for step in graph.reasoned() if _may_be_shared(context, step)]
-    vectors = context.embed([step.reason for step in good]).tolist() if context.embed and good else [()] * len(good)
     return [
-        Knowledge(s.cause, s.reason, s.item, s.score, 0, graph.user, s.seen - 1, tuple(vector), mind=context.minds.judges)
-        for s, vector in zip(good, vectors, strict=True)
+        Knowledge(s.cause, s.reason, s.item, s.score, 0, graph.user, s.seen - 1, mind=context.minds.judges)
+        for s in graph.reasoned()
+        if _may_be_shared(context, s)
     ]
+
+
+def _not_known(context: BuildContext, entries: Sequence[Knowledge]) -> list[Knowledge]:
+    """Those that would change something: a build with nothing new need not load the text model."""
+    pairs = [(entry.from_item, entry.to_item) for entry in entries]
+    known = {entry.key: entry for entry in context.store.knowledge_for(context.namespace, pairs, context.minds.judges)}
+
+    def changes(entry: Knowledge) -> bool:
+        there = known.get(entry.key)
+        return there is None or there.score < entry.score or (context.embed is not None and not there.vector)
+
+    return [entry for entry in entries if changes(entry)]
+
+
+def _with_vectors(context: BuildContext, entries: Sequence[Knowledge]) -> list[Knowledge]:
+    if context.embed is None:
+        return list(entries)
+    vectors = context.embed([entry.reason for entry in entries]).tolist()
+    return [replace(entry, vector=tuple(vector)) for entry, vector in zip(entries, vectors, strict=True)]
 
 
 def _may_be_shared(context: BuildContext, step: Step) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from llmrg.agents.model_proxies import check_proxies, connections
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
@@ -170,25 +171,21 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
         if provider == "openai" and not settings.openai_api_key:
             options["api_key"] = _NO_KEY
     try:
+        options = {**connections(provider, url), **options}
         if provider == "openai":
-            return _openai(model.partition(":")[2], options)
+            from llmrg.agents.minds.openai_chat import LenientChatOpenAI
+
+            return LenientChatOpenAI(**{"max_retries": 0, **options, "model": model.partition(":")[2]})
         from langchain.chat_models import init_chat_model
 
         made: BaseChatModel = init_chat_model(model, **options)
         if "max_retries" in type(made).model_fields:
             made = init_chat_model(model, **options, max_retries=0)
     except ImportError as error:
+        check_proxies()
         raise MissingPackageError(f"langchain for {provider}", f"pip install 'llmrg[{provider}]'") from error
     except Exception as error:  # each provider's class has its own kinds: no key, unknown provider, unknown option
+        check_proxies()
         said = " ".join(str(error).split())[:300]
         raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {said})") from error
     return made
-
-
-def _openai(name: str, options: dict[str, Any]) -> BaseChatModel:
-    from openai import DefaultAsyncHttpxClient
-
-    from llmrg.agents.minds.openai_chat import LenientChatOpenAI, refuse_no_replies
-
-    client = DefaultAsyncHttpxClient(event_hooks={"response": [refuse_no_replies]})
-    return LenientChatOpenAI(**{"max_retries": 0, **options, "model": name, "http_async_client": client})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import MissingPackageError
+from llmrg.core.places import writing
 
 GLOBAL = "opentelemetry"
 """The setting that takes the program's own tracer provider."""
@@ -65,9 +66,9 @@ def open_tracing(where: str) -> Tracing:
     except ImportError as error:
         raise MissingPackageError("opentelemetry", "pip install 'llmrg[tracing]'") from error
     path = Path(where)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, "name another file with LLMRG_TRACE"):
+        stream = path.open("a", encoding="utf-8", buffering=1)
     provider = TracerProvider(shutdown_on_exit=False)
-    stream = path.open("a", encoding="utf-8", buffering=1)
     exporter = ConsoleSpanExporter(out=stream, formatter=lambda span: span.to_json(indent=None) + "\n")
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     return Tracing(provider.get_tracer("llmrg"), _Closing(provider, stream))

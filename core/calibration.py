@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import ConfigError
+from llmrg.core.places import HOME, written
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,7 @@ def calibration_file(home: Path, data: str, verifier: str) -> Path:
 
 def save_calibration(made: Calibration, home: Path) -> Path:
     path = calibration_file(home, made.data, made.verifier)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    return written(path, json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n", HOME)
 
 
 def load_calibration(home: Path, data: str, verifier: str) -> Calibration:

@@ -3,6 +3,7 @@
 LlmrgError
 ├── CallerError            the caller's mistake: fix the input and call again
 │   ├── ConfigError            a setting or an option is off
+│   ├── PlaceError             a file or folder cannot be read or written
 │   ├── DataError              an input file or frame is off
 │   │   └── BadRowError            one row of it (file, line, column, value)
 │   ├── UnknownUserError       no such user in the data
@@ -61,6 +62,10 @@ class CallerError(LlmrgError, ValueError):
 
 class ConfigError(CallerError):
     """A setting or an option is off."""
+
+
+class PlaceError(CallerError):
+    """A file or folder cannot be read or written."""
 
 
 class DataError(CallerError):

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from llmrg.core.errors import ConfigError
+
+PREFIX: Final = "LLMRG_"
+FILE: Final = Path("llmrg.toml")
+"""In the working folder."""
+_SECRET: Final = ("password", "key", "options")
+"""Parts of the names of settings whose values are never repeated."""
 
 
 class Settings(BaseSettings):
     """Read from `LLMRG_...` variables first, then from `llmrg.toml` in the working folder, then these defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="LLMRG_", toml_file="llmrg.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     home: Path = Path(".llmrg")
     """Folder of this project's store, trained recommenders and reports."""
     store: str = ""
-    """`sqlite:///file` or `neo4j://host:port`; empty means `graphs.db` in `home`."""
+    """`sqlite:///file` or `neo4j://host:port/database`; empty means `graphs.db` in `home`."""
     store_user: str = "neo4j"
+    """Of a Neo4j server."""
     store_password: SecretStr = SecretStr("")
     """Empty means a server without authentication."""
     store_database: str = "neo4j"
+    """Of a Neo4j server, where the URL names none; where both do, they must agree."""
     other_store_user: str = ""
     """Of the other end of `llmrg export URL` and `llmrg import URL`; empty means the same as `store_user`."""
     other_store_password: SecretStr | None = None
     """None means the same as `store_password`, empty a server without authentication."""
     store_timeout_s: float = Field(default=30.0, gt=0)
+    """Longest wait for a connection or a lock, and longest run of one call, in seconds."""
     store_pool_size: int = Field(default=100, ge=1)
     """Neo4j: connections at once at most; further calls wait."""
     store_synchronous: Literal["normal", "full"] = "normal"
@@ -36,9 +50,11 @@ class Settings(BaseSettings):
     store_allow_network_disk: bool = False
     """SQLite: open a file on a network disk; safe only where one machine alone ever opens it."""
     cache_dir: Path = Path("~/.cache/llmrg")
-    """Converted models, theme profiles and downloaded data; shared by all projects."""
+    """Converted models, theme profiles and downloaded data; shared by all projects. Where the user has no home folder (in many
+    containers): `cache` in `home`."""
     data_dir: Path = Path("~/.cache/llmrg/data")
-    """Where `llmrg data get` puts files and where the loaders look for a data set by name."""
+    """Where `llmrg data get` puts files and where the loaders look for a data set by name. Without a home folder: `cache/data` in
+    `home`."""
     mind: str = "likelihood"
     """Who reasons: `likelihood` (local model), `attributes` (no model), `profiles` (recorded answers), or `chat`; with a model,
     or the name of a profile source, after a slash where wanted, such as `chat/ollama:llama3.2` or `profiles/films`."""
@@ -49,7 +65,7 @@ class Settings(BaseSettings):
     """How the chat mind asks: about each user's items, or once about each item of the catalogue; then users cost no call."""
     model_url: str = ""
     """Address of the chat model's server where its name holds none; empty means the provider's own."""
-    model_options: dict[str, Any] = {}
+    model_options: Annotated[dict[str, Any], NoDecode] = {}
     """Further arguments of the chat model, JSON in the environment: `{"temperature": 0}`."""
     form: Literal["auto", "json_schema", "tools", "json", "text"] = "auto"
     """Form of structured output that a chat model is asked for; `auto` takes the best that the model and its server know."""
@@ -60,6 +76,7 @@ class Settings(BaseSettings):
     requests_per_minute: float | None = Field(default=None, gt=0)
     """What the chat model's server allows; None: not known, found out from its refusals."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
+    """The same for tokens."""
     in_flight: int = Field(default=32, ge=1)
     """Requests to one server under way at once at most."""
     call_cache: bool = True
@@ -77,6 +94,29 @@ class Settings(BaseSettings):
     """Where recommenders are trained: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a GPU where there is one."""
     backend: Literal["auto", "dgl", "torch"] = "auto"
     """Graph encoder backend; `auto` takes DGL where it is installed."""
+
+    @field_validator("home", "cache_dir", "data_dir", "prompts", "prices")
+    @classmethod
+    def _expanded(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        """`~` is the user's home folder, which not every user has."""
+        if path is None:
+            return None
+        try:
+            return path.expanduser()
+        except RuntimeError as error:
+            cache = Path(info.data.get("home", ".llmrg")) / "cache"
+            instead = {"cache_dir": cache, "data_dir": cache / "data"}.get(str(info.field_name))
+            if instead and path == cls.model_fields[str(info.field_name)].default:
+                return instead
+            raise ValueError("this user has no home folder, so ~ means nothing; give a whole path, or set HOME") from error
+
+    @field_validator("model_options", mode="before")
+    @classmethod
+    def _decoded(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f'it must be JSON such as {{"temperature": 0}}; {error}') from error
 
     @property
     def calls_path(self) -> Path:
@@ -96,20 +136,62 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _settings_file())
 
 
 def load_settings(**overrides: object) -> Settings:
     """Settings as they stand now; `overrides` that are None are left out.
 
     Raises:
-        ConfigError: a value is off; the message names the setting and the value.
+        ConfigError: a value is off, or `llmrg.toml` cannot be read; the message names the variable or the file.
     """
+    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(_told(dict(error.errors()[0]), given)) from error
+
+
+def proxy_variables() -> list[str]:
+    """Names of the variables that tell programs of a proxy."""
+    return sorted(name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"))
+
+
+def _settings_file() -> dict[str, Any]:
+    """What `llmrg.toml` holds. Raises: ConfigError: it cannot be read."""
+    try:
+        return tomllib.loads(FILE.read_bytes().decode("utf-8-sig"))  # editors on Windows begin a file with a byte-order mark
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        where = f"byte {error.object[error.start]:#04x} in line {line}"
+        raise ConfigError(f"{FILE.absolute()} is not UTF-8 text ({where}); save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f'{FILE.absolute()} is not TOML: {error}; a setting is a line such as mind = "attributes"') from error
+    except OSError as error:
         raise ConfigError(
-            f"setting {name!r} is off ({first['msg']}): {first.get('input')!r}; set LLMRG_{name.upper()} or mend llmrg.toml"
+            f"the settings file {FILE.absolute()} cannot be read: {error.strerror}; mend it or move it away"
         ) from error
+
+
+def _told(error: Mapping[str, Any], given: Mapping[str, object]) -> str:
+    """One line for the first problem that pydantic found: the setting, the value unless it may be secret, and where it stands."""
+    name = str(error["loc"][0])
+    variable = name if name in _aliases() else PREFIX + name.upper()
+    if name in given:
+        place, mend = "given here", "give another value"
+    elif variable in {one.upper() for one in os.environ}:
+        place, mend = f"from the variable {variable}", f"mend or unset {variable}"
+    else:
+        place, mend = f"from {FILE.absolute()}", f"mend that line, or set {variable}"
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Settings.model_fields, 1)
+        return f"there is no setting {name!r} ({place})" + (f"; did you mean {near[0]!r}?" if near else "; see docs/settings.md")
+    value = "" if any(part in name.lower() for part in _SECRET) else f": {error.get('input')!r}"
+    within = ".".join(str(part) for part in error["loc"])
+    return f"setting {within!r} is off ({error['msg'].removeprefix('Value error, ')}){value}, {place}; {mend}"
+
+
+def _aliases() -> set[str]:
+    return {str(field.validation_alias) for field in Settings.model_fields.values() if field.validation_alias}

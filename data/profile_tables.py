@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from llmrg.core.errors import DataError
+from llmrg.core.places import writing
 from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.themes import Appeal, Profile, ProfileSource, strongest, theme_name
 from llmrg.data.roles import OF_ITEMS, plain_name
@@ -134,15 +135,16 @@ def write_profile(path: Path, profile: Profile) -> int:
     kind = kind_of(path)
     if kind not in (".tsv", ".csv", ".parquet"):
         raise DataError(f"{path}: profiles are written as .tsv, .csv (both also .gz) or .parquet; name the file so")
-    path.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".parquet":
-        _write_parquet(path, profile.source, rows)
+        with writing(path):
+            _write_parquet(path, profile.source, rows)
         return len(rows)
-    written = io.StringIO()
-    writer = csv.writer(written, delimiter="\t" if kind == ".tsv" else ",", lineterminator="\n")
+    table = io.StringIO()
+    writer = csv.writer(table, delimiter="\t" if kind == ".tsv" else ",", lineterminator="\n")
     writer.writerows([HEADER, *((item, theme, repr(score)) for item, theme, score in rows)])
-    data = written.getvalue().encode()
-    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    data = table.getvalue().encode()
+    with writing(path):
+        path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     return len(rows)
 
 

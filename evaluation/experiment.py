@@ -187,11 +187,14 @@ def run_experiment(
     *,
     progress: Callable[[str], None] | None = None,
     trained: Callable[[str, BaseRecommender], None] | None = None,
+    ranked: Callable[[Ranks], None] | None = None,
 ) -> Comparison:
     """Fit every row on the training parts, and rank every user's test item once with each.
 
     Args:
         seeds: trainings per trained recommender; shuffled graphs and profiles are dealt anew for each seed.
+        progress: told the name of each training as it begins.
+        ranked: told the ranks of each training when it is done.
         trained: given the base and the recommender with the reasoning graphs, of the first seed, with their names.
     """
     say: Callable[[str], None] = progress or (lambda _: None)
@@ -204,7 +207,9 @@ def run_experiment(
         for seed in seeds[:1] if title in TITLES.values() else seeds:
             say(title if len(seeds) == 1 else f"{title}, seed {seed}")
             recommender = trial.make(seed, bases.get(seed))
-            ranks.setdefault(title, []).append(_ranked(recommender, experiment, trial, seed))
+            ranks.setdefault(title, []).append(found := _ranked(recommender, experiment, trial, seed))
+            if ranked:
+                ranked(found)
             if isinstance(recommender, SequentialRecommender) and title == experiment.base:
                 bases[seed] = recommender
             if title == experiment.ours:

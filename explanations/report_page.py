@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from llmrg.core.errors import CallerError
 from llmrg.core.interval import Interval
+from llmrg.core.places import writing
 from llmrg.explanations.templating import render
 from llmrg.explanations.wording import clean
 
@@ -81,9 +82,7 @@ def write_report(
         sections=[_section(section) for section in sections],
         pictures=[(p.title, f"{folder.name}/{name}", _whole(p.svg)) for p, name in zip(pictures, names, strict=True)],
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
     for picture, name in zip(pictures, names, strict=True):
-        folder.mkdir(exist_ok=True)
         _write(folder / name, picture.page)
     _write(target, text)
     return target
@@ -92,11 +91,12 @@ def write_report(
 def _write(path: Path, text: str) -> None:
     """Whole or not at all."""
     draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            draft.write_text(text, "utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _file_name(title: str) -> str:

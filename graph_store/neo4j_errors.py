@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from llmrg.core.errors import StoreError, StoreFullError, StoreUnreachableError
+from llmrg.graph_store.neo4j_probe import who_listens
+from llmrg.graph_store.neo4j_url import PORT, Neo4jUrl
 
 HOW_TO_START: Final = (
     "start one with `make neo4j` or `docker compose -f docker/compose.yaml up -d`, "
@@ -20,7 +22,8 @@ _BY_CODE: Final = {
     ),
     "Neo.ClientError.Security.Forbidden": "the user {user!r} may not do this; it must be able to read, write and change schema",
     "Neo.ClientError.Database.DatabaseNotFound": (
-        "there is no database {database!r}; set LLMRG_STORE_DATABASE to one that is (community servers have 'neo4j' only)"
+        "there is no database {database!r}; name one that is, in the path of the URL or with LLMRG_STORE_DATABASE (community "
+        "servers have 'neo4j' only)"
     ),
     "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase": (
         "the database {database!r} is read-only; allow writes in the server's settings, or write elsewhere"
@@ -45,10 +48,11 @@ _BY_CODE: Final = {
 }
 
 
-def explain(error: Exception, *, place: str, user: str, database: str, timeout_s: float) -> StoreError:
+def explain(error: Exception, *, url: Neo4jUrl, user: str, database: str, timeout_s: float) -> StoreError:
     """The store's error for one of the driver's (`Neo4jError` or `DriverError`)."""
     from neo4j import exceptions
 
+    place = url.place
     code = getattr(error, "code", None) or ""
     if code == "Neo.DatabaseError.Transaction.TransactionLogError":
         return StoreFullError(
@@ -71,18 +75,37 @@ def explain(error: Exception, *, place: str, user: str, database: str, timeout_s
             f"the connection to {place} broke while a write was being confirmed, which may have been made or not: "
             "look, and repeat it where it is not there"
         )
+    if isinstance(error, exceptions.ConfigurationError) and not isinstance(error, exceptions.UnsupportedServerProduct):
+        return StoreError(f"the Neo4j driver refuses {place}: {text}")
     if isinstance(error, exceptions.ServiceUnavailable | exceptions.SessionExpired | exceptions.DriverError):
-        if "HTTP" in text:
-            return StoreUnreachableError(
-                f"{place} answers as a web server: give the Bolt port (7687), not that of Neo4j Browser (7474)"
-            )
         if "CertVerification" in text:
             return StoreUnreachableError(
                 f"the certificate of {place} is not one that this machine trusts; for a self-signed one write +ssc in place of +s"
             )
-        return StoreUnreachableError(f"no Neo4j server answers at {place}; {HOW_TO_START}")
+        return StoreUnreachableError(_why_not_reached(url, text))
     if isinstance(error, exceptions.TransientError):
         return StoreError(
             f"{place} was too busy for {timeout_s:g} s ({code}); nothing was half written: try again with fewer writers"
         )
     return StoreError(f"{place} refused a call ({code or type(error).__name__}): {text}")
+
+
+def _why_not_reached(url: Neo4jUrl, text: str) -> str:
+    """By who listens there now, since the driver says the same of very different things."""
+    found, place, family = who_listens(url.host, url.port), url.place, url.scheme.partition("+")[0]
+    if found == "web":
+        return f"{place} answers as a web server: give the Bolt port ({PORT}), not that of Neo4j Browser (7474)"
+    if found == "bolt" and url.tls:
+        return f"the Neo4j server at {place} answers without TLS: write {family}:// instead, or switch TLS on there"
+    if found == "bolt over TLS" and not url.tls:
+        secure = f"write {family}+s://, or {family}+ssc:// for a self-signed certificate"
+        return f"the Neo4j server at {place} answers with TLS only: {secure}"
+    if found in ("bolt", "bolt over TLS"):
+        hint = "; it may name an address that is not known here, so try bolt:// in place of neo4j://" if family == "neo4j" else ""
+        return f"a Neo4j server listens at {place}, but the connection to it failed ({' '.join(text.split())[:200]}){hint}"
+    if found == "other":
+        return f"something listens at {place} that is no Neo4j server; look at host and port (Bolt's is {PORT})"
+    if found == "unknown host":
+        return f"no Neo4j server answers at {place}: no host of that name is known; look at its spelling"
+    browser = f"; {url.port} is the port of Neo4j Browser, Bolt's is {PORT}" if url.port in (7473, 7474) else ""
+    return f"no Neo4j server answers at {place}{browser}; {HOW_TO_START}"

@@ -6,7 +6,6 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -14,6 +13,7 @@ from llmrg.core.errors import MissingPackageError, StoreError, StoreVersionError
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_errors import explain
+from llmrg.graph_store.neo4j_url import Neo4jUrl
 
 if TYPE_CHECKING:
     from neo4j import BookmarkManager, Driver, ManagedTransaction, Session
@@ -32,8 +32,8 @@ _THERE: Final = frozenset(
 class Neo4jLink:
     """One driver and how it is used: each call is one managed transaction, which the driver repeats after a passing fault."""
 
-    def __init__(self, url: str, auth: tuple[str, str] | None, database: str, timeout_s: float, pool_size: int) -> None:
-        self.place = place_of(url)
+    def __init__(self, url: Neo4jUrl, auth: tuple[str, str] | None, database: str, timeout_s: float, pool_size: int) -> None:
+        self._url, self.place = url, url.place
         self.database, self.timeout_s, self._pool_size = database, timeout_s, pool_size
         self._user = auth[0] if auth else ""
         self._password = SecretStr(auth[1]) if auth else None
@@ -127,7 +127,7 @@ class Neo4jLink:
         try:
             yield
         except (Neo4jError, DriverError) as error:
-            raise explain(error, place=self.place, user=self._user, database=self.database, timeout_s=self.timeout_s) from error
+            raise explain(error, url=self._url, user=self._user, database=self.database, timeout_s=self.timeout_s) from error
 
     def _check_server(self) -> None:
         version, edition = self.read(lambda tx: tx.run(cypher.SERVER).single(strict=True).values())
@@ -140,9 +140,3 @@ class Neo4jLink:
 def bound(work: Callable[[ManagedTransaction, Sequence[R]], None], rows: Sequence[R]) -> Callable[[ManagedTransaction], None]:
     """`work` on these rows, as `read` and `write` take it."""
     return lambda tx: work(tx, rows)
-
-
-def place_of(url: str) -> str:
-    """The URL as it may be shown: without user name and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

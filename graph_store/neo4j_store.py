@@ -28,6 +28,7 @@ from llmrg.graph_store import (
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import Neo4jLink
+from llmrg.graph_store.neo4j_url import read_url
 from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 
 
@@ -40,11 +41,13 @@ class Neo4jStore:
     which are for people, follow.
 
     Args:
-        url: `neo4j://host:port` or `bolt://host:port`; `+s` for TLS, `+ssc` for TLS with a self-signed certificate.
+        url: `neo4j://host:port/database` or `bolt://host:port/database`; `+s` for TLS, `+ssc` for TLS with a self-signed
+            certificate; after neo4j:// also a query for routing, `?policy=europe`.
         auth: (user, password), or None for a server that asks for none.
-        database: the database's name; None means `neo4j`.
+        database: the database's name; None means the one in the URL, else `neo4j`.
         timeout_s: Longest wait for a connection, and longest run of one transaction.
         pool_size: Connections at once at most; further calls wait.
+    Raises: ConfigError: the URL means nothing, or names another database than `database`.
     """
 
     abilities: Final = StoreAbilities(many_machines=True, neo4j_browser=True, file_upkeep=False)
@@ -53,12 +56,13 @@ class Neo4jStore:
         self,
         url: str,
         auth: tuple[str, str] | None = None,
-        database: str | None = "neo4j",
+        database: str | None = None,
         timeout_s: float = 30.0,
         pool_size: int = 100,
     ) -> None:
-        self._link = Neo4jLink(url, auth, database or "neo4j", timeout_s, pool_size)
-        self.url = self._link.place
+        read = read_url(url)
+        self._link = Neo4jLink(read, auth, read.chosen(database), timeout_s, pool_size)
+        self.url = read.text
 
     def __repr__(self) -> str:
         return f"Neo4jStore({self.url!r}, database={self._link.database!r})"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
+from llmrg.graph_store.neo4j_url import PORT, SCHEMES, read_url
 from llmrg.graph_store.protocol import GraphStore
 
-NEO4J_SCHEMES = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
 _FORMS = "use sqlite:///relative.db, sqlite:////absolute/file.db, or neo4j://host:port"
 
 
@@ -29,13 +28,15 @@ def open_store(
     """Connect to the store that `url` names; close it when done, best by `with open_store(...) as store`.
 
     Args:
-        url: `sqlite:///file` (a fourth slash makes the path absolute) or `neo4j://host:port` (also `bolt://`, `+s`, `+ssc`).
-        user, password, database: for Neo4j; without a password the server is taken to ask for none.
+        url: `sqlite:///file` (a fourth slash makes the path absolute) or `neo4j://host:port/database` (also `bolt://`, `+s`,
+            `+ssc`).
+        user, password, database: for Neo4j; without a password the server is taken to ask for none; without a database it is
+            the one in the URL, else `neo4j`.
         timeout_s: Longest wait for a connection or a lock.
         synchronous, allow_network_disk: for SQLite; see `SqliteStore`.
         pool_size: for Neo4j; connections at once at most, further calls wait.
     Raises:
-        ConfigError: the URL is none of these forms.
+        ConfigError: the URL is none of these forms, or names another database than `database`.
         MissingPackageError: a Neo4j URL without the package `neo4j`.
         StoreError: as `GraphStore.open`.
     """
@@ -48,14 +49,16 @@ def configured_store(settings: Settings, url: str | None = None) -> GraphStore:
     Raises: ConfigError, MissingPackageError: as `open_store`.
     """
     user, password = settings.store_user, settings.store_password
+    database = settings.store_database if "store_database" in settings.model_fields_set else None
     if url:
+        database = None if sqlite_path(url) is None and read_url(url).database else database
         user = settings.other_store_user or user
         password = password if settings.other_store_password is None else settings.other_store_password
     return _store(
         url or settings.store_url,
         user,
         password.get_secret_value() or None,
-        settings.store_database,
+        database,
         settings.store_timeout_s,
         settings.store_synchronous,
         settings.store_allow_network_disk,
@@ -90,17 +93,23 @@ def _store(
     path = sqlite_path(url)
     if path is not None:
         return _sqlite_store(path, timeout_s, synchronous, allow_network_disk)
-    _check_server(url)
+    read_url(url)  # before the driver is looked for
     return _neo4j_store(url, (user or "neo4j", password) if password else None, database, timeout_s, pool_size)
 
 
 def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL; None for a Neo4j URL. Raises: ConfigError: neither, or slashes are missing."""
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, rest = url.strip().partition("://")
+    scheme = scheme.lower()
     if not separator:
         raise ConfigError(f"{url!r} is a path, not a store URL; write sqlite:///{url}")
-    if scheme in NEO4J_SCHEMES:
+    if scheme in SCHEMES:
         return None
+    if scheme in ("http", "https", "bolt+routing") or scheme.startswith(("neo4j", "bolt")):
+        raise ConfigError(
+            f"{scheme + '://'!r} is not how a Neo4j store is reached; write neo4j://host:{PORT}, neo4j+s:// for TLS, or "
+            "neo4j+ssc:// for TLS with a self-signed certificate"
+        )
     if scheme != "sqlite":
         raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
     path = rest.removeprefix("/")
@@ -117,18 +126,6 @@ def _sqlite_store(path: Path, timeout_s: float, synchronous: Literal["normal", "
     from llmrg.graph_store.sqlite_store import SqliteStore
 
     return SqliteStore(path, timeout_s=timeout_s, synchronous=synchronous, allow_network_disk=allow_network_disk)
-
-
-def _check_server(url: str) -> None:
-    """The message repeats nothing of the URL: it may hold a password."""
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
-        raise ConfigError(
-            "a store URL must not hold a user name or a password; give neo4j://host:port, and the rest as "
-            "LLMRG_STORE_USER and LLMRG_STORE_PASSWORD"
-        )
-    if not parts.hostname:
-        raise ConfigError(f"the store URL names no host; {_FORMS}")
 
 
 def _neo4j_store(url: str, auth: tuple[str, str] | None, database: str | None, timeout_s: float, pool_size: int) -> GraphStore:

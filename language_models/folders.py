@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from llmrg.core.errors import MissingPackageError, ModelFileError
+from llmrg.core.places import CACHE, writing
 from llmrg.language_models.gguf_convert import Bytes, write_folder
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def model_folder(name_or_path: str | Path, cache_dir: Path, say: Callable[[str],
 def weights_key(folder: Path) -> str:
     """A hash of the files that `model_folder` gave: equal for equal models, wherever they lie."""
     note = folder / "llmrg.json"
-    hashes = json.loads(note.read_text())["files"] if note.is_file() else _hashes(folder)
+    hashes = json.loads(note.read_text(encoding="utf-8"))["files"] if note.is_file() else _hashes(folder)
     told = sorted((name, hashes[name]) for name in hashes if name in _READ or name.endswith(".safetensors"))
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
@@ -136,25 +137,26 @@ def _converted(
     folder = root / name
     if _is_whole(folder):
         return folder
-    root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
+    with writing(folder, CACHE):
+        _sweep(root)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
     started = time.monotonic()
-    say(f"preparing {name} in {folder} (once)")
-    data = _joined(parts)
-    seen = hashlib.sha256(data.data).hexdigest()
-    if sha256 is not None and seen != sha256:
-        raise ModelFileError(f"{parts[0]} is damaged: SHA-256 of {name!r} is {seen}, not {sha256}; {cure}")
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
     try:
-        unfinished.chmod(0o755)
-        try:
-            write_folder(data, unfinished, say)
-        except (ModelFileError, KeyError) as error:
-            what = f"no {error} in it" if isinstance(error, KeyError) else str(error)
-            raise ModelFileError(f"{parts[0]} (SHA-256 {seen}): {what}; {cure}") from error
-        note = {"format": _FORMAT, "source": name, "source_sha256": seen, "files": _hashes(unfinished)}
-        (unfinished / "llmrg.json").write_text(json.dumps(note, indent=1))
-        _publish(unfinished, folder)
+        say(f"preparing {name} in {folder} (once)")
+        data = _joined(parts)
+        seen = hashlib.sha256(data.data).hexdigest()
+        if sha256 is not None and seen != sha256:
+            raise ModelFileError(f"{parts[0]} is damaged: SHA-256 of {name!r} is {seen}, not {sha256}; {cure}")
+        with writing(folder, CACHE):
+            unfinished.chmod(0o755)
+            try:
+                write_folder(data, unfinished, say)
+            except (ModelFileError, KeyError) as error:
+                what = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+                raise ModelFileError(f"{parts[0]} (SHA-256 {seen}): {what}; {cure}") from error
+            note = {"format": _FORMAT, "source": name, "source_sha256": seen, "files": _hashes(unfinished)}
+            (unfinished / "llmrg.json").write_text(json.dumps(note, indent=1), encoding="utf-8")
+            _publish(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     say(f"{name} is ready after {time.monotonic() - started:.0f} s")
@@ -184,7 +186,7 @@ def _is_whole(folder: Path) -> bool:
     if not note.is_file():
         return False
     try:
-        told = json.loads(note.read_text())
+        told = json.loads(note.read_text(encoding="utf-8"))
         if told["format"] != _FORMAT:
             return False
         expected = dict(told["files"])

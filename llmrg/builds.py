@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ConfigError
+from llmrg.core.places import HOME, usable_folder, written
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
@@ -127,7 +128,7 @@ class Builds:
 
         return run_async(self.abuild(**options))
 
-    def estimate(
+    async def aestimate(
         self, *, users: Iterable[str] | None = None, config: BuildConfig | None = None, sample: int = 20, **roles: Any
     ) -> Estimate:
         """Calls, tokens and money of a build before it begins; nothing is asked of any model.
@@ -138,24 +139,27 @@ class Builds:
         """
         from llmrg.agents.estimate import estimate
         from llmrg.agents.prices import load_prices
-        from llmrg.wiring import run_async
 
         limits = {name: getattr(self.settings, name) for name in ("requests_per_minute", "tokens_per_minute")}
-        return run_async(
-            estimate(
-                self.own_dataset,
-                self.minds(**roles),
-                config,
-                users=None if users is None else list(users),
-                sample=sample,
-                earlier=self.store.runs(self.name),
-                known=self.store.themes(self.name),
-                prices=load_prices(self.settings.prices),
-                **limits,
-            )
+        return await estimate(
+            self.own_dataset,
+            self.minds(**roles),
+            config,
+            users=None if users is None else list(users),
+            sample=sample,
+            earlier=self.store.runs(self.name),
+            known=self.store.themes(self.name),
+            prices=load_prices(self.settings.prices),
+            **limits,
         )
 
-    def calibrate(
+    def estimate(self, **options: Any) -> Estimate:
+        """`aestimate`, waited for."""
+        from llmrg.wiring import run_async
+
+        return run_async(self.aestimate(**options))
+
+    async def acalibrate(
         self,
         mind: Any = None,
         *,
@@ -175,14 +179,19 @@ class Builds:
         from llmrg.agents.calibration import CalibrationConfig, calibrate
         from llmrg.core.calibration import save_calibration
         from llmrg.explanations.calibration_svg import calibration_svg
-        from llmrg.wiring import run_async
 
         minds = self.minds(mind, reasoner=reasoner, verifier=verifier)
         config = CalibrationConfig(**settings)
-        made = run_async(calibrate(self.own_dataset, minds, config, truth=truth, progress=progress))
+        usable_folder(self.settings.home, HOME)
+        made = await calibrate(self.own_dataset, minds, config, truth=truth, progress=progress)
         picture = save_calibration(made, self.settings.home).with_suffix(".svg")
-        picture.write_text(calibration_svg(made), encoding="utf-8")
-        return made, picture
+        return made, written(picture, calibration_svg(made), HOME)
+
+    def calibrate(self, mind: Any = None, **options: Any) -> tuple[Calibration, Path]:
+        """`acalibrate`, waited for."""
+        from llmrg.wiring import run_async
+
+        return run_async(self.acalibrate(mind, **options))
 
     def calibrated_tau(self, mind: Any = None, *, verifier: Any = None) -> float:
         """The threshold that `calibrate` found for this verifier. Raises: ConfigError: none was found yet."""
@@ -193,7 +202,7 @@ class Builds:
             raise ConfigError(f"the calibration of {made.verifier} found no threshold for {made.false_accepts:.0%} false accepts")
         return made.tau
 
-    def direct_list(
+    async def adirect_list(
         self,
         mind: Any = None,
         *,
@@ -203,11 +212,17 @@ class Builds:
     ) -> Mapping[str, ReasoningGraph]:
         """The control without a graph: what the model lists as next, for `compare(more={"direct list": ...})`; not stored."""
         from llmrg.agents.direct_list import direct_list
-        from llmrg.wiring import run_async, text_vectors
+        from llmrg.wiring import text_vectors
 
         imaginer, chosen = self.minds(mind).imaginer, None if users is None else list(users)
         vectors = text_vectors(self.settings)
-        return run_async(direct_list(self.own_dataset, imaginer, config, users=chosen, vectors=vectors, progress=progress))
+        return await direct_list(self.own_dataset, imaginer, config, users=chosen, vectors=vectors, progress=progress)
+
+    def direct_list(self, mind: Any = None, **options: Any) -> Mapping[str, ReasoningGraph]:
+        """`adirect_list`, waited for."""
+        from llmrg.wiring import run_async
+
+        return run_async(self.adirect_list(mind, **options))
 
     def run_report(self, run: str) -> dict[str, Any]:
         """What a run did over all its calls: costs per stage, causes of rejection, failed users.
@@ -228,10 +243,8 @@ class Builds:
         from llmrg.agents.run_report import markdown
 
         report, path = self.run_report(run), self.settings.home / "runs" / f"{run}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(markdown(report), encoding="utf-8")
-        path.with_suffix(".json").write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
-        return path
+        written(path.with_suffix(".json"), json.dumps(report, ensure_ascii=False, indent=2), HOME)
+        return written(path, markdown(report), HOME)
 
     # -- review ------------------------------------------------------------------------------------------------------
     def waiting_steps(self, users: Sequence[str] | None = None) -> list[WaitingStep]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmrg.core.errors import DataError
+from llmrg.core.places import HOME, written
 from llmrg.data.identity import USERS, Sketch
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check_identity(dataset: Dataset, store: GraphStore, home: Path) -> None:
 
 def keep_identity(dataset: Dataset, home: Path) -> None:
     """Remember of which data set the recommenders in `home` are."""
-    _file(home, dataset.name).write_text(json.dumps(Sketch.of(dataset).to_json()), encoding="utf-8")
+    written(_file(home, dataset.name), json.dumps(Sketch.of(dataset).to_json()), HOME)
 
 
 def forget_in_identity(name: str, home: Path, user: str) -> Path | None:
@@ -42,7 +43,7 @@ def forget_in_identity(name: str, home: Path, user: str) -> Path | None:
     read = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {"histories": {}}
     if read["histories"].pop(user, None) is None:
         return None
-    kept.write_text(json.dumps(read), encoding="utf-8")
+    written(kept, json.dumps(read), HOME)
     return kept
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmrg.builds import Builds
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError, GraphNotFoundError
+from llmrg.core.places import HOME, usable_folder, written
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from llmrg.core.themes import Themes
     from llmrg.evaluation.comparison import Comparison
     from llmrg.evaluation.experiment import Experiment
+    from llmrg.evaluation.ranking import Ranks
     from llmrg.explanations.explain import Explanation
     from llmrg.explanations.in_words import InWords
     from llmrg.graph_store.protocol import GraphStore
@@ -59,11 +61,12 @@ class Picture:
         return self._notebook
 
     def save(self, path: Path | str) -> Path:
-        """Write HTML, or SVG where the name ends in `.svg`."""
+        """Write a page (`.html`) or a drawing (`.svg`). Raises: CallerError: another ending; PlaceError: it cannot be written."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.svg if path.suffix == ".svg" else self.html, encoding="utf-8")
-        return path
+        kinds = {".html": self.html, ".htm": self.html, ".svg": self.svg}
+        if path.suffix.lower() not in kinds and not path.is_char_device():
+            raise CallerError(f"a picture is written as .html or .svg, and {str(path)!r} ends in neither; name it so")
+        return written(path, kinds.get(path.suffix.lower(), self.html))
 
 
 class Project(Builds, Forgets):
@@ -209,7 +212,7 @@ class Project(Builds, Forgets):
         if how is not None and not built:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
         folder = self._model_folder(_model_name(model, how, attributes))
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        usable_folder(folder.parent, HOME)  # known before hours of training
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
         made: Recommender
@@ -236,7 +239,9 @@ class Project(Builds, Forgets):
         """Name -> validation NDCG@10 of each recommender that is kept in `home`, the best first."""
         import json
 
-        kept = {path.parent.name: json.loads(path.read_text()) for path in self._model_folder("").glob(f"*/{FIGURES}")}
+        kept = {
+            path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in self._model_folder("").glob(f"*/{FIGURES}")
+        }
         return dict(
             sorted(((name, found["validation_ndcg"]) for name, found in kept.items()), key=lambda pair: (-pair[1], pair[0]))
         )
@@ -270,12 +275,15 @@ class Project(Builds, Forgets):
         progress: Callable[[str], None] | None = None,
         *,
         keep: bool = False,
+        ranked: Callable[[Ranks], None] | None = None,
         **experiment: Any,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
         Args:
+            progress: told the name of each training as it begins.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
+            ranked: told the ranks of each training when it is done.
             experiment: what is compared; see `Project.experiment`.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
@@ -284,7 +292,7 @@ class Project(Builds, Forgets):
         made = self.experiment(**experiment)
         names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
         trained = (lambda which, recommender: self._keep(names[which], recommender)) if keep else None
-        return run_experiment(made, seeds, progress=progress, trained=trained)
+        return run_experiment(made, seeds, progress=progress, trained=trained, ranked=ranked)
 
     def experiment(
         self,
@@ -293,6 +301,7 @@ class Project(Builds, Forgets):
         graphs: GraphOptions | None = None,
         config: TrainingConfig | None = None,
         device: str | None = None,
+        epoch: Callable[[Epoch], None] | None = None,
         more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
         language_model: Mapping[str, Any] | None = None,
     ) -> Experiment:
@@ -302,6 +311,7 @@ class Project(Builds, Forgets):
             model: the base model.
             graphs: how graphs come in.
             config: how long and how fast to train; the same for every row but a language model's.
+            epoch: told after each epoch of a training.
             more: further graphs by name, each a row of its own.
             language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
         Raises: GraphNotFoundError: no graph was built.
@@ -315,7 +325,7 @@ class Project(Builds, Forgets):
         if not built:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
         how = graphs or GraphOptions(backend=self.settings.backend)
-        options = RunOptions(device=device or self.settings.device)
+        options = RunOptions(device=device or self.settings.device, progress=epoch)
         return Experiment(
             self.dataset,
             built,
@@ -342,7 +352,7 @@ class Project(Builds, Forgets):
         ndcg_of = getattr(recommender, "validation_ndcg", None)
         if ndcg_of is None:
             ndcg_of = ndcg(rank_held_out(recommender, self.dataset, split="validation").masked)
-        (folder / FIGURES).write_text(json.dumps({"validation_ndcg": float(ndcg_of)}), encoding="utf-8")
+        written(folder / FIGURES, json.dumps({"validation_ndcg": float(ndcg_of)}), HOME)
         keep_identity(self.dataset, self.settings.home)
 
     # -- what users ask ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmrg.core.errors import CallerError
 from llmrg.core.settings import Settings
+from llmrg.stopping import stopping
 
 if TYPE_CHECKING:
     from llmrg.core.text_vectors import TextVectors
@@ -30,10 +31,16 @@ def _text_vectors(model: bool) -> TextVectors:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine from plain code. Raises: CallerError: a loop is running already; await the a-named method there."""
+    """Run what a method of `Project` named a... gives, from plain code.
+
+    Raises: CallerError: a loop is running already; await the method there.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return stopping.run(work)
     work.close()
-    raise CallerError("an event loop is running here (a notebook?): write `await project.abuild(...)` instead of build(...)")
+    name = str(getattr(work, "__name__", ""))
+    raise CallerError(
+        f"an event loop is running here (a notebook?): write `await project.{name}(...)` instead of {name.removeprefix('a')}(...)"
+    )

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from llmrg.core.errors import ArtifactError
+from llmrg.core.places import HOME, writing
 
 VERSION = 1
 """Counted up when an older reader could misread the folder."""
@@ -40,7 +41,6 @@ def save_artifact(
     folder: Path, type: str, config: Mapping[str, Any], items: Sequence[str], tensors: Mapping[str, np.ndarray]
 ) -> None:
     """Write both files; each appears whole or not at all, the config last."""
-    folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "model.safetensors", save({name: np.asarray(value, order="C") for name, value in tensors.items()}))
     document = {"type": type, "version": VERSION, "config": dict(config), "items": list(items)}
     _write(folder / "config.json", json.dumps(document, ensure_ascii=False, indent=1).encode())
@@ -79,5 +79,6 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, content: bytes) -> None:
     scratch = path.with_name(path.name + ".part")
-    scratch.write_bytes(content)
-    os.replace(scratch, path)
+    with writing(path, HOME):
+        scratch.write_bytes(content)
+        os.replace(scratch, path)

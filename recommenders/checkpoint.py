@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from llmrg.core.errors import ArtifactError
+from llmrg.core.places import HOME, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,15 @@ class Checkpoint:
         for number, slots in self._optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{number}.{name}": torch.as_tensor(value) for name, value in slots.items()}
         note = json.dumps({"fingerprint": self._fingerprint, "state": asdict(state)})
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         scratch = self._path.with_name(self._path.name + ".part")
-        save_file({name: value.detach().contiguous().clone() for name, value in tensors.items()}, scratch, {"training": note})
-        os.replace(scratch, self._path)
+        with writing(self._path, HOME):
+            try:
+                save_file(
+                    {name: value.detach().contiguous().clone() for name, value in tensors.items()}, scratch, {"training": note}
+                )
+            except SafetensorError as error:  # its way to tell of a full disk
+                raise OSError(f"{scratch} cannot be written ({error})") from error
+            os.replace(scratch, self._path)
 
     def _restore(self, flat: dict[str, Tensor]) -> None:
         slots: dict[int, dict[str, Tensor]] = {}

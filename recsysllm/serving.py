@@ -11,6 +11,7 @@ import torch
 from safetensors.numpy import save_file
 
 from llmrg.core.errors import ConfigError
+from llmrg.core.places import writing, written
 from llmrg.recsysllm.content import RECENT
 from llmrg.recsysllm.item_head import RANK
 from llmrg.recsysllm.making import language_model_of
@@ -57,8 +58,8 @@ def export_for_serving(trained: Any, folder: Path | str) -> Path:
             "head='titles' ranks along the catalogue's trie, which vLLM's beams ignore; train with head='items' to export"
         )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _save_merged(recommender, folder / "model")
+    with writing(folder / "model"):
+        _save_merged(recommender, folder / "model")
     head = net.head
     with torch.no_grad():
         keys = head.key(head.text) + (head.offset if head.offset is not None else 0.0)
@@ -69,9 +70,9 @@ def export_for_serving(trained: Any, folder: Path | str) -> Path:
     arrays["weights"] = np.asarray(head.weights, dtype=np.float32)
     save_file({**content, **arrays, "norm_eps": np.array([head.norm.eps], dtype=np.float32)}, folder / "items.safetensors")
     items = [[id, item.title] for id, item in zip(recommender.items.ids, recommender.catalogue, strict=True)]
-    (folder / "items.json").write_text(json.dumps(items, ensure_ascii=False), encoding="utf-8")
-    (folder / "prompts.json").write_text(json.dumps(recommender.example_prompt(), ensure_ascii=False, indent=1), encoding="utf-8")
-    (folder / "README.txt").write_text(READ_ME.format(cut=net.backbone.cut, recent=RECENT), encoding="utf-8")
+    written(folder / "items.json", json.dumps(items, ensure_ascii=False))
+    written(folder / "prompts.json", json.dumps(recommender.example_prompt(), ensure_ascii=False, indent=1))
+    written(folder / "README.txt", READ_ME.format(cut=net.backbone.cut, recent=RECENT))
     return folder
 
 

@@ -13,6 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from llmrg.agents.minds.local_lm import LocalLM
+from llmrg.core.places import CACHE, writing
 from llmrg.core.records import Item, stable_key
 from llmrg.data.dataset import Catalogue
 
@@ -100,8 +101,8 @@ class ThemeProfile:
             return {}
 
     def _write(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=self._file.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, items=np.array(list(self._rows)), scores=np.stack(list(self._rows.values())))
-        Path(draft).replace(self._file)
+        with writing(self._file, CACHE):
+            handle, draft = tempfile.mkstemp(dir=self._file.parent, suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, items=np.array(list(self._rows)), scores=np.stack(list(self._rows.values())))
+            Path(draft).replace(self._file)

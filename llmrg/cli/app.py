@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,25 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help: Rich alone would take most of the half second that --help may take
     pretty_exceptions_enable=False,
-    help="Reasoning graphs made by a language model that improve a recommender and explain it.\n\n"
-    "Start with `llmrg demo`. Your own data: `llmrg build --data ratings.csv --users 20`.",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from llmrg import __version__
+
+        typer.echo(f"llmrg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _llmrg(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the release.")] = False,
+) -> None:
+    """Reasoning graphs made by a language model that improve a recommender and explain it.
+
+    Start with `llmrg demo`. Your own data: `llmrg build --data ratings.csv --users 20`.
+    """
 
 
 class _LateConsole:
@@ -70,5 +87,6 @@ def project(
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output, and nothing else there."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """JSON on standard output, and nothing else there; letters that it cannot hold as escapes."""
+    whole = (sys.stdout.encoding or "").lower().startswith("utf")
+    typer.echo(json.dumps(value, ensure_ascii=not whole, indent=2, default=str))

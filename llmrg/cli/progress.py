@@ -1,31 +1,45 @@
-"""Progress bars on standard error: what is being done, for how many users, and how long it will still take."""
+"""Progress on standard error: what is being done, for how many users, how long it took and will still take.
+
+Bars in a terminal; elsewhere (a pipe, a log file) a line now and then."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from llmrg.cli.app import err
+from llmrg.cli.progress_lines import ProgressLines, clock
 
 if TYPE_CHECKING:
     from llmrg.agents.fleet import BuildEvent
+    from llmrg.evaluation.ranking import Ranks
     from llmrg.graph_store.contents import Counted
     from llmrg.recommenders.training import Epoch
     from llmrg.recsysllm.training import Progress as LlmProgress
 
 
-def bars() -> Progress:
+class _Times(ProgressColumn):
+    """`0:00:32 so far, about 0:02:10 left`."""
+
+    def render(self, task: Task) -> Text:
+        left = "" if task.time_remaining is None or task.finished else f", about {clock(task.time_remaining)} left"
+        return Text(f"{clock(task.finished_time or task.elapsed or 0)} so far{left}", style="progress.elapsed")
+
+
+def bars() -> Progress | ProgressLines:
+    if not err.console.is_terminal:
+        return ProgressLines()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        _Times(),
         console=err.console,
     )
 
@@ -108,16 +122,30 @@ def moving() -> Iterator[Callable[[Counted, int, int], None]]:
 
 
 @contextmanager
-def steps(title: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar of `total` named steps; each call starts the next one."""
+def steps(title: str, total: int) -> Iterator[Trainings]:
+    """A bar of `total` trainings, a line for each that is done."""
     with bars() as progress:
-        task = progress.add_task(title, total=total, note="")
-        started = 0
+        yield (shown := Trainings(progress, progress.add_task(title, total=total, note="")))
+        progress.update(shown.task, completed=total, note="")
 
-        def show(name: str) -> None:
-            nonlocal started
-            progress.update(task, completed=started, note=name)
-            started += 1
 
-        yield show
-        progress.update(task, completed=total, note="")
+class Trainings:
+    """Told of the trainings of a table: each name as it begins, its epochs, what it came to."""
+
+    def __init__(self, progress: Progress | ProgressLines, task: TaskID) -> None:
+        self._progress, self.task = progress, task
+        self._name, self._begun, self._done = "", 0.0, -1
+
+    def __call__(self, name: str) -> None:
+        self._name, self._begun, self._done = name, time.monotonic(), self._done + 1
+        self._progress.update(self.task, completed=self._done, note=name)
+
+    def epoch(self, epoch: Epoch) -> None:
+        found = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.3f}"
+        self._progress.update(self.task, completed=self._done, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{found}")
+
+    def ranked(self, ranks: Ranks) -> None:
+        from llmrg.recommenders.ranking import ndcg
+
+        found = f"NDCG@10 {ndcg(ranks.masked):.4f}"
+        err.print(f"{self._name}: {found}, {clock(time.monotonic() - self._begun)}", highlight=False, markup=False)

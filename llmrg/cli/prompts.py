@@ -88,14 +88,14 @@ def write(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> No
     """
     from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES
     from llmrg.core.errors import ConfigError
+    from llmrg.core.places import written
 
     roles = (*ROLES, *ITEM_ROLES)
     there = [str(folder / f"{role}.txt") for role in roles if (folder / f"{role}.txt").exists()]
     if there:
         raise ConfigError(f"{', '.join(there)} would be overwritten; name another folder, or take them away first")
-    folder.mkdir(parents=True, exist_ok=True)
     for role in roles:
-        (folder / f"{role}.txt").write_text((FOLDER / f"{role}.txt").read_text(encoding="utf-8"), encoding="utf-8")
+        written(folder / f"{role}.txt", (FOLDER / f"{role}.txt").read_text(encoding="utf-8"))
     then = shlex.join(["llmrg", "build", "--prompts", str(folder)])
     err.print(f"wrote {folder}; change the texts and their versions, then: {then}", **PLAIN)
 

@@ -80,6 +80,7 @@ def show(
 
     from llmrg.agents.run_report import markdown
     from llmrg.core.errors import ConfigError
+    from llmrg.core.places import written
 
     with project(data, store, home, load) as opened:
         known = [one.id for one in opened.store.runs(opened.name)]
@@ -90,9 +91,7 @@ def show(
         report = opened.run_report(found[0])
     if write:
         text = json.dumps(report, ensure_ascii=False, indent=2) if write.suffix == ".json" else markdown(report)
-        write.parent.mkdir(parents=True, exist_ok=True)
-        write.write_text(text, encoding="utf-8")
-        err.print(f"wrote {write}", highlight=False)
+        err.print(f"wrote {written(write, text)}", highlight=False, markup=False)
     elif as_json:
         print_json(report)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -170,6 +171,9 @@ def evaluate(
         int | None, typer.Option(min=1, help="With --families: users asked [default: all; 200 where texts are written].")
     ] = None,
     device: Device = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the table for a paper too: a file .csv, .tex or .json.")
+    ] = None,
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
@@ -178,20 +182,27 @@ def evaluate(
     \b
     Examples:
       llmrg evaluate --data demo --seeds 5
-      llmrg evaluate --model bsarec --fit joint
+      llmrg evaluate --model bsarec --fit joint --output table.tex
       llmrg evaluate --families --data amazon-musical-instruments --users 100
     """
     from llmrg.cli.families import evaluate_families
     from llmrg.cli.progress import steps
+    from llmrg.cli.result_files import check_name, table_text
     from llmrg.cli.tables import print_comparison
     from llmrg.core.errors import ConfigError
+    from llmrg.core.places import usable_folder, written
 
     if families:
+        if output:
+            raise ConfigError("--output is for the honest table; with --families take --json")
         with project(data, store, home, load) as opened:
             evaluate_families(opened, name, users, device, as_json)
         return
     if name is not None or users is not None:
         raise ConfigError("--recommender and --users are for --families; the honest table trains its recommenders anew")
+    if output:
+        check_name(output)
+        usable_folder(output.absolute().parent)  # before hours of training
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     if how is None:
         raise ConfigError(
@@ -200,7 +211,10 @@ def evaluate(
     with project(data, store, home, load) as opened:
         rows = opened.experiment(model=model, graphs=how, device=device).trainings(seeds)
         with steps("train and rank", rows) as show:
-            table = opened.compare(range(seeds), show, model=model, graphs=how, device=device)
+            what: dict[str, Any] = {"model": model, "graphs": how, "device": device, "epoch": show.epoch}
+            table = opened.compare(range(seeds), show, ranked=show.ranked, **what)
+        if output:
+            written(output, table_text(table, output))
         if as_json:
             print_json(table.to_json())
         else:

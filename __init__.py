@@ -1,0 +1,6 @@
+"""Not the package, but the clone that holds it: a program that runs beside a clone named `llmrg` finds this first."""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).parent / "llmrg")]
+exec((Path(__path__[0]) / "__init__.py").read_text(encoding="utf-8"))

@@ -1,0 +1,63 @@
+"""What waits for a model has an awaitable form, and says so where an event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from llmrg import BuildConfig, Project
+from llmrg.core.errors import CallerError
+from llmrg.data.demo_set import load_demo
+
+WAITING = [name for name, method in inspect.getmembers(Project, inspect.isfunction) if "run_async(" in inspect.getsource(method)]
+
+
+def test_there_are_forms_that_wait() -> None:
+    assert {"build", "estimate", "calibrate", "direct_list"} <= set(WAITING)
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_the_hint_names_the_awaitable_form_of_what_was_called(tmp_path: Path, name: str) -> None:
+    async def cell() -> str:
+        with Project("demo", home=tmp_path) as project, pytest.raises(CallerError) as caught:
+            getattr(project, name)()
+        return str(caught.value)
+
+    told = re.search(r"`await project\.(\w+)\(", asyncio.run(cell()))
+    assert told is not None
+    assert told[1] == f"a{name}"
+    assert inspect.iscoroutinefunction(getattr(Project, told[1]))
+    assert not list(tmp_path.iterdir())  # nothing was opened for it
+
+
+def test_the_awaitable_forms_do_what_the_others_do(tmp_path: Path) -> None:
+    demo = load_demo()
+    users = list(demo.histories)[:4]
+    dataset = demo.only(users)
+    with Project(dataset, home=tmp_path, mind="attributes") as project:
+        options = {"users": users[:2], "config": BuildConfig(l_tru=6)}
+
+        async def cell() -> tuple[object, ...]:
+            estimate = await project.aestimate(**options)  # type: ignore[arg-type]
+            made, picture = await project.acalibrate(users=4, last=6)
+            return estimate, made, picture, await project.adirect_list(**options)  # type: ignore[arg-type]
+
+        estimate, made, picture, listed = asyncio.run(cell())
+        assert estimate == project.estimate(**options)
+        assert (made, picture) == project.calibrate(users=4, last=6)
+        assert listed == project.direct_list(**options)
+
+
+def test_reviews_need_no_awaitable_form(tmp_path: Path) -> None:
+    demo = load_demo()
+    with Project(demo.only(list(demo.histories)[:2]), home=tmp_path, mind="attributes") as project:
+
+        async def cell() -> dict[str, int]:
+            await project.abuild(config=BuildConfig(tau=0.99, review_from=0.01))
+            return project.decide_steps({step.key: True for step in project.waiting_steps()[:3]})
+
+        assert asyncio.run(cell())["accepted"] == 3
