@@ -105,3 +105,13 @@ def test_options_that_cannot_be_read(tmp_path: Path) -> None:
         assert words in llmrg("data", "inspect", tmp_path / "log.csv", option, value)
     both = llmrg("data", "inspect", tmp_path / "log.csv", "--list-separator", ",", "--list-separator", "a=;")
     assert "--list-separator takes one separator for all" in both
+
+
+def test_a_forgotten_user_is_not_remembered_here_either(tmp_path: Path) -> None:
+    folder, home = shop(tmp_path / "data", "Plate"), tmp_path / "home"
+    with Project(folder, home=home) as project:
+        project.train("popularity")
+        kept = home / "models" / "data" / "data_set.json"
+        assert '"u1"' in kept.read_text()
+        assert str(kept) in project.forget("u1").files
+        assert '"u1"' not in kept.read_text()
