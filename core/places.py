@@ -52,13 +52,12 @@ def place_error(error: OSError, path: Path | str = "", way_out: str = "") -> Pla
     place = error.filename or path or "a file"
     if isinstance(place, bytes | int):
         place = str(place)
+    way_out = way_out or "name another place, or change its permissions"
     known = {
         errno.EISDIR: "it is a folder; name a file",
-        errno.ENOTDIR: "a file stands where a folder is needed; name another place",
-        errno.EEXIST: "a file stands where a folder is needed; name another place",
-        errno.ENOENT: "it is not there; name another place, or make it first",
+        errno.ENOTDIR: f"a file stands where a folder is needed; {way_out}",
+        errno.EEXIST: f"a file stands where a folder is needed; {way_out}",
         errno.ENAMETOOLONG: "name a shorter one",
     }
     advice = "free some space, or name another place" if error.errno in _FULL else known.get(error.errno or 0, way_out)
-    advice = advice or "name another place, or change its permissions"
     return PlaceError(f"{place}: {error.strerror or error}; {advice}")

@@ -36,6 +36,8 @@ class Stopping:
         self._task: asyncio.Task[Any] | None = None
         self._listens = False
         self._told = threading.Event()
+        self._answered = threading.Event()
+        """By the loop, which lets the work finish what is under way."""
 
     @property
     def exit_code(self) -> int:
@@ -98,7 +100,7 @@ class Stopping:
             for task in asyncio.all_tasks(loop):
                 task.cancel()
         self.signal = self.signal or number
-        loop.call_soon_threadsafe(lambda: None)  # it may sleep
+        loop.call_soon_threadsafe(self._answered.set)  # it may sleep, or be held up by an import
 
     def _watch(self, pipe: int, say: Callable[[str], None]) -> None:
         """In a thread: tells of the first signal, and ends the process where the work does not end."""
@@ -111,8 +113,8 @@ class Stopping:
                     first = number
                     say(KEPT + FINISHING if self._task else KEPT)
                     self._told.set()
-            if first and (count > 1 or self._task is None):
-                end = min(end, time.monotonic() + GRACE_S)
+            at_work = count == 1 and self._task is not None and self._answered.is_set()
+            end = float("inf") if at_work or not first else min(end, time.monotonic() + GRACE_S)
         os._exit(128 + first)
 
 

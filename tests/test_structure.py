@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import resource
 import subprocess
 import sys
@@ -102,6 +103,15 @@ def test_public_names_are_there_and_few() -> None:
     assert all(getattr(llmrg, name) is not None for name in llmrg.__all__)
     assert sorted(llmrg.__all__) == llmrg.__all__
     assert len(llmrg.__all__) <= 12
+
+
+def test_a_program_beside_a_clone_finds_the_package(tmp_path: Path) -> None:
+    """Python takes the clone's own folder for a package without content, unless it says where the package is."""
+    (tmp_path / "llmrg").symlink_to(ROOT)
+    code = "import llmrg; from llmrg.core.records import Item; print(llmrg.Item is Item, llmrg.__version__, llmrg.__all__[0])"
+    bare = [sys.executable, "-c", code]
+    done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
+    assert done.stdout.split() == ["True", "0.1.0", "BuildConfig"], done.stderr
 
 
 def test_importing_loads_nothing_heavy() -> None:

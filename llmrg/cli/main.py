@@ -50,7 +50,7 @@ def _run() -> object:
     except OSError as error:
         from llmrg.core.places import place_error
 
-        return _flushed(0) or _failed(place_error(error))
+        return _flushed(0) or _failed(place_error(error, "" if _in_a_folder() else "the working folder"))
     return _flushed(0)
 
 
@@ -75,6 +75,14 @@ def _flushed(code: object) -> object:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _failed(place_error(error, "standard output"))
     return code
+
+
+def _in_a_folder() -> bool:
+    """Whether the working folder is still there."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def exit_code(error: LlmrgError) -> int:

@@ -97,3 +97,28 @@ async def test_a_history_too_short_to_be_split_shares_nothing_that_may_be_held_o
     dataset = shelf({"a": ("odd",), "b": ("odd",), "c": ("even",)}, {"u": ["a", "b"]})
     await build_with(dataset, AttributesMind(dataset), BuildConfig(tau=0.1))
     assert store.knowledge("shelf") == []
+
+
+async def test_a_build_with_nothing_new_asks_for_no_vectors(world, attributes, store) -> None:
+    """They come from a model that takes long to load."""
+    from llmrg.agents.fleet import build
+    from llmrg.encoders.text import HashedVectors
+
+    class Counting(HashedVectors):
+        asked = 0
+
+        def embed(self, texts: Any) -> Any:
+            Counting.asked += 1
+            return super().embed(texts)
+
+    minds = Minds(attributes, attributes, attributes)
+    users = list(world.dataset.histories)
+    await build(world.dataset, store, minds, CONFIG, users=users[:4], vectors=Counting())
+    known, asked = store.knowledge(world.dataset.name), Counting.asked
+    assert asked > 0
+    assert all(entry.vector for entry in known)
+    report = await build(world.dataset, store, minds, CONFIG, users=users[:4], vectors=Counting())
+    assert (report.skipped, Counting.asked) == (4, asked)
+    await build(world.dataset, store, minds, CONFIG, users=users, vectors=Counting())
+    assert Counting.asked > asked
+    assert len(store.knowledge(world.dataset.name)) > len(known)
