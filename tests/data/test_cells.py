@@ -23,7 +23,19 @@ from llmrg.core.errors import BadRowError, DataError
 from llmrg.data.cells import MISSING, UnreadableCell, seconds, text, values
 from llmrg.data.registry import load_data
 
-NOTHING = [None, math.nan, np.nan, pd.NA, pd.NaT, Decimal("NaN"), np.datetime64("NaT"), pa.scalar(None), "", "  ", *sorted(MISSING)]
+NOTHING = [
+    None,
+    "",
+    "  ",
+    math.nan,
+    np.nan,
+    pd.NA,
+    pd.NaT,
+    Decimal("NaN"),
+    np.datetime64("NaT"),
+    pa.scalar(None),
+    *sorted(MISSING),
+]
 
 
 @pytest.mark.parametrize("cell", NOTHING, ids=repr)
