@@ -48,7 +48,7 @@ class AsksItems(Protocol):
         """Ask for the items that `known` does not cover, each request through `ask`; `known` itself where it covers all.
 
         Args: counts: items `asked`, `again` (asked again with a critique), `answered`, `reason_unanswered`, `verify_unanswered`
-            (no reply spoke of them); answers for `unknown` items and `repeated` ones; themes `proposed`, their `characters`,
-            those `new` to all items, `checked`, `accepted`, and `foreign_picked` (taken for an item's own).
+            (no reply spoke of them); `useless` replies; answers for `unknown` items and `repeated` ones; themes `proposed`,
+            their `characters`, those `new` to all items, `checked`, `accepted`, and `foreign_picked` (taken for an item's own).
         Raises: as `Reasoner.reason`.
         """

@@ -1,7 +1,8 @@
-"""Every reply of a chat model, kept before it is used: a killed run pays nothing twice, and others rebuild its graphs at no cost.
+"""Every useful reply of a chat model, kept before it is used: a killed run pays nothing twice, and others rebuild its graphs at
+no cost.
 
 A cache on LangChain's seam (`BaseCache`), so any LangChain model takes it too. One SQLite file; the key is a hash over the
-model's name and parameters, the prompt's version and the whole request.
+model's name, server and parameters, the prompt's version and the whole request.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class CachedCall:
 
     key: str
     asked_as: str
-    """Model, parameters, role and version of the prompt."""
+    """Model, server, parameters, role and version of the prompt."""
     request: str
     """Messages as JSON; empty where they were left out."""
     reply: list[dict[str, Any]]

@@ -1,7 +1,7 @@
 """A call cache as a file to ship: JSON Lines, a call a line, in order of the keys, gzipped where the name ends in `.gz`.
 
-It holds requests, replies, model names and parameters; no key of an API, no address and no time, so that equal caches give equal
-files.
+It holds requests, replies, model names and parameters and the addresses of the servers; no key of an API and no time, so that
+equal caches give equal files.
 """
 
 from __future__ import annotations

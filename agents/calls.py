@@ -27,18 +27,20 @@ async def ask(context: BuildContext, stage: str, mind: str, user: str, call: Cal
     Raises: BudgetSpentError; ModelUnavailableError after all retries; other ModelErrors.
     """
     config, patience = context.config, Patience(context.config.patience_s)
-    charge = Charge(context.usage, stage, mind, user, context.prices, context.check_call, context.tracing, patience, context.rest)
+    charge = Charge(
+        context.usage, stage, mind, user, context.prices, context.check_call, context.tracing, patience, context.usage.rests.rest
+    )
     wait, rest, failures = config.retry_wait_s, SHORTEST_REST_S, 0
     while True:
         context.check_time()
         try:
             with context.usage.timed(stage), charging(charge):
                 answer = await call()
-            context.heard(user).usable += 1
+            context.usage.heard[user].usable += 1
             return answer
         except ModelReplyError as error:
             context.usage.add(f"{stage}.useless_replies")
-            context.heard(user).refuse(str(error))
+            context.usage.heard[user].refuse(str(error))
             log.info("%s: %s", stage, error)
             return useless
         except RateLimitedError as error:

@@ -6,16 +6,13 @@ import asyncio
 import logging
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 
 from llmrg.agents.config import BUDGETS, BuildConfig
-from llmrg.agents.heard import Heard
 from llmrg.agents.prices import Prices
 from llmrg.agents.protocols import Imaginer, Reasoner, Verifier
 from llmrg.agents.tracing import Tracing
@@ -32,21 +29,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts -> (N, D) float32 rows of unit length."""
-TOLD_REST_S = 5.0
-"""A rest from which on it is told."""
 BLOCK_SIZE = 10
 """Where neither the build nor the reasoner says one."""
-
-
-def clock(seconds: float) -> str:
-    """The time of day in so many seconds; with the date where that is another day."""
-    now = datetime.now()
-    then = now + timedelta(seconds=seconds)
-    return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M")
-
-
-def in_words(seconds: float) -> str:
-    return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
 
 
 @dataclass(frozen=True)
@@ -102,11 +86,6 @@ class BuildContext:
     prices: Prices = field(default_factory=Prices)
     tracing: Tracing = field(default_factory=Tracing)
     waiting_for_store: bool = False
-    rested: Callable[[], None] = lambda: None
-    """Told when requests begin to rest."""
-    _heard: defaultdict[str, Heard] = field(default_factory=lambda: defaultdict(Heard))
-    _resting: tuple[float, str] = (0.0, "")
-    """Moment (monotonic) up to which requests rest, and why."""
 
     def __post_init__(self) -> None:
         if self.config.max_money is not None and not self.prices.models:
@@ -162,30 +141,6 @@ class BuildContext:
         (Of a history that is too short to be split, the last item may be held out when it has grown.)"""
         history = self.history(user)
         return train_length(history) if len(history) >= MIN_LENGTH else 0
-
-    # -- what the models say -------------------------------------------------------------------------------------------
-    def heard(self, user: str) -> Heard:
-        return self._heard[user]
-
-    def forget(self, user: str) -> None:
-        """The user is finished."""
-        self._heard.pop(user, None)
-
-    def rest(self, seconds: float, said: str) -> None:
-        """Requests rest for so long, as a server said. A long rest is told, once."""
-        until = time.monotonic() + seconds
-        if seconds < TOLD_REST_S or until < self._resting[0] + 1:
-            return
-        known, self._resting = self._resting, (until, f"resting until {clock(seconds)}: {said}")
-        if said != known[1].partition(": ")[2] or time.monotonic() > known[0] + TOLD_REST_S:
-            log.warning("requests rest for %s, until %s: %s", in_words(seconds), clock(seconds), said)
-        self.rested()
-
-    @property
-    def resting(self) -> str:
-        """Until when requests rest, and why; empty where they do not."""
-        until, why = self._resting
-        return why if time.monotonic() < until else ""
 
     # -- budgets -------------------------------------------------------------------------------------------------------
     def check_time(self) -> None:

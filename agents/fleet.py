@@ -179,7 +179,7 @@ class _Fleet:
         self.failed: dict[str, str] = {}
         self._unavailable_in_a_row = 0
         self._alike, self._alike_in_a_row = "", 0
-        context.rested = lambda: self._tell("")
+        context.usage.rests.told = lambda: self._tell("")
         self._not_alone = False
         """Another process works on this run too."""
 
@@ -259,7 +259,6 @@ class _Fleet:
             self._unavailable_in_a_row = self._alike_in_a_row = 0
         finally:
             context.usage.close_user(user)
-            context.forget(user)
 
     async def _fail(self, user: str, error: LlmrgError) -> None:
         context, cause = self.context, f"{type(error).__name__}: {error}"
@@ -312,7 +311,7 @@ class _Fleet:
                 prices.currency,
                 self.built + self.failures,
                 self.context.waiting_for_store,
-                self.context.resting,
+                usage.rests.now,
             )
         )
 

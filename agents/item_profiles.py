@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from llmrg.agents.asks_items import AsksItems
 from llmrg.agents.calls import ask
 from llmrg.agents.context import BuildContext
-from llmrg.core.errors import ConfigError
+from llmrg.core.errors import ConfigError, ModelReplyError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ async def ask_for_items(context: BuildContext, tell: Callable[[], Awaitable[None
     """Their answers become a profile in the store; what they cost is charged to the stages `reason` and `verify`.
 
     Args: tell: called after each request.
-    Raises: ConfigError: two of the minds ask; as `agents.calls.ask`.
+    Raises: ConfigError: two of the minds ask; ModelReplyError: no reply could be used; as `agents.calls.ask`.
     """
     minds = [mind for mind in context.minds.distinct() if isinstance(mind, AsksItems)]
     if not minds:
@@ -52,5 +52,11 @@ async def ask_for_items(context: BuildContext, tell: Callable[[], Awaitable[None
     finally:
         for what, number in counts.items():
             context.usage.add(f"{COUNTED}{what}", number)
+    if counts["asked"] and not counts["answered"]:
+        raise ModelReplyError(
+            f"no reply of {mind.name} spoke of any of the {counts['asked']:,.0f} items that were asked about"
+            f"{', the last one: ' + last if (last := context.usage.heard[''].last) else ''}; when this is mended, run the same "
+            "command again"
+        )
     if profile is not known:
         await context.stored(store.put_profile, context.namespace, profile)

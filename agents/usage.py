@@ -8,6 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from llmrg.agents.heard import Heard
+from llmrg.agents.rests import Rests
+
 Counts = defaultdict[str, float]
 DEAREST = 10
 """Users kept of those that took the most tokens."""
@@ -26,6 +29,9 @@ class Usage:
         """The same over all minds."""
         self.dearest: list[tuple[float, str, dict[str, float]]] = []
         """(tokens, user, costs) of the users that took the most; a heap."""
+        self.heard: defaultdict[str, Heard] = defaultdict(Heard)
+        """User under way -> what came of the questions."""
+        self.rests = Rests()
         self.started = time.monotonic()
         self._users: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(float))
 
@@ -42,6 +48,7 @@ class Usage:
 
     def close_user(self, user: str) -> dict[str, float]:
         """A user is finished: what the user's calls cost. Only the dearest users are remembered, so memory does not grow."""
+        self.heard.pop(user, None)
         spent = dict(self._users.pop(user, {}))
         if spent.get("tokens", 0):
             heapq.heappush(self.dearest, (spent["tokens"], user, {what: spent[what] for what in _COSTS if what in spent}))

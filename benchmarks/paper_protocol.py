@@ -54,7 +54,7 @@ class PaperMind(ChatMind):
             asked += f" to «{question.item}»\npredicted: «{predicted}»\nhidden: «{question.options[question.right]}»"
             messages: tuple[BaseMessage, ...] = (SystemMessage(TASK), HumanMessage(SHOWN), AIMessage(SAID), HumanMessage(asked))
             try:
-                reply = await self._calls.ask(Asked(messages, "score", "paper"), ScoreReply)
+                reply = await self._calls.ask(Asked(messages, "score", "paper"), ScoreReply, lambda reply: reply)
             except ModelReplyError:
                 reply = ScoreReply(scores=[Score(score=0)])
             verdicts.append(replace(verdict, score=reply.scores[0].score / 100))

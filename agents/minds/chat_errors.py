@@ -83,7 +83,8 @@ def told_error(status: int | None, said: str, after: float | None = None, errors
     if status in NO_ACCESS:
         return ModelAccessError(f"the model cannot be used ({said}); check its name, key, address and account")
     if limited:
-        return RateLimitedError(f"the model refuses more requests for now ({said})", after)
+        asks = f"; it asks to wait for {after:,.0f} s" if after is not None and after >= 5 else ""
+        return RateLimitedError(f"the model refuses more requests for now ({said}){asks}", after)
     if status in PASSING_STATUS or (status is not None and 500 <= status < 600):
         return ModelUnavailableError(f"the model is unavailable ({said})")
     if status is None and (any(isinstance(one, ConnectionError) for one in errors[:1]) or _named(errors, PASSING_NAMES)):
@@ -116,9 +117,10 @@ def names_a_form(error: Exception) -> bool:
 def words_of(error: BaseException) -> str:
     """The server's own words, as far as the error brings them, else the error's; on one line."""
     said = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None))
-    said = said if said else str(error)
-    if (cause := error.__cause__) is not None and len(said) < 40:  # «Connection error.»
-        said = f"{said} {type(cause).__name__}: {cause}"
+    if not said:
+        said, cause = str(error), error.__cause__
+        if cause is not None and len(said) < 40:  # «Connection error.»
+            said = f"{said} {type(cause).__name__}: {cause}"
     status = _first_status(list(_with_causes(error)))
     kind = type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"
     return f"{kind}: {shortened(said)}"

@@ -24,7 +24,6 @@ from llmrg.agents.minds.profiles import themes_of
 from llmrg.agents.minds.shared_themes import SharedThemesConfig, SharedThemesMind
 from llmrg.agents.prompts import FOLDER, ITEM_ROLES, load_prompt, prompt_versions
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
-from llmrg.core.errors import ModelReplyError
 from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.records import stable_key
 from llmrg.core.themes import Appeal, Profile, ProfileSource
@@ -126,7 +125,7 @@ class ItemChatMind:
             verification: off: the second question is not asked, and every theme is kept.
             counts: what is counted on the way; see `AsksItems`.
         Returns: `known` itself where it has all answers.
-        Raises: as `ChatCalls.ask`, but for useless replies; ModelReplyError: there are no others.
+        Raises: as `ChatCalls.ask`, but for useless replies.
         """
         ids = sorted(self._catalogue.ids)
         key = self._key(tries, verification)
@@ -138,13 +137,10 @@ class ItemChatMind:
         told = known.appeals if known else ()
         counts = Counter() if counts is None else counts
         found = await self.answers(todo, told, ask, tries=tries, verification=verification, counts=counts)
-        if todo and not counts["answered"]:
-            raise ModelReplyError(f"no reply of {self.name} spoke of any of the {len(todo):,} items that were asked about")
         new = [Appeal(item, theme, s) for item in todo for theme, s in scored_by_rank(found.of_item.get(item, ())).items()]
         without = sum(item not in found.of_item for item in ids)
         note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason "
-        whole = not (counts["reason_unanswered"] or counts["verify_unanswered"])
-        note += self._receipt(key) if whole else f"[{key} {_UNANSWERED}]"
+        note += self._receipt(key) if not counts["useless"] else f"[{key} {_UNANSWERED}]"
         source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
         profile = Profile(source, (*told, *new))
         self._use(profile)

@@ -108,13 +108,14 @@ class ItemQuestions:
             batches = [left[start : start + size] for start in range(0, len(left), size)]
             for answers in await together([ask(stage, partial(one, batch), none) for batch in batches]):
                 found |= answers
+                counts["useless"] += answers is none
         counts[f"{stage}_unanswered"] += len(items) - len(found)
         return {item: found[item] for item in items if item in found}
 
     @staticmethod
     def _about(batch: Sequence[str], reply: T, rows: Sequence[ItemReasons] | Sequence[Pick]) -> T:
-        """The reply. Raises: ModelReplyError: it speaks of none of the items."""
-        if not any(1 <= row.item <= len(batch) for row in rows):
+        """The reply; an empty one is an answer too. Raises: ModelReplyError: it speaks of other things than the items."""
+        if rows and not any(1 <= row.item <= len(batch) for row in rows):
             raise ModelReplyError(f"the reply speaks of none of the {len(batch)} items that were asked about")
         return reply
 

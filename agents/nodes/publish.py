@@ -26,7 +26,7 @@ async def publish(state: State, runtime: Runtime[BuildContext]) -> State:
 def _publish(context: BuildContext, user: str) -> None:
     """Raises: DraftConflictError: the draft is not whole: another process has published it already; ModelReplyError: it is not,
     since no answer could be used."""
-    heard = context.heard(user)
+    heard = context.usage.heard[user]
     if heard.nothing:
         raise ModelReplyError(f"none of the {heard.useless:,} replies could be used; the last one: {heard.last}")
     steps, done = context.store.draft(context.namespace, context.run, user)

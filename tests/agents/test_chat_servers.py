@@ -476,3 +476,4 @@ def test_a_long_rest_is_told_with_the_servers_words(town, responder, tmp_path, c
     (line,) = [record.getMessage() for record in caplog.records if "rest" in record.getMessage()]
     assert "Weekly allowance used up" in line
     assert "10 min" in line
+    assert "5,400 s" in line

@@ -238,6 +238,24 @@ async def test_items_without_an_answer_are_not_asked_again_as_long_as_nothing_is
     assert again.requests == []
 
 
+async def test_items_of_a_useless_reply_are_asked_for_by_the_next_call(town) -> None:
+    script = planted_items(town.dataset, 0.0)
+    title = town.dataset.catalogue["item-0001"].title
+
+    def broken(messages: Any) -> str:
+        return "I would rather not." if f"«{title}»" in messages[3].text else script(messages)
+
+    told = await ItemChatMind(ScriptedChatModel(broken), town.dataset).ask_items()
+    missing = {item.id for item in town.dataset.catalogue} - {appeal.item for appeal in told.appeals}
+    assert "item-0001" in missing
+    again = ScriptedChatModel(script)
+    mended = await ItemChatMind(again, town.dataset).ask_items(told)
+    assert {appeal.item for appeal in mended.appeals} == {item.id for item in town.dataset.catalogue}
+    assert 0 < len(again.requests) <= 4
+    silent = ScriptedChatModel([])
+    assert await ItemChatMind(silent, town.dataset).ask_items(mended) is mended
+
+
 async def test_answers_asked_for_in_another_way_are_not_used(town) -> None:
     script = planted_items(town.dataset, 0.0)
     told = await ItemChatMind(ScriptedChatModel(script), town.dataset).ask_items()
