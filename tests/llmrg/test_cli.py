@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -194,7 +195,9 @@ def users_done(store: Path) -> int:
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "llmrg.cli", "build", "--mind", "attributes", "--json"]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background would have it ignored
+    running = subprocess.Popen(command, cwd=tmp_path, text=True, preexec_fn=heard, **pipes)
     end = time.monotonic() + 120
     while time.monotonic() < end and users_done(tmp_path / ".llmrg" / "graphs.db") < 3:
         time.sleep(0.1)
