@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.places import place_error
+from llmrg.core.records import ReasoningGraph
 from llmrg.core.settings import Settings
 
 SENSITIVE: Final = Path(__file__).with_name("sensitive_words.txt")
@@ -43,6 +44,10 @@ class Vetoes:
         if self._denied is not None and self._denied.search(text):
             return True
         return self._allowed is not None and not self._allowed.fullmatch(text.strip())
+
+    def shown(self, graph: ReasoningGraph) -> ReasoningGraph:
+        """The graph without the steps whose reason is refused."""
+        return replace(graph, steps=tuple(step for step in graph.steps if not self.refuse(step.reason))) if self else graph
 
     def identity(self) -> dict[str, list[str]]:
         """The words that count, each once, whatever file they came from and in whatever order; for the name of a run."""

@@ -8,7 +8,7 @@ from llmrg.core.records import Step
 from llmrg.data.dataset import Catalogue
 from llmrg.explanations.chains import Chain
 from llmrg.explanations.reasons import LEAST, Part
-from llmrg.explanations.wording import cause_of, clean, count_of, date_of, ground_of, title_of
+from llmrg.explanations.wording import HIDDEN, cause_of, clean, count_of, date_of, ground_of, title_of
 
 MOST_ITEMS, MOST_LINKS = 4, 3
 """Of each reason the latest items, and of its latest chain the latest steps, that a line shows."""
@@ -35,7 +35,8 @@ def summary(parts: Sequence[Part], reasons: Sequence[Part]) -> str:
     if whole is not None:
         made = f"made {percent(whole.share)} of the score" if whole.share is not None else "took part in the score"
         return f"the reasoning graph as a whole {made}; this recommender cannot tell its reasons apart"
-    first = "no reason speaks for this item" if _against(parts) else "no reason took part in this score"
+    some = "no reason that is shown" if any(part.name == HIDDEN for part in parts) else "no reason"
+    first = f"{some} speaks for this item" if _against(parts) else f"{some} took part in this score"
     return first + (f"; {'its score' if _against(parts) else 'it'} comes from {_grounds(parts)}" if _grounds(parts) else "")
 
 

@@ -11,7 +11,10 @@ from llmrg.data.dataset import Catalogue
 _UNFIT = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+HIDDEN = "hidden reasons"
+"""Name of the part of a score that reasons made which are not wanted (`core.vetoes`)."""
 GROUNDS = {
+    HIDDEN: "reasons that are not shown",
     "popularity": "how often it is taken",
     "item knn": "what is taken together",
     "ease": "what is taken together",

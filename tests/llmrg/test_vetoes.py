@@ -67,3 +67,38 @@ def test_a_list_that_cannot_be_used_is_one_clear_line(run: Any, tmp_path: Path) 
     assert "nowhere.txt" in run(*BUILD, "--deny", "nowhere.txt", fails=PlaceError)
     (tmp_path / "bad.txt").write_text("fine\nso*so\n")
     assert "bad.txt, line 2: 'so*so'" in run(*BUILD, "--allow", "bad.txt", fails=ConfigError)
+
+
+def test_graphs_of_before_do_not_show_what_is_denied_now(run: Any, tmp_path: Path) -> None:
+    run(*BUILD)
+    run("train", "--model", "popularity")
+    with Project("demo") as project:
+        graphs = project.graphs()
+        user, step = next((user, s) for user, graph in graphs.items() for s in graph.reasoned() if s.cause_kind == "item")
+    before = run("explain", user, step.item, "--json")
+    assert step.reason in before
+    run("show", user, "--output", "before.html")
+    assert f"Reason: {step.reason}\n" in Path("before.html").read_text(encoding="utf-8")
+    (tmp_path / "denied.txt").write_text(step.reason)
+    (tmp_path / "llmrg.toml").write_text('deny_reasons = "denied.txt"\n')
+    after = json.loads(run("explain", user, step.item, "--json"))
+    assert step.reason not in {one["reason"] for one in after["steps"]}
+    run("show", user, "--output", "after.html")
+    assert f"Reason: {step.reason}\n" not in Path("after.html").read_text(encoding="utf-8")
+
+
+def test_reasons_are_listed_with_their_uses_and_whether_they_are_vetoed(run: Any, tmp_path: Path) -> None:
+    assert json.loads(run("reasons", "--json")) == []
+    run(*BUILD)
+    listed = json.loads(run("reasons", "--json", "--top", "1000"))
+    counted = {use["reason"]: use["steps"] for use in listed}
+    with Project("demo") as project:
+        accepted = [s.reason for graph in project.graphs().values() for s in graph.steps if s.accepted]
+    assert counted == {reason: accepted.count(reason) for reason in set(accepted)}
+    assert list(counted.values()) == sorted(counted.values(), reverse=True)
+    assert all(0 < use["users"] <= min(6, use["steps"]) and not use["vetoed"] for use in listed)
+    (tmp_path / "denied.txt").write_text(listed[1]["reason"].title())
+    tried = json.loads(run("reasons", "--deny", "denied.txt", "--top", "3", "--json"))
+    assert [use["vetoed"] for use in tried] == [False, True, False]
+    assert "vetoed" in run("reasons", "--deny", "denied.txt", "--top", "3")
+    assert not any(use["vetoed"] for use in json.loads(run("reasons", "--json")))
