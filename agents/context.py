@@ -20,6 +20,7 @@ from llmrg.agents.usage import Usage
 from llmrg.core.errors import BudgetSpentError, ConfigError, StoreUnreachableError
 from llmrg.core.records import History
 from llmrg.core.text_vectors import TextVectors
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 from llmrg.data.splits import MIN_LENGTH, train_length
 from llmrg.data.successors import Successors
@@ -83,6 +84,8 @@ class BuildContext:
     vectors: TextVectors | None = None
     """Makes the vectors of the knowledge base and grounds what is imagined; without it neither is done by meaning."""
     usage: Usage = field(default_factory=Usage)
+    vetoes: Vetoes = field(default_factory=Vetoes)
+    """Reasons that may not become steps."""
     prices: Prices = field(default_factory=Prices)
     tracing: Tracing = field(default_factory=Tracing)
     waiting_for_store: bool = False

@@ -37,6 +37,7 @@ from llmrg.core.errors import (
 )
 from llmrg.core.records import VectorSpace, stable_key
 from llmrg.core.text_vectors import TextVectors
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
@@ -87,6 +88,7 @@ async def build(
     retry_failed: bool = False,
     progress: Progress | None = None,
     vectors: TextVectors | None = None,
+    vetoes: Vetoes | None = None,
     prices: Prices | None = None,
     tracing: Tracing | None = None,
 ) -> BuildReport:
@@ -98,7 +100,9 @@ async def build(
     one replaces are told before it begins (a warning). Processes that work on one run
     at once share its users: where two do the same block the later one's is dropped, and that process turns to another user first.
 
-    Args: retry_failed: of these users only those that failed in this run, or had useless replies.
+    Args:
+        retry_failed: of these users only those that failed in this run, or had useless replies.
+        vetoes: reasons that may not become steps. (Minds that choose among known reasons get them when they are made.)
     Raises:
         UnknownUserError: a user of `users` is not in the data.
         BudgetSpentError: the run stopped cleanly.
@@ -110,9 +114,10 @@ async def build(
     for user in chosen:
         if user not in dataset.histories:
             raise UnknownUserError(user, next(iter(dataset.histories), ""))
-    settings = run_settings(minds, config, vectors)
+    vetoes = vetoes or Vetoes()
+    settings = run_settings(minds, config, vectors, vetoes)
     run = run_id(dataset, settings, None if resume else time.time())
-    parts = {"prices": prices or Prices(), "tracing": tracing or Tracing()}
+    parts = {"vetoes": vetoes, "prices": prices or Prices(), "tracing": tracing or Tracing()}
     context = BuildContext(dataset, store, minds, config, run, Successors(dataset), vectors, **parts)  # type: ignore[arg-type]
     for mind in minds.distinct():
         context.usage.minds[mind.name]  # those that make no call are named too
@@ -134,10 +139,11 @@ async def build(
     return fleet.report()
 
 
-def run_settings(minds: Minds, config: BuildConfig, vectors: TextVectors | None) -> dict[str, object]:
+def run_settings(minds: Minds, config: BuildConfig, vectors: TextVectors | None, vetoes: Vetoes) -> dict[str, object]:
     """All that changes what a build makes; equal settings over the same data are one run."""
     roles = {"reasoner": minds.reasoner.name, "verifier": minds.verifier.name, "imaginer": minds.imaginer.name}
     more = {"minds": minds.settings(), "prompts": minds.prompt_versions(), "vectors": vectors.name if vectors else None}
+    more |= {"vetoes": vetoes.identity()}
     return {"config": config.identity(), **roles, **{name: value for name, value in more.items() if value}}
 
 

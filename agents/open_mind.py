@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmrg.agents.model_proxies import check_proxies, connections
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
+from llmrg.core.vetoes import Vetoes, load_vetoes
 from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class OpenMinds:
         from llmrg.agents.call_cache import SqliteCallCache
 
         return SqliteCallCache(self._settings.calls_path) if self._settings.call_cache else None
+
+    @cached_property
+    def vetoes(self) -> Vetoes:
+        return load_vetoes(self._settings)
 
     def close(self) -> None:
         if self.__dict__.get("cache") is not None:
@@ -80,14 +85,15 @@ class OpenMinds:
     def _attributes(self, _: str) -> Any:
         from llmrg.agents.minds.attributes import AttributesMind
 
-        return AttributesMind(self._dataset)
+        return AttributesMind(self._dataset, vetoes=self.vetoes)
 
     def _likelihood(self, model: str) -> Any:
         from llmrg.agents.minds.likelihood import LikelihoodMind
         from llmrg.agents.minds.local_lm import LocalLM
 
         cache = self._settings.cache_dir.expanduser()
-        return LikelihoodMind(self._dataset, LocalLM.load(model, cache, self._settings.threads or None), cache)
+        lm = LocalLM.load(model, cache, self._settings.threads or None)
+        return LikelihoodMind(self._dataset, lm, cache, vetoes=self.vetoes)
 
     def _profiles(self, source: str) -> Any:
         """Opened anew where the stored profile has changed."""
@@ -104,7 +110,7 @@ class OpenMinds:
         (profile,) = found
         key = ("profiles", profile.source.name)
         if key not in self._opened or self._opened[key].profile != profile:
-            self._opened[key] = ProfilesMind(self._dataset, profile)
+            self._opened[key] = ProfilesMind(self._dataset, profile, vetoes=self.vetoes)
         return self._opened[key]
 
     def _chat(self, name: str) -> Any:
@@ -119,7 +125,7 @@ class OpenMinds:
         from llmrg.agents.prompts import FOLDER
 
         config = ItemChatConfig(**self._how(), prompts=self._settings.prompts or FOLDER)
-        return ItemChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name))
+        return ItemChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name), vetoes=self.vetoes)
 
     def _how(self) -> dict[str, Any]:
         return {"timeout_s": self._settings.model_timeout_s, "form": self._settings.form}

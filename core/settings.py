@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     """Keep every reply of a chat model in `calls.db` of `home`, so that no request is paid twice."""
     prompts: Path | None = None
     """Folder of prompt files of one's own (`llmrg prompts write FOLDER`); None means those that come with the package."""
+    deny_reasons: Path | None = None
+    """File of words and phrases, one a line: reasons that hold one are neither built nor shown."""
+    allow_reasons: Path | None = None
+    """File of reasons, one a line: no others are built or shown."""
+    deny_sensitive: bool = False
+    """The same for the package's own list of sensitive words: health, religion, sexuality, grief, ..."""
     prices: Path = Path("prices.toml")
     """What tokens cost, by model (`llmrg estimate --help`)."""
     trace: str = ""
@@ -95,7 +101,7 @@ class Settings(BaseSettings):
     backend: Literal["auto", "dgl", "torch"] = "auto"
     """Graph encoder backend; `auto` takes DGL where it is installed."""
 
-    @field_validator("home", "cache_dir", "data_dir", "prompts", "prices")
+    @field_validator("home", "cache_dir", "data_dir", "prompts", "prices", "deny_reasons", "allow_reasons")
     @classmethod
     def _expanded(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         """`~` is the user's home folder, which not every user has."""

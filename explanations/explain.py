@@ -13,11 +13,12 @@ from llmrg.core.contribution import Contribution
 from llmrg.core.errors import CallerError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.themes import Themes
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Catalogue
 from llmrg.explanations.chains import Chain, chain_at, chains_to, strength
 from llmrg.explanations.reasons import Part, parts_of
 from llmrg.explanations.telling import chain_lines, part_lines, taken_lines
-from llmrg.explanations.wording import title_of
+from llmrg.explanations.wording import HIDDEN, title_of
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def explain(
     contributions: Sequence[Contribution] | None = None,
     themes: Themes | None = None,
     verified: bool = False,
+    vetoes: Vetoes | None = None,
 ) -> Explanation:
     """What took part in the item's score.
 
@@ -114,6 +116,8 @@ def explain(
             was taken already, when that was and the chain that led to it.
         themes: which theme a reason's text belongs to; by default each text is its own.
         verified: the steps of the graph were verified (`was_verified` tells): the explanation calls them so.
+        vetoes: reasons that are not shown: their steps are left out, and what they added to the score is told as one sum without
+            a name.
     Raises: CallerError: the graph is another user's, or the position is not in 0..len(history).
     """
     if graph.user != history.user:
@@ -122,7 +126,9 @@ def explain(
         position = len(history)
     if not 0 <= position <= len(history):
         raise CallerError(f"position {position} is not in 0..{len(history)} (user {history.user!r})")
-    known, past = graph.before(position), history.before(position)
+    if vetoes and contributions is not None:
+        contributions = _without_names(contributions, graph, vetoes)
+    known, past = (vetoes or Vetoes()).shown(graph.before(position)), history.before(position)
     if contributions is None and item in past.items:
         taken = max(number for number, one in enumerate(past.items) if one == item)
         steps, at = chain_at(known, past, taken), past.at[taken] if past.at else None
@@ -135,3 +141,13 @@ def explain(
     shown = dict.fromkeys(step for part in parts if part.is_reason and part.counts for chain in part.chains for step in chain)
     weakest = min((step.score for step in shown), default=0.0)
     return Explanation(history.user, item, tuple(shown), weakest, verified, True, parts)
+
+
+def _without_names(contributions: Sequence[Contribution], graph: ReasoningGraph, vetoes: Vetoes) -> list[Contribution]:
+    """Those of refused reasons as a part of the base. (An imagined part of some recommenders has the recommender's name.)"""
+    imagined = {step.reason for step in graph.imagined()}
+    named = [one.kind == "theme" or (one.kind == "imagined" and one.name in imagined) for one in contributions]
+    return [
+        Contribution("base", HIDDEN, one.value) if by_reason and vetoes.refuse(one.name) else one
+        for one, by_reason in zip(contributions, named, strict=True)
+    ]

@@ -17,7 +17,7 @@ from llmrg.explanations.geometry import Label, Layout, Link, Refusal, Stop, Trac
 from llmrg.explanations.lanes import Strand, assign, begin, strands
 from llmrg.explanations.measure import shorten, width, wrap
 from llmrg.explanations.rows import ROWS_WIDTH, place_rows, rows_height
-from llmrg.explanations.wording import clean, item_details, step_details, title_of
+from llmrg.explanations.wording import clean, item_details, reason_of, step_details, title_of
 
 TARGET_WIDTH, LEAST_COLUMN, MOST_COLUMN = 880.0, 20.0, 118.0
 TILT_BELOW = 86.0
@@ -65,10 +65,10 @@ def lay_out(
     left = max(54.0, column / 2 + 8)
     xs = {p: left + column * (p - first) for p in range(first, len(history))}
     plan = strands(reasoned, imagined)
-    ends = [_label_end(strand.steps[-1], xs, 200.0) for strand in plan if strand.steps and strand.imagined]
+    ends = [_label_end(strand.steps[-1], xs, catalogue, 200.0) for strand in plan if strand.steps and strand.imagined]
     gate = max([max(xs.values(), default=left) + max(GATE, column / 2), *ends])
     x_rows = gate + FAN
-    spans = [_span(strand, xs, gate) for strand in plan]
+    spans = [_span(strand, xs, gate, catalogue) for strand in plan]
     lanes = assign(spans, [_left_strand(strand, plan) for strand in plan])
     body = max((max(lanes, default=-1) + 1) * LANE, rows_height(imagined, refused, ranks or {}, whys or {}), 60.0)
     pitch = min(body / (max(lanes, default=0) + 1), MOST_LANE)
@@ -110,17 +110,17 @@ def _first_drawn(history: History, steps: Sequence[Step]) -> int:
     return max(0, min([*spoken, len(history) - LONG_HISTORY + 2]) - 2)
 
 
-def _span(strand: Strand, xs: Mapping[int, float], gate: float) -> tuple[float, float]:
+def _span(strand: Strand, xs: Mapping[int, float], gate: float, catalogue: Catalogue) -> tuple[float, float]:
     """The room a strand needs on its lane: the chain's number, the steps, a fair part of the last labels."""
     start = xs.get(strand.start, gate)
     if strand.imagined:
         return start - 30, gate + FAN
-    return start - 30, max(xs[strand.end] + 10, _label_end(strand.steps[-1], xs))
+    return start - 30, max(xs[strand.end] + 10, _label_end(strand.steps[-1], xs, catalogue))
 
 
-def _label_end(last: Step, xs: Mapping[int, float], most: float = 150.0) -> float:
+def _label_end(last: Step, xs: Mapping[int, float], catalogue: Catalogue, most: float = 150.0) -> float:
     """The least that the last label of a strand should reach to."""
-    return _label_x(last, xs) + min(width(clean(last.reason), LABEL_SIZE) + 14, most)
+    return _label_x(last, xs) + min(width(reason_of(last, catalogue), LABEL_SIZE) + 14, most)
 
 
 def _tracks(
@@ -165,7 +165,7 @@ def _links(strand: Strand, y: float, xs: Mapping[int, float], limit: float, cata
     for index, (step, (x, side, said)) in enumerate(zip(strand.steps, places, strict=True)):
         following = [at for at, other, quiet in places[index + 1 :] if other == side and not quiet]
         room = min([*following, limit]) - x - (8 if following else 0)
-        label = Label(x, y - 7 if side else y + 16, "" if said else _label(step, room))
+        label = Label(x, y - 7 if side else y + 16, "" if said else _label(step, room, catalogue))
         links.append(Link(step, xs[begin(step)], xs[step.position], label, step_details(step, catalogue)))
     return tuple(links)
 
@@ -174,9 +174,9 @@ def _label_x(step: Step, xs: Mapping[int, float]) -> float:
     return xs[step.position] - 5 if step.cause_position is None else xs[begin(step)] + 7
 
 
-def _label(step: Step, room: float) -> str:
+def _label(step: Step, room: float, catalogue: Catalogue) -> str:
     """The reason; with the attribute it starts from where there is room for both."""
-    reason = clean(step.reason)
+    reason = reason_of(step, catalogue)
     whole = f"{clean(step.cause)} → {reason}"
     if step.cause_kind == "attribute" and width(whole, LABEL_SIZE) <= room:
         return whole

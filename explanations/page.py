@@ -17,7 +17,7 @@ from llmrg.explanations.reasons import Part
 from llmrg.explanations.svg import Numbers, colour, inline, numbered, ranks_of, whys_of
 from llmrg.explanations.telling import checked, name_of, rest_of, shares_of, shown, steps_of
 from llmrg.explanations.templating import render
-from llmrg.explanations.wording import cause_of, clean, count_of, origin_of, title_of, verdict_of
+from llmrg.explanations.wording import cause_of, clean, count_of, origin_of, reason_of, title_of, verdict_of
 
 OPEN_STEPS = 4
 """Steps of a chain that a card shows at once; the earlier ones open on demand."""
@@ -155,7 +155,7 @@ def _card(rank: int, entry: Recommended, catalogue: Catalogue, numbers: Numbers)
         _run(why.steps, catalogue),
         tuple(_reason(part, why, catalogue, numbers) for part in reasons[:MOST_REASONS]),
         len(reasons[MOST_REASONS:]),
-        rest_of(why.parts, reasons),
+        rest_of(why.parts, reasons, catalogue),
     )
 
 
@@ -163,7 +163,9 @@ def _reason(part: Part, why: Explanation, catalogue: Catalogue, numbers: Numbers
     steps = steps_of(part)
     runs = tuple(_run(chain, catalogue) for chain in part.chains)
     items, sources = "" if steps else shown(part, catalogue), ", ".join(clean(name) for name in part.sources)
-    return _Reason(name_of(part), shares_of(part), checked(steps, why.verified), sources, items, _numbers(steps, numbers), runs)
+    return _Reason(
+        name_of(part, catalogue), shares_of(part), checked(steps, why.verified), sources, items, _numbers(steps, numbers), runs
+    )
 
 
 def _numbers(steps: Sequence[Step], numbers: Numbers) -> str:
@@ -176,7 +178,7 @@ def _run(chain: Sequence[Step], catalogue: Catalogue) -> _Run:
 
 
 def _pace(step: Step, catalogue: Catalogue) -> _Pace:
-    imagined, reason = step.kind == "imagined", clean(step.reason)
+    imagined, reason = step.kind == "imagined", reason_of(step, catalogue)
     return _Pace(cause_of(step, catalogue), reason, title_of(catalogue, step.item), step.score, imagined, colour(step.chain))
 
 
@@ -186,7 +188,7 @@ def _table_row(step: Step, catalogue: Catalogue) -> dict[str, str]:
         "place": f"cut {step.position}" if imagined else str(step.position),
         "chain": str(step.chain) if step.accepted else "–",
         "cause": cause_of(step, catalogue),
-        "reason": clean(step.reason),
+        "reason": reason_of(step, catalogue),
         "item": title_of(catalogue, step.item),
         "score": f"{step.score:.2f}",
         "kind": step.kind,

@@ -11,7 +11,7 @@ from llmrg.explanations.explain import Explanation
 from llmrg.explanations.geometry import Label, Ray, Row
 from llmrg.explanations.measure import shorten, width
 from llmrg.explanations.telling import main_reason
-from llmrg.explanations.wording import clean, step_details, title_of
+from llmrg.explanations.wording import reason_of, step_details, title_of
 
 ROWS_WIDTH = 300.0
 ROW, RAY, REFUSED, HEADING, GAP = 18.0, 16.0, 18.0, 24.0, 9.0
@@ -64,25 +64,25 @@ def place_rows(
         steps = sorted(by_item.get(item, []), key=lambda s: starts[s][1])
         why, first = whys.get(item), 2 if item in whys else 1
         rays = tuple(_ray(step, starts[step], x, y + RAY * (n + first), catalogue) for n, step in enumerate(steps))
-        said = _why(why) if why is not None else ""
+        said = _why(why, catalogue) if why is not None else ""
         details = "\n".join([title_of(catalogue, item), *(why.lines(catalogue) if why is not None else ())])
         rows.append(Row(item, title, y, ranks.get(item), rays, (), details, said, why is not None and why.found))
         y += ROW + RAY * max(len(rays) + first - 1, 1) + GAP
     ghosts = [step for step in refused if step.kind == "imagined"][:MOST_REFUSED]
     y += HEADING - GAP
     for step in ghosts:
-        text = shorten(f"{title_of(catalogue, step.item)}: {clean(step.reason)}", ROWS_WIDTH - 44, 12)
+        text = shorten(f"{title_of(catalogue, step.item)}: {reason_of(step, catalogue)}", ROWS_WIDTH - 44, 12)
         rows.append(Row(step.item, text, y, None, (), (step,), step_details(step, catalogue)))
         y += REFUSED
     return tuple(rows)
 
 
-def _why(why: Explanation) -> str:
-    name, share = main_reason(why.parts, why.reasons)
+def _why(why: Explanation, catalogue: Catalogue) -> str:
+    name, share = main_reason(why.parts, why.reasons, catalogue)
     room = ROWS_WIDTH - 44 - width(f": {share}", 12)
     return f"{shorten(name, room, 12)}: {share}" if share else name
 
 
 def _ray(step: Step, start: tuple[float, float], x: float, y: float, catalogue: Catalogue) -> Ray:
-    text = shorten(clean(step.reason), ROWS_WIDTH - 64, 12)
+    text = shorten(reason_of(step, catalogue), ROWS_WIDTH - 64, 12)
     return Ray(step, *start, Label(x + 24, y, text), step_details(step, catalogue))

@@ -8,7 +8,7 @@ from llmrg.core.records import Step
 from llmrg.data.dataset import Catalogue
 from llmrg.explanations.chains import Chain
 from llmrg.explanations.reasons import LEAST, Part
-from llmrg.explanations.wording import cause_of, clean, count_of, date_of, ground_of, title_of
+from llmrg.explanations.wording import HIDDEN, cause_of, clean, count_of, date_of, ground_of, named, reason_of, title_of
 
 MOST_ITEMS, MOST_LINKS = 4, 3
 """Of each reason the latest items, and of its latest chain the latest steps, that a line shows."""
@@ -20,10 +20,10 @@ def part_lines(
 ) -> tuple[str, ...]:
     """A summary, a line for each of the `most` best reasons, and where the rest of the score comes from."""
     told, left = reasons[: max(most, 0)], reasons[max(most, 0) :]
-    lines = [f"{name_of(part)}: {shown(part, catalogue)} ({', '.join(_notes(part, verified))})" for part in told]
+    lines = [f"{name_of(part, catalogue)}: {shown(part, catalogue)} ({', '.join(_notes(part, verified))})" for part in told]
     if left:
         lines.append(f"({len(left)} more, {percent(sum(part.share_of_reasons for part in left))} of what reasons added)")
-    return (summary(parts, reasons), *lines, *rest_of(parts, reasons))
+    return (summary(parts, reasons), *lines, *rest_of(parts, reasons, catalogue))
 
 
 def summary(parts: Sequence[Part], reasons: Sequence[Part]) -> str:
@@ -35,17 +35,18 @@ def summary(parts: Sequence[Part], reasons: Sequence[Part]) -> str:
     if whole is not None:
         made = f"made {percent(whole.share)} of the score" if whole.share is not None else "took part in the score"
         return f"the reasoning graph as a whole {made}; this recommender cannot tell its reasons apart"
-    first = "no reason speaks for this item" if _against(parts) else "no reason took part in this score"
+    some = "no reason that is shown" if any(part.name == HIDDEN for part in parts) else "no reason"
+    first = f"{some} speaks for this item" if _against(parts) else f"{some} took part in this score"
     return first + (f"; {'its score' if _against(parts) else 'it'} comes from {_grounds(parts)}" if _grounds(parts) else "")
 
 
-def rest_of(parts: Sequence[Part], reasons: Sequence[Part]) -> tuple[str, ...]:
+def rest_of(parts: Sequence[Part], reasons: Sequence[Part], catalogue: Catalogue) -> tuple[str, ...]:
     """What else the score comes from, and which reasons speak against the item."""
     lines, grounds = [], _grounds(parts)
     if grounds and (reasons or _graph(parts)):
         base = _sum([part for part in parts if part.kind == "base"])
         lines.append(f"the rest of the score{f', {percent(base)},' if base is not None else ''} comes from {grounds}")
-    against = dict.fromkeys(name_of(part) for part in _against(parts))
+    against = dict.fromkeys(name_of(part, catalogue) for part in _against(parts))
     return (*lines, *([f"against it: {', '.join(against)}"] if against else []))
 
 
@@ -69,14 +70,14 @@ def _graph(parts: Sequence[Part]) -> Part | None:
     return next((part for part in parts if part.kind == "graph" and part.counts), None)
 
 
-def main_reason(parts: Sequence[Part], reasons: Sequence[Part]) -> tuple[str, str]:
+def main_reason(parts: Sequence[Part], reasons: Sequence[Part], catalogue: Catalogue) -> tuple[str, str]:
     """The reason that did most, and its share in words; the second is "" where none took part."""
     best = reasons[0] if reasons else _graph(parts)
     if best is None:
         return NO_REASON, ""
     if best.share is not None:
-        return name_of(best), f"{percent(best.share)} of the score"
-    return name_of(best), f"{percent(best.share_of_reasons)} of the reasons" if best.is_reason else "it took part"
+        return name_of(best, catalogue), f"{percent(best.share)} of the score"
+    return name_of(best, catalogue), f"{percent(best.share_of_reasons)} of the reasons" if best.is_reason else "it took part"
 
 
 def percent(share: float) -> str:
@@ -117,16 +118,17 @@ def _path(chain: Chain, reason: str, catalogue: Catalogue) -> str:
     told = ["…"] if len(late) < len(chain) else []
     told += [] if late[0].cause_kind == "root" else [cause_of(late[0], catalogue)]
     for step in late:
-        told += [] if clean(step.reason) == clean(reason) else [clean(step.reason)]
+        told += [] if clean(step.reason) == clean(reason) else [reason_of(step, catalogue)]
         told.append(f"“{title_of(catalogue, step.item)}”")
     return " → ".join(told)
 
 
-def name_of(part: Part) -> str:
+def name_of(part: Part, catalogue: Catalogue) -> str:
     """How people are told of it."""
     if part.kind == "graph":
         return "the graph as a whole"
-    return f"{clean(part.name)}, imagined" if part.kind == "imagined" else clean(part.name)
+    name = named(part.name, (*part.items, *(step.item for step in steps_of(part))), catalogue)
+    return f"{name}, imagined" if part.kind == "imagined" else name
 
 
 def _notes(part: Part, verified: bool) -> Iterable[str]:
@@ -168,4 +170,4 @@ def _link(step: Step, catalogue: Catalogue, verified: bool) -> str:
     if step.origin == "knowledge":
         notes.append("knowledge base")
     told = f" ({', '.join(notes)})" if notes else ""
-    return f"{cause_of(step, catalogue)} → {clean(step.reason)} → “{title_of(catalogue, step.item)}”{told}"
+    return f"{cause_of(step, catalogue)} → {reason_of(step, catalogue)} → “{title_of(catalogue, step.item)}”{told}"

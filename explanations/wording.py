@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from llmrg.core.records import History, Item, Step
@@ -11,7 +12,10 @@ from llmrg.data.dataset import Catalogue
 _UNFIT = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+HIDDEN = "hidden reasons"
+"""Name of the part of a score that reasons made which are not wanted (`core.vetoes`)."""
 GROUNDS = {
+    HIDDEN: "reasons that are not shown",
     "popularity": "how often it is taken",
     "item knn": "what is taken together",
     "ease": "what is taken together",
@@ -40,6 +44,34 @@ def clean(text: str) -> str:
 def title_of(catalogue: Catalogue, item: str) -> str:
     """The item's title; its id where it has none or is not in the catalogue."""
     return (clean(catalogue[item].title) if item in catalogue else "") or clean(item) or "(no id)"
+
+
+SPEAK_FOR_THEMSELVES = {
+    *("genre", "genres", "theme", "themes", "tag", "tags", "category", "categories", "subject", "subjects", "shelf", "shelves"),
+    *("mood", "moods", "keyword", "keywords", "topic", "topics"),
+}
+"""Words in names of attributes whose values say alone what they are."""
+_WORDS = re.compile("[A-Z]?[a-z]+|[A-Z]+")
+
+
+def reason_of(step: Step, catalogue: Catalogue) -> str:
+    """The step's reason, as `named` tells it."""
+    return named(step.reason, (step.item,), catalogue)
+
+
+def named(reason: str, items: Iterable[str], catalogue: Catalogue) -> str:
+    """A reason that is a value of one attribute of these items, with the attribute's name (`colour: Petit Four`).
+
+    Genres, themes and the like are told without, since "genre: drama" says no more than "drama".
+    """
+    said = clean(reason)
+    found = (pair for item in items if item in catalogue for pair in catalogue[item].attributes)
+    names = {name for name, value in found if clean(value).casefold() == said.casefold()}
+    if len(names) != 1:
+        return said
+    name = clean(names.pop())
+    words = {word.casefold() for word in _WORDS.findall(name)}
+    return said if words & SPEAK_FOR_THEMSELVES or name.casefold() in said.casefold() else f"{name}: {said}"
 
 
 def cause_of(step: Step, catalogue: Catalogue) -> str:
@@ -72,7 +104,7 @@ def step_details(step: Step, catalogue: Catalogue) -> str:
         cause += f" (position {step.cause_position})"
     lines = [
         title_of(catalogue, step.item),
-        f"Reason: {clean(step.reason)}",
+        f"Reason: {reason_of(step, catalogue)}",
         f"Because of: {cause}",
         f"Score: {step.score:.2f}, {verdict_of(step)}",
         f"Place: {place}" + (f", chain {step.chain}" if step.accepted else ""),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmrg.agents.open_mind import OpenMinds
     from llmrg.agents.review import WaitingStep
     from llmrg.core.calibration import Calibration
+    from llmrg.core.vetoes import Vetoes
     from llmrg.data.truth import PlantedStep
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.profiles import Profiles
@@ -59,6 +60,13 @@ class Builds:
         from llmrg.agents.open_mind import OpenMinds
 
         return OpenMinds(self.dataset, self.settings, lambda: self.store.themes(self.name))
+
+    @cached_property
+    def vetoes(self) -> Vetoes:
+        """Reasons that are neither built nor shown. Raises: ConfigError, PlaceError: a file that the settings name is off."""
+        from llmrg.core.vetoes import load_vetoes
+
+        return load_vetoes(self.settings)
 
     def minds(self, mind: Any = None, *, reasoner: Any = None, verifier: Any = None, imaginer: Any = None) -> Minds:
         """Who fills which role: names such as `chat/ollama:llama3.2` and `likelihood`, or minds of one's own.
@@ -118,6 +126,7 @@ class Builds:
                 retry_failed=retry_failed,
                 progress=progress,
                 vectors=text_vectors(self.settings),
+                vetoes=self.vetoes,
                 prices=load_prices(self.settings.prices),
                 tracing=tracing,
             )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmrg.explanations.explain import Explanation
     from llmrg.explanations.in_words import InWords
     from llmrg.graph_store.protocol import GraphStore
+    from llmrg.reasons import ReasonUse
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Query, Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
@@ -166,6 +167,12 @@ class Project(Builds, Forgets):
         users = list(self.dataset.histories)
         pages = [self.store.graphs(self.name, users[i : i + PAGE]) for i in range(0, len(users), PAGE)]
         return GraphTable.joined(pages)
+
+    def reasons(self) -> list[ReasonUse]:
+        """Reasons of the accepted steps of all users, the most used first, and whether the settings refuse them."""
+        from llmrg.reasons import uses_of
+
+        return uses_of(self.graphs().values(), self.vetoes)
 
     # -- recommenders ------------------------------------------------------------------------------------------------
     def train(
@@ -381,7 +388,7 @@ class Project(Builds, Forgets):
         found = recommend_batch(known, catalogue, [query], k)[0]
         query, themes = known_query(known, query), self.themes()
         graph = query.graph or ReasoningGraph(history.user)
-        how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes}
+        how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes, "vetoes": self.vetoes}
         whys = [explain(graph, query.history, r.item, contributions=known.contributions(query, r.item), **how) for r in found]
         return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
@@ -397,7 +404,7 @@ class Project(Builds, Forgets):
         from llmrg.explanations.explain import explain
 
         graph, history, item = self.graph(user), self.dataset.history(user), find_item(self.dataset.catalogue, item).id
-        how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes()}
+        how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes(), "vetoes": self.vetoes}
         known = recommender or (self.recommender() if self.trained() else None)
         if known is None or item not in known.items or item in history.items:
             return explain(graph, history, item, **how)
@@ -414,7 +421,7 @@ class Project(Builds, Forgets):
         from llmrg.recsysllm.asking import Teller
         from llmrg.recsysllm.making import language_model_of
 
-        query = _whole(recommender, self.dataset.history(why.user), self.graph(why.user))
+        query = _whole(recommender, self.dataset.history(why.user), self.vetoes.shown(self.graph(why.user)))
         return in_words(why, Teller(language_model_of(recommender), query, why.item), self.dataset.catalogue)
 
     def _verified(self, graph: ReasoningGraph) -> bool:
@@ -434,7 +441,7 @@ class Project(Builds, Forgets):
         made = self.recommend(user, k=k, recommender=known) if known else []
         marked = [(s.item, s.score, s.why) for s in made]
         made_up = any("simulated" in note for note in self.dataset.report.notes)
-        parts = (self.dataset.catalogue, history, graph, marked)
+        parts = (self.dataset.catalogue, history, self.vetoes.shown(graph), marked)
         how: dict[str, Any] = {"simulated": made_up, "verified": self._verified(graph)}
         return Picture(draw_page(*parts, **how), draw_svg(*parts, **how), notebook_html(*parts, **how))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llmrg.agents.minds.shared_themes import SharedThemesConfig, SharedThemesMind
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 
 
@@ -11,10 +12,10 @@ class AttributesMind(SharedThemesMind):
 
     kind_of_theme = "attribute"
 
-    def __init__(self, dataset: Dataset, config: SharedThemesConfig | None = None) -> None:
+    def __init__(self, dataset: Dataset, config: SharedThemesConfig | None = None, vetoes: Vetoes | None = None) -> None:
         names = set(dataset.reason_attributes)
         values = {
             item.id: dict.fromkeys((v for name, v in item.attributes if not names or name in names), 1.0)
             for item in dataset.catalogue
         }
-        super().__init__("attributes", values, config)
+        super().__init__("attributes", values, config, vetoes)

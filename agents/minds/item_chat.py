@@ -27,6 +27,7 @@ from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
 from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.records import stable_key
 from llmrg.core.themes import Appeal, Profile, ProfileSource
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 
 
@@ -77,8 +78,9 @@ class ItemChatMind:
         cache: BaseCache | None = None,
         limiter: Limiter | None = None,
         reopen: Callable[[], BaseChatModel] | None = None,
+        vetoes: Vetoes | None = None,
     ) -> None:
-        """Args: as of `ChatMind`."""
+        """Args: as of `ChatMind`; vetoes: answers that may not be reasons. They are kept for other builds."""
         self.config = config or ItemChatConfig()
         self._dataset, self._catalogue = dataset, dataset.catalogue
         options = {"cache": cache, "limiter": limiter, "patience_s": self.config.patience_s, "reopen": reopen}
@@ -95,6 +97,7 @@ class ItemChatMind:
         told = self.config.model_dump(mode="json", exclude={"timeout_s", "patience_s", "prompts", "form"})
         told |= {"server": self.server} if self.server else {}
         self.settings: dict[str, Any] = {**told, "parameters": parameters_of(model)}
+        self._vetoes = vetoes
         self._mind: SharedThemesMind | None = None
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
@@ -217,7 +220,7 @@ class ItemChatMind:
 
     def _use(self, profile: Profile) -> None:
         themes = {item: own for item, own in themes_of(profile.appeals).items() if item in self._catalogue}
-        self._mind = SharedThemesMind(self.name, themes, self.config.steps)
+        self._mind = SharedThemesMind(self.name, themes, self.config.steps, self._vetoes)
 
     # -- the three roles ---------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:

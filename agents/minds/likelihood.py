@@ -16,6 +16,7 @@ from llmrg.agents.minds.reason_bank import echoes_title, reason_bank
 from llmrg.agents.minds.theme_profile import ThemeProfile
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, OpenChain, Verdict
 from llmrg.core.records import Item
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 
 
@@ -54,13 +55,20 @@ class LikelihoodMind:
     Questions are per item, not per pair, so a build costs two questions an item of the catalogue however many users there are.
     """
 
-    def __init__(self, dataset: Dataset, lm: LocalLM, cache_dir: Path, config: LikelihoodConfig | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        lm: LocalLM,
+        cache_dir: Path,
+        config: LikelihoodConfig | None = None,
+        vetoes: Vetoes | None = None,
+    ) -> None:
         self.config = config or LikelihoodConfig()
         self.name = f"likelihood/{lm.name}"
         self.settings = {**self.config.model_dump(mode="json"), "weights": lm.weights}
         self.default_tau, self.cut_every = 0.85, 2
         self._catalogue, self._lm = dataset.catalogue, lm
-        self.bank = reason_bank(dataset, self.config.bank)
+        self.bank = reason_bank(dataset, self.config.bank, vetoes)
         profile = partial(ThemeProfile, lm, dataset.catalogue, self.bank, cache_dir=cache_dir, contrast=self.config.contrast)
         self._first = profile(question=self._main_theme)
         self._second = profile(question=self._about)

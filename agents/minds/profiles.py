@@ -8,6 +8,7 @@ from llmrg.agents.minds.shared_themes import SharedThemesConfig, SharedThemesMin
 from llmrg.core.errors import CallerError
 from llmrg.core.records import stable_key
 from llmrg.core.themes import Appeal, Profile
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 
 
@@ -18,7 +19,9 @@ class ProfilesMind(SharedThemesMind):
     source's answers were checked stands with the source (`ProfileSource.verified`).
     """
 
-    def __init__(self, dataset: Dataset, profile: Profile, config: SharedThemesConfig | None = None) -> None:
+    def __init__(
+        self, dataset: Dataset, profile: Profile, config: SharedThemesConfig | None = None, vetoes: Vetoes | None = None
+    ) -> None:
         """Raises: CallerError: the profile knows no item of the data set."""
         self.profile = profile
         found = themes_of(profile.appeals)
@@ -28,7 +31,7 @@ class ProfilesMind(SharedThemesMind):
                 f"the profile {profile.source.name!r} has {len(found):,} items, and none of them is among the "
                 f"{len(dataset.catalogue):,} items of {dataset.name!r}; import one for this data set with `llmrg profiles import`"
             )
-        super().__init__(f"profiles/{profile.source.name}", themes, config)
+        super().__init__(f"profiles/{profile.source.name}", themes, config, vetoes)
         said = sorted((appeal.item, appeal.theme, appeal.score) for appeal in profile.appeals)
         self.settings["profile"] = stable_key("profile", *said)[:12]
 

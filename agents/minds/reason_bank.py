@@ -7,20 +7,29 @@ from collections import Counter
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.records import Item
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 
 _WORD = re.compile(r"\w{4,}")
 
 
-def reason_bank(dataset: Dataset, most: int) -> tuple[str, ...]:
+def reason_bank(dataset: Dataset, most: int, vetoes: Vetoes | None = None) -> tuple[str, ...]:
     """Values of the data set's reason attributes and its reason phrases, the most used first, in alphabetical order at the end.
 
-    Raises: ConfigError: the data set has neither.
+    Args: vetoes: those that may not be reasons.
+    Raises: ConfigError: the data set has neither, or the vetoes leave fewer than two.
     """
     names = set(dataset.reason_attributes)
     counts = Counter(value.strip() for item in dataset.catalogue for name, value in item.attributes if name in names)
     counts.update(phrase.strip() for phrase in dataset.reason_phrases)
     counts.pop("", None)
+    known = len(counts)
+    counts = Counter({value: count for value, count in counts.items() if not (vetoes and vetoes.refuse(value))})
+    if known >= 2 > len(counts):
+        raise ConfigError(
+            f"of the {known:,} reasons of data set {dataset.name!r} the lists of denied and allowed ones (--deny, --allow, "
+            f"--no-sensitive) leave {len(counts)}, and the mind needs two to choose from; loosen the lists"
+        )
     if len(counts) < 2:
         raise ConfigError(
             f"data set {dataset.name!r} has no item attributes or phrases to choose reasons from; name them with "

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, OpenChain, Verdict
 from llmrg.core.records import stable_key
+from llmrg.core.vetoes import Vetoes
 
 ItemThemes = Mapping[str, Mapping[str, float]]
 """Item -> theme -> how strongly the item stands for it, in (0, 1]; the strongest first."""
@@ -50,8 +51,16 @@ class SharedThemesMind:
     kind_of_theme = "theme"
     """What a theme is called in critiques."""
 
-    def __init__(self, name: str, themes: ItemThemes, config: SharedThemesConfig | None = None) -> None:
-        """Args: themes: items that have a profile, those that stand for nothing among them."""
+    def __init__(
+        self, name: str, themes: ItemThemes, config: SharedThemesConfig | None = None, vetoes: Vetoes | None = None
+    ) -> None:
+        """Args:
+        themes: items that have a profile, those that stand for nothing among them.
+        vetoes: themes that may not be reasons; it is as if no item had them.
+        """
+        if vetoes:
+            refused = {theme for theme in {theme for own in themes.values() for theme in own} if vetoes.refuse(theme)}
+            themes = {item: {t: score for t, score in own.items() if t not in refused} for item, own in themes.items()}
         self.name, self.config = name, config or SharedThemesConfig()
         self.settings: dict[str, object] = self.config.model_dump()
         self._themes = themes

@@ -12,6 +12,7 @@ from rapidfuzz import fuzz, process
 from llmrg.agents.chains import read_chains
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Embed
+from llmrg.agents.nodes.reason import VETOED
 from llmrg.agents.nodes.titles import Titles, numerals, plain_title
 from llmrg.agents.protocols import Candidate, Imagined
 from llmrg.agents.state import State, plain
@@ -35,6 +36,8 @@ async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
             tail = tails.get((cut, one.chain))
             if tail is None or found is None:
                 context.usage.add("ground.not_in_catalogue")
+            elif context.vetoes.refuse(one.reason):
+                context.usage.add(VETOED)
             elif found[0] in seen[cut]:
                 context.usage.add("ground.seen")
             elif (cut, one.chain, found[0]) in taken:

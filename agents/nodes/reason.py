@@ -12,6 +12,9 @@ from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Block, Candidate
 from llmrg.agents.state import State, candidate_name, plain
 
+VETOED = "verify.why.vetoed"
+"""Counts reasons that may not become steps."""
+
 
 def still_open(state: State, tries: int) -> list[int]:
     """Positions of the block without an accepted step for which the reasoner may be asked (again)."""
@@ -46,10 +49,14 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     tried = {candidate_name(step) for step in state["steps"]}
     good = [c for c in proposed if _about_this(c, block)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
+    wanted = [c for c in good if not context.vetoes.refuse(c.reason)]
+    context.usage.add(VETOED, len(good) - len(wanted))
+    vetoed = {str(c.position): f"{c.reason!r} may not be a reason here; give another one" for c in good if c not in wanted}
     fresh: dict[str, dict[str, Any]] = {}
-    for row in (plain(c) | {"origin": "model"} for c in good):
+    for row in (plain(c) | {"origin": "model"} for c in wanted):
         fresh.setdefault(candidate_name(row), row)
-    return {"asked": asked, "candidates": state["candidates"] + [row for name, row in fresh.items() if name not in tried]}
+    candidates = state["candidates"] + [row for name, row in fresh.items() if name not in tried]
+    return {"asked": asked, "candidates": candidates, "critiques": state["critiques"] | vetoed}
 
 
 def _about_this(candidate: Candidate, block: Block) -> bool:

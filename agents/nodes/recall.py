@@ -55,7 +55,8 @@ def _exact(context: BuildContext, user: str, state: State) -> Hits:
     pairs = sorted({(cause, items[p]) for p in range(start, stop) for cause in latest[p]})
     by_item: dict[str, list[Knowledge]] = {}
     for entry in context.store.knowledge_for(context.namespace, pairs, context.minds.judges) if pairs else []:
-        by_item.setdefault(entry.to_item, []).append(entry)
+        if not context.vetoes.refuse(entry.reason):
+            by_item.setdefault(entry.to_item, []).append(entry)
     tails = {chain["tail_item"]: chain["number"] for chain in reversed(state["chains"])}
     hits: Hits = {}
     for p in range(start, stop):
@@ -81,7 +82,8 @@ def _similar(context: BuildContext, user: str, state: State, hits: Hits) -> None
             continue
         for chain, vector in zip(chains, vectors, strict=True):
             near = context.store.nearest_knowledge(context.namespace, items[p], vector, limit=3, mind=context.minds.judges)
-            good = [entry for entry, cosine in near if cosine >= context.config.similar_tau and _usable(entry, user, start)]
+            close = [e for e, cosine in near if cosine >= context.config.similar_tau and _usable(e, user, start)]
+            good = [entry for entry in close if not context.vetoes.refuse(entry.reason)]
             if good:
                 hits[p] = [(_continue(chain, good[0], p, items[p]), good[0])]
                 break

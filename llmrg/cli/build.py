@@ -55,6 +55,13 @@ CutEvery = Annotated[
 Prompts = Annotated[Path | None, typer.Option(help="Folder of prompts of your own (llmrg prompts write FOLDER).")]
 NoVerification = Annotated[bool, typer.Option("--no-verification", help="Control: accept every step.")]
 NoDivergence = Annotated[bool, typer.Option("--no-divergence", help="Control: imagine nothing.")]
+Deny = Annotated[
+    Path | None, typer.Option(help="File of words and phrases, one a line (depress* for all that begin so): not as reasons.")
+]
+Allow = Annotated[Path | None, typer.Option(help="File of reasons, one a line: no others.")]
+NoSensitive = Annotated[
+    bool, typer.Option("--no-sensitive", help="No reasons of health, religion, sexuality, grief, ...: a list that comes along.")
+]
 NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no knowledge base.")]
 
 
@@ -87,6 +94,9 @@ def build(
     no_verification: NoVerification = False,
     no_divergence: NoDivergence = False,
     no_knowledge: NoKnowledge = False,
+    deny: Deny = None,
+    allow: Allow = None,
+    no_sensitive: NoSensitive = False,
     concurrency: Annotated[int, typer.Option(help="Users under way at once; graphs do not depend on it.", min=1)] = 8,
     max_calls: Annotated[
         int | None, typer.Option(help="Stop cleanly after so many requests to models; 0: only what the call cache knows.", min=0)
@@ -116,6 +126,7 @@ def build(
       llmrg build --reasoner chat/openai:NAME --imaginer chat/openai:NAME --verifier likelihood --max-tokens 2000000
       llmrg build --mind chat --model openai:NAME@http://127.0.0.1:8000/v1 --concurrency 64
       llmrg build --mind chat --model openai:NAME --ask item
+      llmrg build --data shop.csv --mind attributes --deny denied.txt --no-sensitive
     """
     from rich.markup import escape
 
@@ -123,7 +134,8 @@ def build(
     from llmrg.cli.tables import print_costs
 
     chat = {"mind": mind, "model": model, "ask": ask, "form": form, "prompts": prompts}
-    with project(data, store, home, load, **chat) as opened:
+    vetoes = {"deny_reasons": deny, "allow_reasons": allow, "deny_sensitive": no_sensitive or None}
+    with project(data, store, home, load, **chat, **vetoes) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         check_ask(opened, ask, roles)
         settings: dict[str, Any] = {

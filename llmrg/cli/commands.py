@@ -17,6 +17,7 @@ from llmrg.cli import (  # noqa: F401  (they register commands)
     import_,
     profiles,
     prompts,
+    reasons,
     recommend,
     review,
     runs,

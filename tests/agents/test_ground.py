@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from llmrg.agents.nodes.titles import plain_title
 from llmrg.agents.protocols import Imagined
 from llmrg.agents.usage import Usage
 from llmrg.core.records import History, Item
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Catalogue
 
 TITLES = {
@@ -168,6 +170,7 @@ async def test_the_node_drops_and_counts(catalogue) -> None:
         config=BuildConfig(),
         embed=None,
         usage=Usage(),
+        vetoes=Vetoes(("grief",)),
     )
     chain = {"number": 4, "tail_item": "pride", "tail_position": 1, "reason": "r", "score": 0.9}
     imagined = [
@@ -177,6 +180,7 @@ async def test_the_node_drops_and_counts(catalogue) -> None:
         said("Ulysses", chain=4),  # not in the catalogue
         said("The Matrix", chain=9),  # no such chain
         said("Matrix", chain=4),
+        replace(said("The Road", chain=4), reason="Grief"),  # denied
     ]
     rows = [{"chain": i.chain, "reason": i.reason, "text": i.text, "item": i.item, "cut": 2} for i in imagined]
     state = {"user": "u", "cuts": [{"position": 2, "chains": [chain]}], "imagined": rows}
@@ -190,4 +194,5 @@ async def test_the_node_drops_and_counts(catalogue) -> None:
         "ground.duplicates": 1,
         "ground.seen": 1,
         "ground.not_in_catalogue": 2,
+        "verify.why.vetoed": 1,
     }
