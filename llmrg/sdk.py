@@ -50,6 +50,11 @@ class Suggestion:
     why: Explanation
     """`why.found` is False where no chain leads to the item; `why.verified` tells whether its steps were verified."""
 
+    @property
+    def already_taken(self) -> bool:
+        """Whether the user has taken the item before: `why` then tells when. Only with `recommend(..., again=True)`."""
+        return self.why.taken is not None
+
 
 class Picture:
     """A user's reasoning graph as a page; a notebook shows it by itself."""
@@ -357,13 +362,20 @@ class Project(Builds, Forgets):
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
-        self, user: str | None = None, *, items: Sequence[str] | None = None, k: int = 10, recommender: Recommender | None = None
+        self,
+        user: str | None = None,
+        *,
+        items: Sequence[str] | None = None,
+        k: int = 10,
+        recommender: Recommender | None = None,
+        again: bool = False,
     ) -> list[Suggestion]:
         """The k best unseen items, each with what its score is the sum of.
 
         Args:
             user: a known user: the whole history is the query.
             items: an unseen history, oldest first (ids, or titles), instead of a user.
+            again: items that the user has taken already too; of these `why` tells when, and what led to them then.
         Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items, or a title of several items.
         """
         from llmrg.data.find_item import find_item
@@ -378,11 +390,17 @@ class Project(Builds, Forgets):
         history = self.dataset.history(user) if user is not None else History("", tuple(named))
         graph = self.store.graphs(self.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
-        found = recommend_batch(known, catalogue, [query], k)[0]
-        query, themes = known_query(known, query), self.themes()
-        graph = query.graph or ReasoningGraph(history.user)
-        how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes}
-        whys = [explain(graph, query.history, r.item, contributions=known.contributions(query, r.item), **how) for r in found]
+        found = recommend_batch(known, catalogue, [query], k, mask_seen=not again)[0]
+        whole, query, themes = query, known_query(known, query), self.themes()
+        verified = self._verified(query.graph or ReasoningGraph(history.user))
+
+        def why(item: str) -> Explanation:
+            taken = item in history.items
+            asked, parts = (whole, None) if taken else (query, known.contributions(query, item))
+            graph = asked.graph or ReasoningGraph(history.user)
+            return explain(graph, asked.history, item, contributions=parts, themes=themes, verified=verified)
+
+        whys = [why(r.item) for r in found]
         return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
     def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:

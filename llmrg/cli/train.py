@@ -9,7 +9,7 @@ import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.load_options import Load, reading
-from llmrg.cli.next_command import next_command, print_next
+from llmrg.cli.next_command import PLAIN, next_command, print_next
 from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 
 if TYPE_CHECKING:
@@ -118,11 +118,13 @@ def train(
                 step=step,
                 **chosen,
             )
-        trained, user = opened.trained(), next(iter(opened.dataset.histories))
+        trained, user, repeats = opened.trained(), next(iter(opened.dataset.histories)), opened.dataset.report.repeats
     for kept, value in trained.items():
         best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
         err.print(f"validation NDCG@10 {value:.4f}  {kept}{best}", highlight=False, markup=False)
     err.print(f"kept in {opened.settings.home / 'models' / opened.name}", highlight=False, markup=False)
+    if repeats:
+        err.print(f"{repeats} (`llmrg recommend --again` lists taken items too)", **PLAIN)
     print_next(next_command(context, "recommend", [user]))
 
 

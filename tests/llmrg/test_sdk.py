@@ -48,6 +48,27 @@ def test_an_unseen_history_given_on_the_spot(built: Project) -> None:
         built.recommend(items=["no-such-book"])
 
 
+@pytest.mark.parametrize("name", ["reader-001", "reader-007", "reader-030"])
+def test_taken_items_are_recommended_where_they_are_asked_for(name: str, built: Project) -> None:
+    from llmrg.recommenders import Popularity
+
+    taken, everything = built.dataset.history(name), len(built.dataset.catalogue)
+    popular = Popularity()
+    popular.fit(built.dataset)
+    found = built.recommend(name, k=everything, again=True, recommender=popular)
+    assert len(found) == everything
+    assert {s.item for s in found if s.already_taken} == set(taken.items)
+    assert any(not s.already_taken for s in found)
+    assert not any(s.already_taken for s in built.recommend(name, k=20))
+    for suggestion in found:
+        told = suggestion.why.text(built.dataset.catalogue)
+        assert ("already taken, as item" in told) == suggestion.already_taken
+    third = next(s for s in found if s.item == taken.items[2])
+    assert third.why.taken == 2
+    here = built.recommend(items=["dracula", "frankenstein"], k=everything, again=True)
+    assert {s.item for s in here if s.already_taken} == {"dracula", "frankenstein"}
+
+
 def test_picture_and_notebook(built: Project, tmp_path: Path) -> None:
     picture = built.show("reader-001")
     page = picture.save(tmp_path / "deep" / "page.html").read_text()
