@@ -61,9 +61,9 @@ def make_dataset(
         hint = f"; all {len(bad_rows)} rows were bad, the first: {bad_rows[0]}" if bad_rows else ""
         raise DataError(f"{source}: no interactions in it{hint}")
     said = list(notes)
-    rows = count(events)
+    read = count(events)
     events, duplicates = _cleaned(events, source, in_order, min_interactions, said)
-    repeats = _repeats(duplicates, rows)
+    repeats = _repeats(duplicates, read)
     said += [repeats] if repeats else []
     catalogue, untitled, unused = _catalogue(events, items, noun, keep_unused)
     if unused:

@@ -180,6 +180,24 @@ def test_inspect_counts_bad_rows_when_asked(tmp_path: Path) -> None:
     assert "oops" in skipped.stdout
 
 
+def test_a_final_training_says_what_its_figure_is_of(home: Path) -> None:
+    how = ("train", "gru4rec", "--fusion", "none", "--epochs", "1", "--set", "embedding_size=8")
+    first, final = llmrg(*how, cwd=home), llmrg(*how, "--final", cwd=home)
+    assert final.returncode == 0, final.stderr
+
+    def line(done: subprocess.CompletedProcess[str]) -> str:
+        (found,) = [one for one in done.stderr.splitlines() if "validation NDCG@10" in one and "  gru4rec" in one]
+        return found.removesuffix("  (recommend takes this one)")
+
+    assert line(final) == f"{line(first)}  (final: trained on whole histories; the figure is of the fit before)"
+    kept = json.loads((home / ".llmrg" / "models" / "demo" / "gru4rec" / "figures.json").read_text())
+    assert kept["final"] is True
+    assert llmrg("recommend", "reader-001", "--with", "gru4rec", cwd=home).returncode == 0
+    refused = llmrg("train", "recsysllm", "--final", cwd=home)
+    assert refused.returncode == 2
+    assert "leave out --final" in refused.stderr
+
+
 def test_repeats_are_told_and_recommended_where_they_are_asked_for(tmp_path: Path) -> None:
     rows = [f"{user},{item},{n}" for user in "abc" for n, item in enumerate(["tea", "milk", "tea", "bread", "salt"])]
     (tmp_path / "shop").mkdir()
