@@ -61,7 +61,10 @@ def make_dataset(
         hint = f"; all {len(bad_rows)} rows were bad, the first: {bad_rows[0]}" if bad_rows else ""
         raise DataError(f"{source}: no interactions in it{hint}")
     said = list(notes)
+    read = count(events)
     events, duplicates = _cleaned(events, source, in_order, min_interactions, said)
+    repeats = _repeats(duplicates, read)
+    said += [repeats] if repeats else []
     catalogue, untitled, unused = _catalogue(events, items, noun, keep_unused)
     if unused:
         said.append(f"{unused} listed items that no one took are left out")
@@ -77,6 +80,7 @@ def make_dataset(
         notes=tuple(said),
         columns=columns,
         first=tuple(first),
+        repeats=repeats,
     )
     attributes = users or {}
     histories: dict[str, History] = {}
@@ -144,6 +148,12 @@ def without_repeats(events: Events) -> tuple[Events, int]:
             first.setdefault(row.item, row)
         kept[user] = list(first.values())
     return kept, count(events) - count(kept)
+
+
+def _repeats(dropped: int, rows: int) -> str:
+    """A sentence on them, "" where there are none."""
+    what = "is a repeat" if dropped == 1 else "are repeats"
+    return f"{dropped:,} of {rows:,} rows {what} of what a user had taken; only the first counts" if dropped else ""
 
 
 def k_core(events: Events, k: int) -> Events:

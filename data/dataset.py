@@ -100,6 +100,8 @@ class LoadReport:
     """What each column of a table was taken for."""
     first: tuple[Interaction, ...] = ()
     """The first interactions of the source, as they were understood."""
+    repeats: str = ""
+    """What is said of dropped repeats, one of the notes too; "" where there are none."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from llmrg.core.errors import ArtifactError, DataError
+from llmrg.core.errors import ArtifactError, CallerError, DataError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
 from llmrg.data.splits import test_position, validation_position
@@ -45,8 +45,17 @@ def rank_held_out(
 
     The query holds history[:position] and graph.before(position), nothing else (`Query.at` cuts both).
 
-    Raises: DataError: no history is long enough to hold an item out.
+    Raises:
+        DataError: no history is long enough to hold an item out.
+        CallerError: the recommender was trained on the held-out items.
     """
+    if getattr(recommender, "final", False):
+        raise CallerError(
+            f"the recommender {recommender.name!r} was trained on whole histories, the held-out items among them: its ranks of "
+            "them say nothing",
+            sdk="evaluate one that is trained without `final=True`",
+            shell="evaluate one that is trained without --final",
+        )
     position_of = test_position if split == "test" else validation_position
     places = [(user, position_of(history)) for user, history in dataset.histories.items()]
     cases = [(user, position) for user, position in places if position is not None]

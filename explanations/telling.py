@@ -156,7 +156,8 @@ def taken_lines(
 ) -> tuple[str, ...]:
     """Of an item that was taken already: when, and the last `most` steps of the chain that led to it then."""
     when = f" ({date_of(at)})" if at is not None else ""
-    first = f"already taken, as item {position + 1} of the history{when}; a recommendation leaves it out"
+    left_out = "a recommendation leaves it out unless taken items are asked for"
+    first = f"already taken, as item {position + 1} of the history{when}; {left_out}"
     if not steps:
         return (first, f"no {'verified ' if verified else ''}chain led to it then")
     late = steps[-most:] if most > 0 else ()

@@ -16,6 +16,7 @@ from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.forget import Forgets
+from llmrg.kept_figures import Figures, read_figures, write_figures
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from llmrg.explanations.in_words import InWords
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.reasons import ReasonUse
+    from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Query, Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
 STORED = "store:"
 """`store:NAME` is a data set that is in the store."""
-FIGURES = "figures.json"
-"""What validation says of a trained recommender, in its folder."""
 PAGE = 1000
 """Graphs read from the store in one call."""
 
@@ -50,6 +50,11 @@ class Suggestion:
     score: float
     why: Explanation
     """`why.found` is False where no chain leads to the item; `why.verified` tells whether its steps were verified."""
+
+    @property
+    def already_taken(self) -> bool:
+        """Whether the user has taken the item before: `why` then tells when. Only with `recommend(..., again=True)`."""
+        return self.why.taken is not None
 
 
 class Picture:
@@ -184,6 +189,7 @@ class Project(Builds, Forgets):
         attributes: bool = False,
         objective: str | None = None,
         config: TrainingConfig | None = None,
+        final: bool = False,
         seed: int = 0,
         device: str | None = None,
         threads: int = 0,
@@ -201,18 +207,28 @@ class Project(Builds, Forgets):
             attributes: put the catalogue's attributes into the item vectors.
             objective: `next_item`, `last_item` (every prefix for itself: better where histories are short), ...; by default the
                 model's own.
+            final: learn from whole histories once the best epoch is known, from the usual training on the training parts, or from
+                one of the same data and settings that is kept already. What is kept must not be evaluated on held-out items.
             device: `cpu`, `cuda`, `auto`; by default the one of the settings.
             threads: CPU threads; 0 chooses by the size of the catalogue.
             step: told after each training step of a language model.
             settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
-        Raises: ConfigError: unknown name or device, or no step visible in training; GraphNotFoundError: graphs before any was
-        built.
+        Raises: ConfigError: unknown name or device, no step visible in training, or a final fit of a model that has none;
+        GraphNotFoundError: graphs before any was built.
         """
+        from llmrg.kept_figures import fit_mark
+        from llmrg.recommenders.loading import load_recommender
         from llmrg.recommenders.making import GraphOptions, make_recommender
         from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
         from llmrg.wiring import text_vectors
 
+        if final and model == LANGUAGE_MODEL:
+            raise ConfigError(
+                f"{model} has no final fit: it is trained with the last two items of each history held back",
+                sdk="leave out `final=True`",
+                shell="leave out --final",
+            )
         how = None if graphs is False or model in SIMPLE else GraphOptions(backend=self.settings.backend)
         how = graphs if isinstance(graphs, GraphOptions) and how is not None else how
         built: Mapping[str, ReasoningGraph] = self.graphs() if how is not None else {}
@@ -222,7 +238,7 @@ class Project(Builds, Forgets):
         usable_folder(folder.parent, HOME)  # known before hours of training
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
-        made: Recommender
+        made: BaseRecommender
         chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
         if model == LANGUAGE_MODEL:
             from llmrg.recsysllm.making import make_recsysllm
@@ -232,8 +248,18 @@ class Project(Builds, Forgets):
             made = make_recsysllm(text, how, run, step, cache_dir=place, **small, **settings)
         else:
             made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
-        made.fit(self.dataset, built, self.themes())
-        self._keep(folder.name, made)
+        themes = self.themes()
+        mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name)
+        kept = read_figures(folder)
+        if final and kept is not None and kept.fit == mark:
+            made = load_recommender(folder, text=text, training=config, options=run)
+            ndcg_of = kept.validation_ndcg
+        else:
+            made.fit(self.dataset, built, themes)
+            ndcg_of = self._validated(made)
+        if final:
+            made.fit_whole(self.dataset, built, themes)
+        self._keep(folder.name, made, Figures(ndcg_of, final, mark))
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
             checkpoint.unlink()
         return made
@@ -244,14 +270,13 @@ class Project(Builds, Forgets):
 
     def trained(self) -> dict[str, float]:
         """Name -> validation NDCG@10 of each recommender that is kept in `home`, the best first."""
-        import json
+        return {name: figures.validation_ndcg for name, figures in self.figures().items()}
 
-        kept = {
-            path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in self._model_folder("").glob(f"*/{FIGURES}")
-        }
-        return dict(
-            sorted(((name, found["validation_ndcg"]) for name, found in kept.items()), key=lambda pair: (-pair[1], pair[0]))
-        )
+    def figures(self) -> dict[str, Figures]:
+        """Name -> what is known of each recommender that is kept in `home`, the best on validation items first."""
+        folders = [path for path in self._model_folder("").glob("*") if path.is_dir()]
+        kept = {path.name: figures for path in folders if (figures := read_figures(path)) is not None}
+        return dict(sorted(kept.items(), key=lambda pair: (-pair[1].validation_ndcg, pair[0])))
 
     def recommender(self, name: str | None = None, *, device: str | None = None) -> Recommender:
         """A trained recommender of this project: `sasrec`, `sasrec+themes`, ...; by default the best on validation items.
@@ -298,7 +323,11 @@ class Project(Builds, Forgets):
 
         made = self.experiment(**experiment)
         names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
-        trained = (lambda which, recommender: self._keep(names[which], recommender)) if keep else None
+        trained = (
+            (lambda which, recommender: self._keep(names[which], recommender, Figures(self._validated(recommender))))
+            if keep
+            else None
+        )
         return run_experiment(made, seeds, progress=progress, trained=trained, ranked=ranked)
 
     def experiment(
@@ -347,30 +376,38 @@ class Project(Builds, Forgets):
             runs=self.store.runs(self.name),
         )
 
-    def _keep(self, name: str, recommender: Recommender) -> None:
-        import json
-
-        from llmrg.data_identity import keep_identity
+    def _validated(self, recommender: Recommender) -> float:
+        """NDCG@10 on validation items."""
         from llmrg.evaluation.ranking import rank_held_out
         from llmrg.recommenders.ranking import ndcg
 
+        known = getattr(recommender, "validation_ndcg", None)
+        return float(ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
+
+    def _keep(self, name: str, recommender: Recommender, figures: Figures) -> None:
+        from llmrg.data_identity import keep_identity
+
         folder = self._model_folder(name)
         recommender.save(folder)
-        ndcg_of = getattr(recommender, "validation_ndcg", None)
-        if ndcg_of is None:
-            ndcg_of = ndcg(rank_held_out(recommender, self.dataset, split="validation").masked)
-        written(folder / FIGURES, json.dumps({"validation_ndcg": float(ndcg_of)}), HOME)
+        write_figures(folder, figures)
         keep_identity(self.dataset, self.settings.home)
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
-        self, user: str | None = None, *, items: Sequence[str] | None = None, k: int = 10, recommender: Recommender | None = None
+        self,
+        user: str | None = None,
+        *,
+        items: Sequence[str] | None = None,
+        k: int = 10,
+        recommender: Recommender | None = None,
+        again: bool = False,
     ) -> list[Suggestion]:
         """The k best unseen items, each with what its score is the sum of.
 
         Args:
             user: a known user: the whole history is the query.
             items: an unseen history, oldest first (ids, or titles), instead of a user.
+            again: items that the user has taken already too; of these `why` tells when, and what led to them then.
         Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items, or a title of several items.
         """
         from llmrg.data.find_item import find_item
@@ -385,11 +422,18 @@ class Project(Builds, Forgets):
         history = self.dataset.history(user) if user is not None else History("", tuple(named))
         graph = self.store.graphs(self.name, [user]).get(user) if user is not None else None
         query = Query.at(history, len(history), graph)
-        found = recommend_batch(known, catalogue, [query], k)[0]
-        query, themes = known_query(known, query), self.themes()
-        graph = query.graph or ReasoningGraph(history.user)
-        how: dict[str, Any] = {"verified": self._verified(graph), "themes": themes, "vetoes": self.vetoes}
-        whys = [explain(graph, query.history, r.item, contributions=known.contributions(query, r.item), **how) for r in found]
+        found = recommend_batch(known, catalogue, [query], k, mask_seen=not again)[0]
+        whole, query, themes = query, known_query(known, query), self.themes()
+        verified = self._verified(query.graph or ReasoningGraph(history.user))
+
+        def why(item: str) -> Explanation:
+            taken = item in history.items
+            asked, parts = (whole, None) if taken else (query, known.contributions(query, item))
+            graph = asked.graph or ReasoningGraph(history.user)
+            how: dict[str, Any] = {"themes": themes, "verified": verified, "vetoes": self.vetoes}
+            return explain(graph, asked.history, item, contributions=parts, **how)
+
+        whys = [why(r.item) for r in found]
         return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
     def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:

@@ -29,6 +29,8 @@ class Artifact:
     items: tuple[str, ...]
     tensors: Mapping[str, np.ndarray]
     folder: Path
+    final: bool = False
+    """Whether held-out items were trained on: it must not be ranked on them."""
 
     def tensor(self, name: str) -> np.ndarray:
         """Raises: ArtifactError: the weights lack it."""
@@ -38,11 +40,16 @@ class Artifact:
 
 
 def save_artifact(
-    folder: Path, type: str, config: Mapping[str, Any], items: Sequence[str], tensors: Mapping[str, np.ndarray]
+    folder: Path,
+    type: str,
+    config: Mapping[str, Any],
+    items: Sequence[str],
+    tensors: Mapping[str, np.ndarray],
+    final: bool = False,
 ) -> None:
     """Write both files; each appears whole or not at all, the config last."""
     _write(folder / "model.safetensors", save({name: np.asarray(value, order="C") for name, value in tensors.items()}))
-    document = {"type": type, "version": VERSION, "config": dict(config), "items": list(items)}
+    document = {"type": type, "version": VERSION, "config": dict(config), "items": list(items), "final": final}
     _write(folder / "config.json", json.dumps(document, ensure_ascii=False, indent=1).encode())
 
 
@@ -59,7 +66,9 @@ def load_artifact(folder: Path) -> Artifact:
         raise ArtifactError(f"no weights at {weights}; train and save the recommender again") from None
     except (SafetensorError, ValueError, OSError) as error:
         raise ArtifactError(f"the weights {weights} are damaged ({error}); train and save the recommender again") from error
-    return Artifact(str(document["type"]), document["config"], tuple(document["items"]), tensors, folder)
+    return Artifact(
+        str(document["type"]), document["config"], tuple(document["items"]), tensors, folder, document.get("final", False)
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:

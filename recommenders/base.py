@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from llmrg.core.contribution import Contribution
-from llmrg.core.errors import ArtifactError, CallerError
+from llmrg.core.errors import ArtifactError, CallerError, ConfigError
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
@@ -29,13 +29,17 @@ class FitData:
     dataset: Dataset
     items: ItemRows
     parts: Mapping[str, np.ndarray]
-    """user -> (n,) int64 rows of the training part, oldest first."""
+    """user -> (n,) int64 rows of the training part, oldest first; of the whole history in a final fit."""
     graphs: Mapping[str, ReasoningGraph]
     """Whole graphs; whoever reads them cuts them at the training part."""
     themes: Themes
+    final: bool = False
+    """Whether the parts are whole histories, so that nothing is left to validate on."""
 
     def validation_rows(self) -> np.ndarray:
         """(U,) int64 row of each user's validation item, 0 for none."""
+        if self.final:
+            return np.zeros(len(self.parts), dtype=np.int64)
         rows = []
         for user in self.parts:
             history = self.dataset.histories[user]
@@ -51,6 +55,9 @@ class BaseRecommender(ABC):
     """Name in saved folders."""
     name: str
     """Name in tables."""
+    has_final_fit: ClassVar[bool] = True
+    final = False
+    """Whether whole histories were learnt from: then it must not be ranked on held-out items."""
 
     def __init__(self) -> None:
         self._items: ItemRows | None = None
@@ -72,12 +79,34 @@ class BaseRecommender(ABC):
 
         Raises: UnknownItemError: a history names an item that the catalogue lacks.
         """
+        self._fit(self._begin(dataset, graphs, themes, final=False))
+
+    def fit_whole(
+        self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None
+    ) -> None:
+        """Learn from whole histories what the fit before found best: its epochs, its weights of a mix, its choice. The
+        validation NDCG stays that of the fit before.
+
+        Raises:
+            CallerError: not fitted yet.
+            ConfigError: of this type there is no final fit, or the fit before could validate no epoch.
+            UnknownItemError: a history names an item that the catalogue lacks.
+        """
+        if not self.has_final_fit:
+            raise ConfigError(f"there is no final fit of {self.type}: it is trained with the last two items held back")
+        self.items  # noqa: B018 - refuses what is not fitted
+        self._fit_whole(self._begin(dataset, graphs, themes, final=True))
+
+    def _begin(
+        self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None, themes: Themes | None, final: bool
+    ) -> FitData:
         items = ItemRows(dataset.catalogue.ids)
-        parts = {user: items.rows(h.items[: train_length(h)]) for user, h in dataset.histories.items()}
+        parts = {user: items.rows(h.items if final else h.items[: train_length(h)]) for user, h in dataset.histories.items()}
         flat = np.concatenate([*parts.values(), np.zeros(0, np.int64)])
         counts = np.bincount(flat, minlength=len(items) + 1)[1:]
         self._items, self._popularity = items, (counts / max(len(flat), 1)).astype(np.float32)
-        self._fit(FitData(dataset, items, parts, graphs or {}, themes or Themes()))
+        self.final = final
+        return FitData(dataset, items, parts, graphs or {}, themes or Themes(), final)
 
     def scores(self, queries: Sequence[Query]) -> np.ndarray:
         """(B, N) float32: column j belongs to catalogue row j + 1. Higher is better. Seen items are not masked.
@@ -116,7 +145,7 @@ class BaseRecommender(ABC):
     def save(self, folder: Path) -> None:
         """config.json + model.safetensors."""
         tensors = {"popularity": self._popularity, **self._tensors()}
-        save_artifact(Path(folder), self.type, self._config(), self.items.ids, tensors)
+        save_artifact(Path(folder), self.type, self._config(), self.items.ids, tensors, self.final)
 
     @classmethod
     def load(cls, folder: Path, **options: Any) -> Self:
@@ -135,10 +164,15 @@ class BaseRecommender(ABC):
         except (ValidationError, KeyError) as error:
             raise ArtifactError(f"the saved settings of this {cls.type} cannot be read ({error}); train it again") from error
         made._items, made._popularity = ItemRows(artifact.items), artifact.tensor("popularity")
+        made.final = artifact.final
         return made
 
     @abstractmethod
     def _fit(self, data: FitData) -> None: ...
+
+    def _fit_whole(self, data: FitData) -> None:
+        """The same, where nothing was validated."""
+        self._fit(data)
 
     @abstractmethod
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:

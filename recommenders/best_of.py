@@ -48,6 +48,10 @@ class BestOf(BaseRecommender):
         self.validation = {name: float(candidate.validation_ndcg) for name, candidate in self.candidates.items()}
         self.chosen = max(self.validation, key=lambda name: self.validation[name])
 
+    def _fit_whole(self, data: FitData) -> None:
+        self.best.fit_whole(data.dataset, data.graphs, data.themes)
+        self.candidates = {self.chosen: self.best}
+
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
         return self.best.scores(queries)
 

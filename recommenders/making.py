@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmrg.core.errors import ConfigError
@@ -134,7 +133,7 @@ def with_graphs(
     joint_config = ThemesConfig(source=graphs.source, views=views, use_imagined=graphs.use_imagined, gates=graphs.gates)
     dropout = max(base.parts.model.dropout, JOINT_DROPOUT)
     model = base.parts.model.model_copy(update={"dropout": dropout})
-    options = _apart(base.options, "joint")
+    options = base.options.apart("joint")
     joint = SequentialRecommender(model, base.parts.objective, joint_config, options=options, **parts)
     late = late_mix(base, graphs, progress=progress)
     ways: dict[str, Any] = {"late": late, "joint": joint}
@@ -160,9 +159,3 @@ def late_mix(
     if graphs.use_imagined:
         scores.append(ImaginedScores())
     return Mix([base, *others, *scores], refit=False, progress=progress)
-
-
-def _apart(options: RunOptions, way: str) -> RunOptions:
-    """Options of a second training beside the first, with a checkpoint of its own."""
-    kept = options.checkpoint
-    return options if kept is None else replace(options, checkpoint=Path(f"{kept}-{way}"))

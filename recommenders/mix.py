@@ -69,6 +69,10 @@ class Mix(BaseRecommender):
             if self._refit or not member.is_fitted:  # graphs and profiles may be others than those of an earlier fit
                 self._say(member.name)
                 member.fit(data.dataset, data.graphs, data.themes)
+            if member.final:
+                raise ConfigError(
+                    f"the member {member.name!r} was trained on the items that weights are fitted on; fit it anew (refit=True)"
+                )
             if member.items.ids != data.items.ids:
                 raise ConfigError(f"the member {member.name!r} was fitted on another catalogue; fit it anew (refit=True)")
         lists = self._shortlists(data)
@@ -78,6 +82,12 @@ class Mix(BaseRecommender):
         keep = np.arange(len(self.members)) == 0
         fitted = choose_weights(lists, keep, self.config.least, np.random.default_rng(self.config.seed))
         self.weights, self.validation_ndcg = fitted.weights, fitted.ndcg
+
+    def _fit_whole(self, data: FitData) -> None:
+        """The members; the weights stay, as there are no items left to fit them on."""
+        for member in self.members:
+            self._say(member.name)
+            member.fit_whole(data.dataset, data.graphs, data.themes)
 
     def _shortlists(self, data: FitData) -> Shortlists | None:
         """Scores at the validation items; None where no history is long enough."""

@@ -79,11 +79,29 @@ class SequentialRecommender(BaseRecommender):
         self._best = 0.0
         self.visible: dict[str, tuple[float, float]] = {}
         """Layer of the graph -> share of training slots and of validation questions at which one of its steps is visible."""
+        self.best_epoch = 0
+        """Of the validated fit, 1-based; 0 before it."""
         self._net: nn.ModuleDict | None = None
         self._told: Told | None = None
 
     # -- fit -----------------------------------------------------------------------------------------------------------
     def _fit(self, data: FitData) -> None:
+        self.best_epoch, self._best = self._trained(data, self.training, self.options)
+
+    def _fit_whole(self, data: FitData) -> None:
+        """So many epochs on whole histories as the validated fit found best."""
+        if not self.best_epoch:
+            raise ConfigError(
+                f"the fit before validated no epoch of {self.name!r}, so it is not known how many a final one needs; it takes "
+                "histories of 4 items or more, and time for an epoch"
+            )
+        training = self.training.model_copy(update={"epochs": self.best_epoch, "max_seconds": None})
+        visible = self.visible
+        self._trained(data, training, self.options.apart("final"))
+        self.visible = visible
+
+    def _trained(self, data: FitData, training: TrainingConfig, options: RunOptions) -> tuple[int, float]:
+        """The best epoch and its validation NDCG@10."""
         device, seed = self.options.torch_device(), self.options.seed
         rows, answers = list(data.parts.values()), data.validation_rows()
         asked = np.array([u for u, row in enumerate(rows) if answers[u] and len(row)], dtype=np.int64)
@@ -94,17 +112,17 @@ class SequentialRecommender(BaseRecommender):
         self._see(rows, windows, asked)
         with seeded(seed, device) as generator, threads(self.options, len(data.items)):
             self._net = self._build(len(data.items), attributes, generator).to(device)
-            self.epochs = train(
+            self.epochs, best = train(
                 self._net,
                 windows[:, 2] - windows[:, 1],
                 lambda batch, dice: self._loss(rows, windows[batch], dice),
                 lambda: self._ndcg([rows[u] for u in asked], answers[asked], asked),
-                self.training,
-                self.options,
+                training,
+                options,
                 lambda: self._mark(data, rows, answers),
             )
             with torch.no_grad():
-                self._best = self._ndcg([rows[u] for u in asked], answers[asked], asked) or 0.0
+                return best, self._ndcg([rows[u] for u in asked], answers[asked], asked) or 0.0
 
     def _build(self, items: int, attributes: csr_matrix | None, generator: torch.Generator | None = None) -> nn.ModuleDict:
         model = self.parts.model.build(items, attributes, generator, self.objective.extra_rows)
@@ -241,6 +259,7 @@ class SequentialRecommender(BaseRecommender):
             "visible": self.visible,
             "text": self.text.name,
             "best": self._best,
+            "best_epoch": self.best_epoch,
         }
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
@@ -254,7 +273,7 @@ class SequentialRecommender(BaseRecommender):
         text = options.pop("text", None)
         options = {name: value for name, value in options.items() if name not in ("cache_dir", "device")}  # a language model's
         made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, attributes=parts.attributes, text=text, **options)
-        made._best = saved.get("best", 0.0)
+        made._best, made.best_epoch = saved.get("best", 0.0), saved.get("best_epoch", 0)
         made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
         if parts.fusion is not None:
             fusion: Any = parts.fusion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,10 @@ class RunOptions:
     """File written after every epoch; a fit that finds it there goes on from it, to the identical result."""
     progress: Callable[[Epoch], None] | None = None
 
+    def apart(self, way: str) -> RunOptions:
+        """The same for a second training beside the first, with a checkpoint of its own."""
+        return self if self.checkpoint is None else replace(self, checkpoint=Path(f"{self.checkpoint}-{way}"))
+
     def torch_device(self) -> torch.device:
         """Raises: ConfigError: no such device here."""
         if self.device == "auto":
@@ -109,7 +113,7 @@ def train(
     config: TrainingConfig,
     options: RunOptions,
     fingerprint: Callable[[], str],
-) -> list[Epoch]:
+) -> tuple[list[Epoch], int]:
     """Train `net` in place and leave it with the weights of its best epoch.
 
     Args:
@@ -118,6 +122,7 @@ def train(
         validate: validation NDCG@10 of the net as it stands; None makes the last epoch the best one.
         fingerprint: names data and settings; a checkpoint with another one is refused.
 
+    Returns: the epochs of this call, and the number of the best one, 0 where there was none.
     Raises: ArtifactError: the checkpoint is damaged or belongs to another training.
     """
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -142,7 +147,7 @@ def train(
             options.progress(epochs[-1])
     net.load_state_dict(best)
     net.eval()
-    return epochs
+    return epochs, state.best_epoch
 
 
 def batches(lengths: np.ndarray, size: int, dice: np.random.Generator) -> list[np.ndarray]:

@@ -165,6 +165,7 @@ def build(
             print_costs(report)
             err.print(f"report: {written}", highlight=False, markup=False, soft_wrap=True)
         first = next((one for one in chosen or opened.dataset.histories if one not in report.failed), "")
+        repeats = opened.dataset.report.repeats
     again = next_command(context, "build", retry_failed=True)
     if report.problem:
         err.print(f"[bold red]error:[/bold red] {escape(report.problem)}", soft_wrap=True, highlight=False)
@@ -174,6 +175,8 @@ def build(
         return
     if left := report.failures + report.users_with_useless_replies:
         err.print(f"{left:,} users failed or had useless replies; to ask again: {again}", **PLAIN)
+    if repeats:
+        err.print(repeats, **PLAIN)
     print_next(*([next_command(context, "show", [first])] if first else []), next_command(context, "train"))
 
 

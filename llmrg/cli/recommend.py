@@ -29,6 +29,9 @@ def recommend(
             "--recommender", "--with", help="A trained one: sasrec, sasrec+themes, ... [default: the best on validation items]."
         ),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Items that the user has taken already too, each marked so: things are bought again.")
+    ] = False,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
@@ -42,16 +45,17 @@ def recommend(
       llmrg recommend reader-001
       llmrg recommend --items dracula,frankenstein --recommender sasrec
       llmrg recommend reader-001 --with recsysllm
+      llmrg recommend customer-7 --again --data orders.csv
     """
     with project(data, store, home, load) as opened:
-        found = opened.recommend(
-            user, items=[item.strip() for item in items.split(",")] if items else None, k=k, recommender=opened.recommender(name)
-        )  # fmt: skip
+        session = [item.strip() for item in items.split(",")] if items else None
+        found = opened.recommend(user, items=session, k=k, recommender=opened.recommender(name), again=again)
         if as_json:
             print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in found])
             return
         for s in found:
-            about = f"[dim]{_escape(s.item)}  score {s.score:.3f}[/dim]"
+            taken = "  already taken" if s.already_taken else ""
+            about = f"[dim]{_escape(s.item)}  score {s.score:.3f}{taken}[/dim]"
             out.print(f"{s.rank:>3}. [bold]{_escape(s.title)}[/bold] {about}", highlight=False)
             for line in _reasons(s.why, opened.dataset.catalogue):
                 out.print(f"     {_escape(line)}", highlight=False, soft_wrap=True)
@@ -131,12 +135,14 @@ def show(
 
 
 def _plain(suggestion: Suggestion) -> dict[str, Any]:
-    return {name: getattr(suggestion, name) for name in ("rank", "item", "title", "score")}
+    return {name: getattr(suggestion, name) for name in ("rank", "item", "title", "score", "already_taken")}
 
 
 def _reasons(why: Explanation, catalogue: Catalogue) -> tuple[str, ...]:
-    """The strongest reasons and where the rest comes from; one line where there is none."""
+    """The strongest reasons and where the rest comes from; one line where there is none. Of a taken item all that is told."""
     first, *rest = why.lines(catalogue, most=2)
+    if why.taken is not None:
+        return (first, *rest)
     return tuple(rest) if why.found else (first,) if why.attributed else ()
 
 

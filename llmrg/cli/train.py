@@ -9,12 +9,14 @@ import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.load_options import Load, reading
-from llmrg.cli.next_command import next_command, print_next
+from llmrg.cli.next_command import PLAIN, next_command, print_next
 from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 
 if TYPE_CHECKING:
     from llmrg.recommenders.making import GraphOptions
 
+OPTIONS = {"graphs", "attributes", "objective", "config", "final", "seed", "device", "threads", "step"}
+"""Arguments of `Project.train` that are no settings of a model."""
 BASES, OTHERS = ", ".join(MODELS), ", ".join(SIMPLE)
 Fusion = Annotated[
     Literal["themes", "concat", "sr_gnn", "slots", "words", "none"],
@@ -64,6 +66,13 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model, such as max_length=200; may be repeated."),
     ] = None,
+    final: Annotated[
+        bool,
+        typer.Option(
+            "--final",
+            help="For use, not for evaluation: once the best epoch is known, train anew on whole histories.",
+        ),
+    ] = False,
     data: Data = "demo",
     store: Store = None,
     home: Home = None,
@@ -84,6 +93,7 @@ def train(
       llmrg train --model bsarec --fusion themes
       llmrg train --model sasrec --fusion none --data ml-latest-small
       llmrg train --model duorec --fusion sr_gnn --device auto
+      llmrg train --final
       llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
       llmrg train recsysllm --fusion none --set item_attributes=all
     """
@@ -100,7 +110,7 @@ def train(
     config = None
     if model != LANGUAGE_MODEL:
         config, chosen = TrainingConfig(**given), settings_of(setting or [])  # type: ignore[arg-type]
-    if taken := sorted(chosen.keys() & {"graphs", "attributes", "objective", "config", "seed", "device", "threads", "step"}):
+    if taken := sorted(chosen.keys() & OPTIONS):
         raise ConfigError(f"{taken[0]} is no setting of a model; give it as an option of `llmrg train` (see --help)")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
     with project(data, store, home, load) as opened:
@@ -111,6 +121,7 @@ def train(
                 attributes=attributes,
                 objective=objective,
                 config=config,
+                final=final,
                 seed=seed,
                 device=device,
                 threads=threads,
@@ -118,11 +129,14 @@ def train(
                 step=step,
                 **chosen,
             )
-        trained, user = opened.trained(), next(iter(opened.dataset.histories))
-    for kept, value in trained.items():
+        trained, user, repeats = opened.figures(), next(iter(opened.dataset.histories)), opened.dataset.report.repeats
+    for kept, figures in trained.items():
+        whole = "  (final: trained on whole histories; the figure is of the fit before)" if figures.final else ""
         best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
-        err.print(f"validation NDCG@10 {value:.4f}  {kept}{best}", highlight=False, markup=False)
+        err.print(f"validation NDCG@10 {figures.validation_ndcg:.4f}  {kept}{whole}{best}", **PLAIN)
     err.print(f"kept in {opened.settings.home / 'models' / opened.name}", highlight=False, markup=False)
+    if repeats:
+        err.print(f"{repeats} (`llmrg recommend --again` lists taken items too)", **PLAIN)
     print_next(next_command(context, "recommend", [user]))
 
 

@@ -86,6 +86,21 @@ def test_equal_times_keep_the_order_of_the_source_and_are_counted() -> None:
     assert (dataset.report.time_ties, dataset.report.duplicates_dropped) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["ax", "ax", "ay"], "1 of 3 rows is a repeat of what a user had taken; only the first counts"),
+        (["ax", "bx", "ax", "bx", "bx"], "3 of 5 rows are repeats of what a user had taken; only the first counts"),
+        (["ax"] * 1200, "1,199 of 1,200 rows are repeats of what a user had taken; only the first counts"),
+        (["ax", "bx", "ay"], ""),
+    ],
+)
+def test_dropped_repeats_are_told_where_there_are_any(rows: list[str], told: str) -> None:
+    report = make([Interaction(user, item) for user, item in rows]).report
+    assert report.repeats == told
+    assert [note for note in report.notes if "repeat" in note] == [told] * bool(told)
+
+
 def test_interactions_that_are_in_order_already_are_not_sorted() -> None:
     dataset = make([Interaction("a", "x", 5), Interaction("a", "y", None), Interaction("a", "z", 1)], in_order=True)
     assert dataset.history("a").items == ("x", "y", "z")

@@ -181,6 +181,48 @@ def test_inspect_counts_bad_rows_when_asked(tmp_path: Path) -> None:
     assert "oops" in skipped.stdout
 
 
+def test_a_final_training_says_what_its_figure_is_of(home: Path) -> None:
+    how = ("train", "gru4rec", "--fusion", "none", "--epochs", "1", "--set", "embedding_size=8")
+    first, final = llmrg(*how, cwd=home), llmrg(*how, "--final", cwd=home)
+    assert final.returncode == 0, final.stderr
+
+    def line(done: subprocess.CompletedProcess[str]) -> str:
+        (found,) = [one for one in done.stderr.splitlines() if "validation NDCG@10" in one and "  gru4rec" in one]
+        return found.removesuffix("  (recommend takes this one)")
+
+    assert line(final) == f"{line(first)}  (final: trained on whole histories; the figure is of the fit before)"
+    kept = json.loads((home / ".llmrg" / "models" / "demo" / "gru4rec" / "figures.json").read_text())
+    assert kept["final"] is True
+    assert llmrg("recommend", "reader-001", "--with", "gru4rec", cwd=home).returncode == 0
+    refused = llmrg("train", "recsysllm", "--final", cwd=home)
+    assert refused.returncode == 2
+    assert "leave out --final" in refused.stderr
+
+
+def test_repeats_are_told_and_recommended_where_they_are_asked_for(tmp_path: Path) -> None:
+    rows = [f"{user},{item},{n}" for user in "abc" for n, item in enumerate(["tea", "milk", "tea", "bread", "salt"])]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "interactions.csv").write_text("\n".join(["user,item,time", *rows]))
+    (tmp_path / "shop" / "items.csv").write_text("item,use\ntea,drink\nmilk,drink\nbread,eat\nsalt,eat\n")
+    said = "3 of 15 rows are repeats of what a user had taken; only the first counts"
+    looked = llmrg("data", "inspect", "shop", cwd=tmp_path)
+    built = llmrg("build", "--data", "shop", "--mind", "attributes", "--no-verification", cwd=tmp_path)
+    trained = llmrg("train", "popularity", "--data", "shop", cwd=tmp_path)
+    assert (looked.returncode, built.returncode, trained.returncode) == (0, 0, 0), built.stderr + trained.stderr
+    assert said in looked.stdout
+    assert said in trained.stderr
+    assert said in built.stderr
+    how = ("recommend", "a", "--data", "shop")
+    assert llmrg(*how, "--json", cwd=tmp_path).stdout.strip() == "[]"
+    found = {row["item"]: row for row in json.loads(llmrg(*how, "--again", "--json", cwd=tmp_path).stdout)}
+    assert found.keys() == {"tea", "milk", "bread", "salt"}
+    assert all(row["already_taken"] for row in found.values())
+    assert found["tea"]["why"]["taken"] == 0
+    told = llmrg(*how, "--again", cwd=tmp_path).stdout
+    assert told.count("  already taken") >= 4
+    assert "already taken, as item 1 of the history" in told
+
+
 def users_done(store: Path) -> int:
     if not store.exists():
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,27 @@ def test_an_unseen_history_given_on_the_spot(built: Project) -> None:
     assert any(s.why.found for s in found)  # the themes of its items are reasons too
     with pytest.raises(UnknownItemError, match="no-such-book"):
         built.recommend(items=["no-such-book"])
+
+
+@pytest.mark.parametrize("name", ["reader-001", "reader-007", "reader-030"])
+def test_taken_items_are_recommended_where_they_are_asked_for(name: str, built: Project) -> None:
+    from llmrg.recommenders import Popularity
+
+    taken, everything = built.dataset.history(name), len(built.dataset.catalogue)
+    popular = Popularity()
+    popular.fit(built.dataset)
+    found = built.recommend(name, k=everything, again=True, recommender=popular)
+    assert len(found) == everything
+    assert {s.item for s in found if s.already_taken} == set(taken.items)
+    assert any(not s.already_taken for s in found)
+    assert not any(s.already_taken for s in built.recommend(name, k=20))
+    for suggestion in found:
+        told = suggestion.why.text(built.dataset.catalogue)
+        assert ("already taken, as item" in told) == suggestion.already_taken
+    third = next(s for s in found if s.item == taken.items[2])
+    assert third.why.taken == 2
+    here = built.recommend(items=["dracula", "frankenstein"], k=everything, again=True)
+    assert {s.item for s in here if s.already_taken} == {"dracula", "frankenstein"}
 
 
 def test_picture_and_notebook(built: Project, tmp_path: Path) -> None:
@@ -136,6 +158,49 @@ def test_validation_says_which_recommender_is_taken(built: Project, tmp_path: Pa
             project.recommender("sasrec")
         with pytest.raises(ConfigError, match="no device 'warp'"):
             project.train("sasrec", graphs=False, device="warp")
+
+
+def test_a_final_fit_takes_the_epochs_of_the_validated_one_and_its_figure(built: Project, tmp_path: Path) -> None:
+    from llmrg.evaluation.ranking import rank_held_out
+    from llmrg.recommenders import TrainingConfig
+    from llmrg.recommenders.training import Epoch
+
+    told: list[Epoch] = []
+    how: dict[str, Any] = {"graphs": False, "config": TrainingConfig(epochs=3), "embedding_size": 8, "progress": told.append}
+    with Project(built.dataset, home=tmp_path) as project:
+        project.train("sasrec", **how)
+        best = [epoch.number for epoch in told if epoch.best][-1]
+        plain, figure = project.recommender("sasrec"), project.trained()["sasrec"]
+        assert not project.figures()["sasrec"].final
+        told.clear()
+        project.train("sasrec", final=True, **how)
+        assert [(epoch.number, epoch.of, epoch.ndcg) for epoch in told] == [
+            (n + 1, best, None) for n in range(best)
+        ]  # no other fit
+        assert project.figures()["sasrec"].final
+        assert project.trained()["sasrec"] == figure
+        kept = project.recommender("sasrec")
+        assert project.recommend("reader-001", k=3)
+        assert [s.item for s in project.recommend("reader-001", recommender=kept)] != [
+            s.item for s in project.recommend("reader-001", recommender=plain)
+        ]
+        with pytest.raises(CallerError, match="held-out items among them"):
+            rank_held_out(kept, built.dataset)
+        told.clear()
+        project.train("sasrec", final=True, seed=1, **how)  # another fit: validated first
+        assert [epoch.ndcg is None for epoch in told][:1] == [False]
+        assert told[-1].ndcg is None
+        project.train("sasrec", **how)
+        assert not project.figures()["sasrec"].final
+        rank_held_out(project.recommender("sasrec"), built.dataset)
+        for simple in ("popularity", "rules", "ease"):
+            project.train(simple)
+            before = project.trained()[simple]
+            assert project.train(simple, final=True).final  # type: ignore[attr-defined]
+            assert project.trained()[simple] == before
+        with pytest.raises(ConfigError, match=r"recsysllm has no final fit.*`final=True`"):
+            project.train("recsysllm", graphs=False, final=True)
+    assert not list(tmp_path.rglob("*.training*"))
 
 
 def test_a_catalogue_that_lost_gained_and_moved_items(built: Project, tmp_path: Path) -> None:
