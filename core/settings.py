@@ -27,6 +27,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    data: str = "demo"
+    """What commands without `--data` read: a known data set, a file or folder, or `store:NAME`."""
+    load: dict[str, Any] = {}
+    """How it is read, arguments of `llmrg.load_data`: a table `[load]` with `separator`, `items`, ..., and `[load.columns]`."""
     home: Path = Path(".llmrg")
     """Folder of this project's store, trained recommenders and reports."""
     store: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmrg.core.errors import ConfigError
 from llmrg.data.cells import MISSING
@@ -11,6 +12,19 @@ from llmrg.data.rows import OnBadRow
 
 TABLES = ("interactions", "items", "users")
 ROLES = ("user", "item", "time", "rating", "title", "headline", "text")
+
+
+LOAD = ("items", "users", "columns", "separator", "header", "list_separator", "missing", "time_format", "on_bad_row",
+        "min_interactions", "name")  # fmt: skip
+"""Arguments of `llmrg.load_data` that a project or a settings file may give."""
+
+
+def checked_load(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises: ConfigError: `load_data` has no such argument."""
+    unknown = [name for name in given if name not in LOAD]
+    if unknown:
+        raise ConfigError(f"load: data are not read by {unknown[0]!r}; known are {', '.join(LOAD)}")
+    return dict(given)
 
 
 @dataclass(frozen=True)

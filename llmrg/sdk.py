@@ -15,6 +15,7 @@ from llmrg.core.places import HOME, usable_folder, written
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
+from llmrg.data.options import checked_load
 from llmrg.forget import Forgets
 from llmrg.kept_figures import Figures, read_figures, write_figures
 
@@ -100,7 +101,7 @@ class Project(Builds, Forgets):
         **settings: Any,
     ) -> None:
         self.settings: Settings = load_settings(store=store, home=home, **settings)
-        self._source, self._load = data, {**(load or {}), **({"name": name} if name else {})}
+        self._source, self._load = data, checked_load({**(load or {}), **({"name": name} if name else {})})
         if name and isinstance(data, str) and data.startswith(STORED):
             raise ConfigError(f"{data!r} names a data set of the store; it cannot be called {name!r} too")
 

@@ -64,8 +64,9 @@ err = _LateConsole(stderr=True)
 Data = Annotated[
     str,
     typer.Option(
-        "--data", "-d", show_default=True,
-        help="demo, a known data set (llmrg data list), a file or folder, or store:NAME for one that is in the store.",
+        "--data", "-d", show_default=False,
+        help="demo, a known data set (llmrg data list), a file or folder, or store:NAME for one that is in the store [default: "
+        "demo, or the one of llmrg.toml].",
     ),
 ]  # fmt: skip
 Store = Annotated[str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")]
@@ -79,11 +80,22 @@ INTERRUPTED = 130
 def project(
     data: str, store: str | None, home: Path | None, load: Mapping[str, Any] | None = None, **settings: Any
 ) -> Iterator[Project]:
-    """An opened project for one command; it is closed at the end."""
+    """An opened project for one command; it is closed at the end. What is not given comes from the settings."""
     from llmrg.sdk import Project
 
-    with Project(data, store=store, home=home, load=dict(load or {}), **settings) as opened:
+    data, how = named_data(data, load)
+    with Project(data, store=store, home=home, load=how, **settings) as opened:
         yield opened
+
+
+def named_data(data: str, load: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    """The data set and how it is read, as this command says, else as the settings do. The settings' way of reading belongs to
+    their data set only."""
+    from llmrg.core.settings import load_settings
+
+    settings = load_settings()
+    data = data or settings.data
+    return data, {**(settings.load if data == settings.data else {}), **(load or {})}
 
 
 def print_json(value: Any) -> None:

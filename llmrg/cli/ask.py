@@ -30,7 +30,7 @@ def ask(
     name: Annotated[
         str | None, typer.Option("--recommender", "--with", help="A trained recsysllm [default: the best on validation items].")
     ] = None,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,

@@ -69,7 +69,7 @@ NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no k
 @reading
 def build(
     context: typer.Context,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     mind: Mind = None,

@@ -16,7 +16,7 @@ from llmrg.cli.next_command import next_command, print_next
 @reading
 def calibrate(
     context: typer.Context,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     mind: Mind = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, app, err, out, print_json
+from llmrg.cli.app import AsJson, app, err, named_data, out, print_json
 from llmrg.cli.load_options import Load, reading
 
 data = typer.Typer(no_args_is_help=True, help="Data sets: which are known, fetch one, look into one.")
@@ -47,7 +47,7 @@ def get(name: str) -> None:
 @data.command()
 @reading
 def inspect(
-    source: Annotated[str, typer.Argument(help="A known data set, a file or a folder.")] = "demo",
+    source: Annotated[str, typer.Argument(help="A known data set, a file or a folder [default: demo].", show_default=False)] = "",
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
@@ -60,10 +60,12 @@ def inspect(
     """
     from llmrg.cli.tables import print_summary
     from llmrg.core.settings import load_settings
+    from llmrg.data.options import checked_load
     from llmrg.data.registry import inspect as summarise
     from llmrg.data.registry import load_data
 
-    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), **(load or {}))
+    source, how = named_data(source, load)
+    dataset = load_data(source, data_dir=load_settings().data_dir.expanduser(), **checked_load(how))
     summary = summarise(dataset)
     if as_json:
         report = {name: asdict(dataset.report)[name] for name in ("columns", "first", "notes", "bad_rows")}

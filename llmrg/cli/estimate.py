@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @app.command()
 @reading
 def estimate(
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     mind: Mind = None,

@@ -19,7 +19,7 @@ NAMES_OF_FILES = (".db", ".sqlite", ".sqlite3", ".parquet", ".jsonl", ".json", "
 @app.command()
 def export(
     target: Annotated[str, typer.Argument(help="sqlite:///file, neo4j://host:port, a new folder, or a file name.graphml.")],
-    data: Data = "demo",
+    data: Data = "",
     user: Annotated[str | None, typer.Option("--user", help="Only this user's graph (.graphml).")] = None,
     files: Annotated[Literal["parquet", "jsonl"] | None, typer.Option("--format", help="Of a folder [default: parquet].")] = None,
     store: Store = None,

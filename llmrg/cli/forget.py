@@ -42,7 +42,7 @@ def forget(
     data_set: Annotated[
         str | None, typer.Option("--data-set", metavar="NAME", help="Forget a whole data set, named as in `llmrg data stored`.")
     ] = None,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,

@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(help="Name of the source, as `llmrg profile
 @profiles_app.command("list")
 @reading
 def list_profiles(
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -63,7 +63,7 @@ def list_profiles(
 def import_profile(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="films (comes with the package), or a TSV, CSV or Parquet file.")],
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -109,7 +109,7 @@ def import_profile(
 def export_profile(
     name: Name,
     target: Annotated[Path, typer.Argument(help="A .tsv, .csv (both also .gz) or .parquet file.")],
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -129,7 +129,7 @@ def export_profile(
 @reading
 def delete_profile(
     name: Name,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,

@@ -24,7 +24,7 @@ DIFFERS = 1
 def show(
     role: Annotated[str, typer.Argument(help="reason, verify or imagine; asked once per item: items or pick.")] = "reason",
     prompts: Folder = None,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="Show a whole request for this user.")] = None,

@@ -15,7 +15,7 @@ from llmrg.cli.load_options import Load, reading
 @app.command()
 @reading
 def reasons(
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     top: Annotated[int, typer.Option(help="How many, the most used first.", min=1)] = 50,

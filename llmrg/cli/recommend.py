@@ -32,7 +32,7 @@ def recommend(
     again: Annotated[
         bool, typer.Option("--again", help="Items that the user has taken already too, each marked so: things are bought again.")
     ] = False,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -73,7 +73,7 @@ def explain(
         bool,
         typer.Option("--in-words", help="The strongest reason as a sentence of a trained recsysllm, checked against the steps."),
     ] = False,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -114,7 +114,7 @@ def explain(
 def show(
     user: str,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML or SVG file [default: in --home].")] = None,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,

@@ -27,7 +27,7 @@ SHORT = 10
 @reading
 def list_(
     context: typer.Context,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -59,7 +59,7 @@ def list_(
 @reading
 def accept(
     keys: Keys,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -76,7 +76,7 @@ def accept(
 @reading
 def reject(
     keys: Keys,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -92,7 +92,7 @@ def reject(
 @review.command()
 @reading
 def ask(
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,

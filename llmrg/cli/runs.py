@@ -19,7 +19,7 @@ app.add_typer(runs, name="runs")
 @reading
 def list_(
     context: typer.Context,
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,
@@ -61,7 +61,7 @@ def list_(
 def show(
     context: typer.Context,
     run: Annotated[str, typer.Argument(help="Id of the run, or its beginning.")] = "",
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     load: Load = None,

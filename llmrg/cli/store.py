@@ -34,7 +34,7 @@ def migrate(store: Store = None, home: Home = None, dry_run: DryRun = False) -> 
 
 @store_app.command()
 def prune(
-    data: Data = "demo",
+    data: Data = "",
     store: Store = None,
     home: Home = None,
     max_uses: Annotated[int, typer.Option(help="Delete entries used this often at most.", min=0)] = 0,

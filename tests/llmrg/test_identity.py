@@ -115,3 +115,19 @@ def test_a_forgotten_user_is_not_remembered_here_either(tmp_path: Path) -> None:
         assert '"u1"' in kept.read_text()
         assert str(kept) in project.forget("u1").files
         assert '"u1"' not in kept.read_text()
+
+
+def test_a_settings_file_names_the_data_and_how_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop(tmp_path / "other", "Cup")
+    (tmp_path / "orders.csv").write_text("who;what\n" + "".join(f"u{n % 3};{n % 5}\n" for n in range(15)))
+    (tmp_path / "llmrg.toml").write_text(
+        'data = "orders.csv"\nmind = "attributes"\n[load]\nname = "shop"\n[load.columns]\nuser = "who"\nitem = "what"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    assert "u0" in llmrg("data", "inspect")
+    assert "orders.csv" in llmrg("data", "inspect")
+    assert '"name": "shop"' in llmrg("data", "inspect", "--json")
+    assert '"name": "other"' in llmrg("data", "inspect", "other", "--json")  # the columns of orders.csv are not those of this one
+    assert "models/shop" in llmrg("train", "popularity").replace("\n", "")
+    (tmp_path / "llmrg.toml").write_text('data = "orders.csv"\n[load]\ncolums = "x"\n')
+    assert "data are not read by 'colums'" in llmrg("data", "inspect")
