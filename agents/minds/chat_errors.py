@@ -89,6 +89,8 @@ def told_error(status: int | None, said: str, after: float | None = None, errors
         return ModelUnavailableError(f"the model is unavailable ({said})")
     if status is None and (any(isinstance(one, ConnectionError) for one in errors[:1]) or _named(errors, PASSING_NAMES)):
         return ModelUnavailableError(f"the model is unavailable ({said})")
+    if status is None and _TOO_LONG.search(said):
+        return ModelPromptError(f"the request is too long for the model ({said}); show it less: --last, --block-size")
     if status is None and _no_reply(errors):
         return ModelUnavailableError(f"the model's server answered with something that is no reply ({said})")
     return ModelError(f"the model refused the request ({said}); check its name, its options (LLMRG_MODEL_OPTIONS) and its limits")

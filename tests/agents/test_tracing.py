@@ -15,7 +15,7 @@ from llmrg.agents.context import Minds
 from llmrg.agents.fleet import build
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.tracing import Tracing, open_tracing
-from llmrg.core.errors import ModelError
+from llmrg.core.errors import ModelPromptError
 from llmrg.testing.planted_responder import planted_responder
 from llmrg.testing.scripted_chat import ScriptedChatModel
 
@@ -54,7 +54,7 @@ async def test_an_error_is_recorded_on_its_span(world, store, small) -> None:
     await build(world.dataset, store, broken, small, tracing=Tracing(provider.get_tracer("test")))
     failed = [span for span in exporter.get_finished_spans() if span.name == "chat"]
     assert failed
-    assert all(span.events[0].attributes["exception.type"].endswith(ModelError.__name__) for span in failed)
+    assert all(span.events[0].attributes["exception.type"].endswith(ModelPromptError.__name__) for span in failed)
     provider.shutdown()
 
 
