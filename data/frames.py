@@ -52,7 +52,7 @@ def _content(dataset: Dataset) -> str:
 def _table(frame: Any, source: str, options: ReadOptions) -> Table:
     import narwhals as nw
 
-    if hasattr(frame, "set_axis"):
+    if hasattr(frame, "set_axis") and hasattr(frame, "columns"):
         frame = _with_text_names(frame, source)
     try:
         wrapped = nw.from_native(frame)

@@ -18,7 +18,7 @@ from llmrg.data.options import ReadOptions
 PEOPLE = ("user", "reader", "reviewer", "customer", "client", "member", "visitor", "account", "buyer", "shopper", "listener")
 THINGS = (
     "item", "movie", "film", "product", "book", "game", "app", "song", "track", "artist", "business", "article", "venue", "anime",
-    "recipe", "restaurant", "hotel",
+    "prod", "recipe", "restaurant", "hotel",
 )  # fmt: skip
 ITEM_TITLES = tuple(f"{thing}{word}" for thing in THINGS for word in ("title", "name"))
 Tiers = tuple[tuple[str, ...], ...]
@@ -164,7 +164,7 @@ class Roles:
         )
 
     def _refuse(self, role: str, found: Sequence[str]) -> None:
-        if not found and all(re.fullmatch(r"[-+.\d\s:TZ]*", column) for column in self.columns):
+        if not found and any(re.fullmatch(r"[-+.\d\s:TZ]*\d[-+.\d\s:TZ]*", column) for column in self.columns):
             first = ", ".join(self.columns[:5])
             raise DataError(
                 f"{self.source}: its first line ({first}) holds values and no names of columns",

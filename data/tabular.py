@@ -20,6 +20,7 @@ from llmrg.data.rows import BadRows, Row
 RENAMED = 0.05
 """Share of the items that may have been renamed over the time of a log."""
 LISTS = ", ", ",", ";"
+NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def dataset_of(
     if (said := options.columns.get("title")) is not None and not any(use.use == "title" for t in tables for use in t.uses):
         log.missing(str(said))
     notes += [note for table in tables for note in table.notes]
+    notes += _two_spellings("user", (e.user for e in events)) + _two_spellings("item", (e.item for e in events))
     if not any(use.use == "time" for use in log.uses):
         notes.append("no time column: the order is the source's")
     return make_dataset(
@@ -245,6 +247,18 @@ def _joined(what: str, log: Table, table: Table, used: set[str], listed: set[str
             "mend the ids"
         ]
     return []
+
+
+def _two_spellings(what: str, ids: Iterable[str]) -> list[str]:
+    """A note on numbers that stand in one column in two ways; letters are left alone, since codes may differ in case only."""
+    numbers: dict[str, set[str]] = {}
+    for one in dict.fromkeys(ids):
+        if found := NUMBER.fullmatch(one):
+            numbers.setdefault(found[1], set()).add(one)
+    twice = [sorted(ways) for ways in numbers.values() if len(ways) > 1]
+    if not twice:
+        return []
+    return [f"{len(twice):,} {what}s are spelled in two ways and count as two, such as {twice[0][0]!r} and {twice[0][1]!r}"]
 
 
 def _spelling(one: str) -> str:

@@ -158,6 +158,8 @@ def test_columns_of_frames_that_are_numbers_tuples_or_twice_there() -> None:
     assert load_data(frame, columns={"user": 0, "item": 1, "time": 2}).history("ann").at == (100.0,)
     pivot = pd.DataFrame([["ann", 7]], columns=pd.MultiIndex.from_tuples([("log", "user"), ("log", "item")]))
     assert load_data(pivot, columns={"user": "log_user", "item": "log_item"}).history("ann").items == ("7",)
+    with pytest.raises(DataError, match="a pandas or Polars data frame is expected, not Series"):
+        load_data(pd.Series([1, 2]))
     with pytest.raises(DataError, match="'item' is there 2 times"):
         load_data(pd.DataFrame([["a", 1, 2]], columns=["user", "item", "item"]))
 

@@ -128,6 +128,16 @@ def test_ids_that_differ_in_spelling_only_are_told(first: str, second: str, tmp_
     assert repr(second) in note
 
 
+@pytest.mark.parametrize(("one", "other"), [("7", "7.0"), ("42", "0042"), ("10", "010.00")])
+def test_numbers_that_one_column_spells_in_two_ways_are_told(one: str, other: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "log.csv", f"user_id,item_id\n{one},x\n{other},Ab\n{one},aB\n")
+    dataset = load_data(path)
+    assert set(dataset.histories) == {one, other}
+    (note,) = [note for note in dataset.report.notes if "spelled in two ways" in note]
+    assert "1 users" in note
+    assert repr(other) in note
+
+
 def test_tables_that_have_nothing_in_common_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "x" / "interactions.csv", "user_id,item_id\nann,a\n")
     write(tmp_path / "x" / "users.csv", "user_id,age\n17,30s\n")
@@ -141,6 +151,7 @@ def test_tables_that_have_nothing_in_common_are_refused(tmp_path: Path) -> None:
         ("user_id,item_id,user_id", "'user_id' is there 2 times"),
         ("user_id, item_id,title,title ", "'title' is there 2 times"),
         ("196,242,881250949", "holds values and no names of columns"),
+        ("470,49bbd6c0f964,40.71", "holds values and no names of columns"),
     ],
 )
 def test_headers_that_say_too_much_or_nothing(header: str, problem: str, tmp_path: Path) -> None:
