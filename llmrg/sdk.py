@@ -235,8 +235,9 @@ class Project(Builds, Forgets):
         built: Mapping[str, ReasoningGraph] = self.graphs() if how is not None else {}
         if how is not None and not built:
             raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
+        usable_folder(self.settings.home, HOME)  # known before hours of training
         folder = self._model_folder(_model_name(model, how, attributes))
-        usable_folder(folder.parent, HOME)  # known before hours of training
+        usable_folder(folder.parent, HOME)
         run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
         text = text_vectors(self.settings)
         made: BaseRecommender
