@@ -52,11 +52,16 @@ async def test_odd_users_over_odd_items_get_their_graphs(kind: str, odd, build_w
     assert again.skipped == len(odd.histories)
 
 
-async def test_a_model_that_always_refuses_leaves_graphs_without_steps(odd, build_with, store) -> None:
+async def test_a_model_that_always_refuses_is_a_failure_that_makes_no_graphs(odd, build_with, store) -> None:
     mind = ChatMind(ScriptedChatModel(lambda _: "I'm sorry, but I can't help with that."), odd)
     report = await build_with(odd, mind, CONFIG)
-    assert (report.built, report.failed) == (len(odd.histories), {})
-    assert all(store.graph(odd.name, user).steps == () for user in odd.histories)
+    asked = set(report.failed)
+    assert len(asked) == len(odd.histories) - report.built >= 6
+    assert all("I'm sorry" in cause for cause in report.failed.values())
+    assert report.model_failed
+    found = store.graphs(odd.name, list(odd.histories))
+    assert not asked & set(found)
+    assert all(found[user].steps == () for user in found)  # of whom there was nothing to ask
     assert report.counts["reason.useless_replies"] > 0
     assert report.counts["reason.calls"] == 2 * report.counts["reason.useless_replies"]  # one repair turn each
 
