@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,7 +67,8 @@ def demo(
         if recsysllm:
             err.print("RecSysLLM (SmolLM2 135M, Apache-2.0) is trained too: about ten minutes more", highlight=False)
         with steps("train and rank", project.experiment(more=more, language_model=llm).trainings(1)) as say:
-            table = project.compare(progress=say, config=DEMO_TRAINING, keep=True, more=more, language_model=llm)
+            what: dict[str, Any] = {"config": DEMO_TRAINING, "more": more, "language_model": llm, "epoch": say.epoch}
+            table = project.compare(progress=say, ranked=say.ranked, keep=True, **what)
         print_comparison(table)
         print_rows("Graphs against the planted truth", *quality_rows(quality, control))
         print_costs(report)

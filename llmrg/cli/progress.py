@@ -142,6 +142,7 @@ class Trainings:
 
     def epoch(self, epoch: Epoch) -> None:
         found = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.3f}"
+        found = found if epoch.nll is None else f", validation NLL {epoch.nll:.3f}"
         self._progress.update(self.task, completed=self._done, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{found}")
 
     def ranked(self, ranks: Ranks) -> None:
