@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,8 @@ def test_two_interrupts_do_not_wait_for_replies(town, responder, tmp_path) -> No
 def interruptible(dataset: Dataset, url: str, home: Path, model_url: str) -> subprocess.Popen[bytes]:
     """The same build as a program of its own."""
     (home / "dataset.pickle").write_bytes(pickle.dumps(dataset))
-    return subprocess.Popen([sys.executable, "-m", "llmrg.testing.child_build", str(home), url, model_url])
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background would have it ignored
+    return subprocess.Popen([sys.executable, "-m", "llmrg.testing.child_build", str(home), url, model_url], preexec_fn=heard)
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
