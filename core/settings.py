@@ -29,7 +29,7 @@ class Settings(BaseSettings):
 
     data: str = "demo"
     """What commands without `--data` read: a known data set, a file or folder, or `store:NAME`."""
-    load: dict[str, Any] = {}
+    load: Annotated[dict[str, Any], NoDecode] = {}
     """How it is read, arguments of `llmrg.load_data`: a table `[load]` with `separator`, `items`, ..., and `[load.columns]`."""
     home: Path = Path(".llmrg")
     """Folder of this project's store, trained recommenders and reports."""
@@ -120,13 +120,14 @@ class Settings(BaseSettings):
                 return instead
             raise ValueError("this user has no home folder, so ~ means nothing; give a whole path, or set HOME") from error
 
-    @field_validator("model_options", mode="before")
+    @field_validator("model_options", "load", mode="before")
     @classmethod
-    def _decoded(cls, value: Any) -> Any:
+    def _decoded(cls, value: Any, info: ValidationInfo) -> Any:
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError as error:
-            raise ValueError(f'it must be JSON such as {{"temperature": 0}}; {error}') from error
+            example = '{"temperature": 0}' if info.field_name == "model_options" else '{"name": "shop"}'
+            raise ValueError(f"it must be JSON such as {example}; {error}") from error
 
     @property
     def calls_path(self) -> Path:
