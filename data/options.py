@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from llmrg.core.errors import ConfigError
@@ -14,24 +14,11 @@ TABLES = ("interactions", "items", "users")
 ROLES = ("user", "item", "time", "rating", "title", "headline", "text")
 
 
-LOAD = ("items", "users", "columns", "separator", "header", "list_separator", "missing", "time_format", "on_bad_row",
-        "min_interactions", "name")  # fmt: skip
-"""Arguments of `llmrg.load_data` that a project or a settings file may give."""
-
-
-def checked_load(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Raises: ConfigError: `load_data` has no such argument."""
-    unknown = [name for name in given if name not in LOAD]
-    if unknown:
-        raise ConfigError(f"load: data are not read by {unknown[0]!r}; known are {', '.join(LOAD)}")
-    return dict(given)
-
-
 @dataclass(frozen=True)
 class ReadOptions:
     """All that a caller may say; what is not said is told by names (`llmrg.data.roles`).
 
-    Raises: ConfigError: a role that does not exist, a column that plays two roles, or a separator that is off.
+    Raises: ConfigError: a role that does not exist, or a name or separator that cannot be one.
     """
 
     columns: Mapping[str, str | int] = field(default_factory=dict)
@@ -81,3 +68,15 @@ class ReadOptions:
         """What separates the values of a column's cells; "" if nothing was said."""
         told = self.list_separator
         return told if isinstance(told, str) else told.get(column, "")
+
+
+LOAD = ("items", "users", *(option.name for option in fields(ReadOptions)))
+"""Arguments of `llmrg.load_data` that a project or a settings file may give."""
+
+
+def checked_load(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises: ConfigError: `load_data` has no such argument."""
+    unknown = [name for name in given if name not in LOAD]
+    if unknown:
+        raise ConfigError(f"load: data are not read by {unknown[0]!r}; known are {', '.join(LOAD)}")
+    return dict(given)

@@ -80,7 +80,7 @@ def read_table(path: Path, bad_rows: BadRows, options: ReadOptions | None = None
         return _parquet(path, options)
     if kind == ".jsonl":
         rows = read_json_lines(path, (), bad_rows, options.missing)
-        return Table(str(path), columns_of(path), _some(path, rows, bad_rows))
+        return Table(str(path), columns_of(path), _Some(path, rows, bad_rows))
     return _text(path, bad_rows, options, DELIMITERS.get(kind, ","))
 
 
@@ -97,11 +97,11 @@ def _text(path: Path, bad_rows: BadRows, options: ReadOptions, usual: str) -> Ta
         with open_text(path) as file:
             yield from csv_rows(file, path.name, (), bad_rows, separator, quoting, options.header, options.missing)
 
-    found = _some(path, rows(), bad_rows)
+    found = _Some(path, rows(), bad_rows)
     return Table(str(path), list(next(iter(found)).values), found, notes=tuple(notes))
 
 
-class _some:
+class _Some:
     """Rows of which there is at least one: the first can be looked at before they are used up."""
 
     def __init__(self, path: Path, rows: Iterator[Row], bad_rows: BadRows) -> None:
