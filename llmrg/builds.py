@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from llmrg.core.errors import ConfigError
 from llmrg.core.places import HOME, usable_folder, written
 from llmrg.core.records import ReasoningGraph
-from llmrg.core.settings import Settings
 from llmrg.data.dataset import Dataset
+from llmrg.project_part import ProjectPart
 
 if TYPE_CHECKING:
     from llmrg.agents.build_report import BuildReport
@@ -26,22 +26,11 @@ if TYPE_CHECKING:
     from llmrg.core.calibration import Calibration
     from llmrg.core.vetoes import Vetoes
     from llmrg.data.truth import PlantedStep
-    from llmrg.graph_store.protocol import GraphStore
     from llmrg.profiles import Profiles
 
 
-class Builds:
+class Builds(ProjectPart):
     """What `llmrg.Project` can do before and while graphs are built."""
-
-    settings: Settings
-    if TYPE_CHECKING:  # the rest of the project has them
-
-        @property
-        def dataset(self) -> Dataset: ...
-        @property
-        def store(self) -> GraphStore: ...
-        @property
-        def name(self) -> str: ...
 
     @property
     def own_dataset(self) -> Dataset:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from llmrg.core.errors import DataError, UnknownUserError
 from llmrg.core.settings import Settings
 from llmrg.data_identity import forget_in_identity
+from llmrg.project_part import ProjectPart
 
 if TYPE_CHECKING:
-    from llmrg.data.dataset import Dataset
     from llmrg.graph_store.protocol import GraphStore, StoreCounts
 
 MODELS, PICTURES = "models", "pictures"
@@ -73,20 +73,11 @@ def picture_of(home: Path, data: str, user: str) -> Path:
     return home / PICTURES / data / f"{name}.html"
 
 
-class Forgets:
+class Forgets(ProjectPart):
     """What `llmrg.Project` can forget."""
 
-    settings: Settings
-    if TYPE_CHECKING:  # the rest of the project has them
+    if TYPE_CHECKING:  # `Builds` has it
 
-        @property
-        def dataset(self) -> Dataset: ...
-        @property
-        def store(self) -> GraphStore: ...
-        @property
-        def name(self) -> str: ...
-        @property
-        def in_store(self) -> bool: ...
         def write_run_report(self, run: str) -> Path: ...
 
     def forget(self, user: str) -> Forgotten:

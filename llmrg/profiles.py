@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llmrg.core.errors import CallerError, ConfigError
 from llmrg.core.themes import CATALOGUE, STEPS, Profile, ProfileSource
 
 if TYPE_CHECKING:
-    from llmrg.data.dataset import Dataset
     from llmrg.data.profile_tables import ReadProfile
-    from llmrg.graph_store.protocol import GraphStore
+    from llmrg.project_part import ProjectPart
 
 RESERVED = (CATALOGUE, STEPS)
 
@@ -28,19 +27,10 @@ class StoredProfile:
     """Pairs of an item and a theme."""
 
 
-class _OfProject(Protocol):
-    @property
-    def dataset(self) -> Dataset: ...
-    @property
-    def store(self) -> GraphStore: ...
-    @property
-    def name(self) -> str: ...
-
-
 class Profiles:
     """`project.profiles`. Each source stands by itself; two never mix."""
 
-    def __init__(self, project: _OfProject) -> None:
+    def __init__(self, project: ProjectPart) -> None:
         self._project = project
 
     def list(self) -> list[StoredProfile]:
