@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,30 +10,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from llmrg.builds import Builds
-from llmrg.core.errors import ArtifactError, CallerError, ConfigError, GraphNotFoundError
-from llmrg.core.places import HOME, usable_folder, written
+from llmrg.core.errors import CallerError, ConfigError
+from llmrg.core.places import written
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.data.options import checked_load
 from llmrg.forget import Forgets
-from llmrg.kept_figures import Figures, read_figures, write_figures
+from llmrg.trainings import Trainings
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
-    from llmrg.core.themes import Themes
-    from llmrg.evaluation.comparison import Comparison
-    from llmrg.evaluation.experiment import Experiment
-    from llmrg.evaluation.ranking import Ranks
     from llmrg.explanations.explain import Explanation
     from llmrg.explanations.in_words import InWords
     from llmrg.graph_store.protocol import GraphStore
     from llmrg.reasons import ReasonUse
-    from llmrg.recommenders.base import BaseRecommender
-    from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Query, Recommender
-    from llmrg.recommenders.training import Epoch, TrainingConfig
-    from llmrg.recsysllm.training import Progress
 
 STORED = "store:"
 """`store:NAME` is a data set that is in the store."""
@@ -76,7 +68,7 @@ class Picture:
         return written(path, kinds.get(path.suffix.lower(), self.html))
 
 
-class Project(Builds, Forgets):
+class Project(Builds, Forgets, Trainings):
     """Everything about one data set.
 
     Args:
@@ -179,220 +171,6 @@ class Project(Builds, Forgets):
         from llmrg.reasons import uses_of
 
         return uses_of(self.graphs().values(), self.vetoes)
-
-    # -- recommenders ------------------------------------------------------------------------------------------------
-    def train(
-        self,
-        model: str = "sasrec",
-        /,
-        *,
-        graphs: bool | GraphOptions = True,
-        attributes: bool = False,
-        objective: str | None = None,
-        config: TrainingConfig | None = None,
-        final: bool = False,
-        seed: int = 0,
-        device: str | None = None,
-        threads: int = 0,
-        progress: Callable[[Epoch], None] | None = None,
-        step: Callable[[Progress], None] | None = None,
-        **settings: Any,
-    ) -> Recommender:
-        """Train a recommender on the training parts and keep it in `home`.
-
-        Args:
-            model: `sasrec`, `gru4rec`, `bert4rec`, `fdsa`, `cl4srec`, `duorec`, `bsarec`, or a simple one that uses no graph:
-                `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`. `recsysllm` is a language model turned recommender:
-                its `settings` are those of `llmrg.recsysllm.RecSysLlmConfig` and `LlmTrainingConfig`.
-            graphs: add the reasoning graphs, and how (`llmrg.recommenders.GraphOptions`); False trains the base model alone.
-            attributes: put the catalogue's attributes into the item vectors.
-            objective: `next_item`, `last_item` (every prefix for itself: better where histories are short), ...; by default the
-                model's own.
-            final: learn from whole histories once the best epoch is known, from the usual training on the training parts, or from
-                one of the same data and settings that is kept already. What is kept must not be evaluated on held-out items.
-            device: `cpu`, `cuda`, `auto`; by default the one of the settings.
-            threads: CPU threads; 0 chooses by the size of the catalogue.
-            step: told after each training step of a language model.
-            settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
-        Raises: ConfigError: unknown name or device, no step visible in training, or a final fit of a model that has none;
-        GraphNotFoundError: graphs before any was built.
-        """
-        from llmrg.kept_figures import fit_mark
-        from llmrg.recommenders.loading import load_recommender
-        from llmrg.recommenders.making import GraphOptions, make_recommender
-        from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
-        from llmrg.recommenders.training import RunOptions
-        from llmrg.wiring import text_vectors
-
-        if final and model == LANGUAGE_MODEL:
-            raise ConfigError(
-                f"{model} has no final fit: it is trained with the last two items of each history held back",
-                sdk="leave out `final=True`",
-                shell="leave out --final",
-            )
-        how = None if graphs is False or model in SIMPLE else GraphOptions(backend=self.settings.backend)
-        how = graphs if isinstance(graphs, GraphOptions) and how is not None else how
-        built: Mapping[str, ReasoningGraph] = self.graphs() if how is not None else {}
-        if how is not None and not built:
-            raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
-        usable_folder(self.settings.home, HOME)  # known before hours of training
-        folder = self._model_folder(_model_name(model, how, attributes))
-        usable_folder(folder.parent, HOME)
-        run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
-        text = text_vectors(self.settings)
-        made: BaseRecommender
-        chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
-        if model == LANGUAGE_MODEL:
-            from llmrg.recsysllm.making import make_recsysllm
-
-            small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
-            place = self.settings.cache_dir.expanduser()
-            made = make_recsysllm(text, how, run, step, cache_dir=place, **small, **settings)
-        else:
-            made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
-        themes = self.themes()
-        mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name)
-        kept = read_figures(folder)
-        if final and kept is not None and kept.fit == mark:
-            made = load_recommender(folder, text=text, training=config, options=run)
-            ndcg_of = kept.validation_ndcg
-        else:
-            made.fit(self.dataset, built, themes)
-            ndcg_of = self._validated(made)
-        if final:
-            made.fit_whole(self.dataset, built, themes)
-        self._keep(folder.name, made, Figures(ndcg_of, final, mark))
-        for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
-            checkpoint.unlink()
-        return made
-
-    def themes(self) -> Themes:
-        """Themes and item profiles that the store holds of this data set."""
-        return self.store.themes(self.name)
-
-    def trained(self) -> dict[str, float]:
-        """Name -> validation NDCG@10 of each recommender that is kept in `home`, the best first."""
-        return {name: figures.validation_ndcg for name, figures in self.figures().items()}
-
-    def figures(self) -> dict[str, Figures]:
-        """Name -> what is known of each recommender that is kept in `home`, the best on validation items first."""
-        folders = [path for path in self._model_folder("").glob("*") if path.is_dir()]
-        kept = {path.name: figures for path in folders if (figures := read_figures(path)) is not None}
-        return dict(sorted(kept.items(), key=lambda pair: (-pair[1].validation_ndcg, pair[0])))
-
-    def recommender(self, name: str | None = None, *, device: str | None = None) -> Recommender:
-        """A trained recommender of this project: `sasrec`, `sasrec+themes`, ...; by default the best on validation items.
-
-        Args: device: of a language model; by default the one of the settings.
-
-        Raises: ArtifactError: not trained yet, or damaged.
-        """
-        from llmrg.recommenders.loading import load_recommender
-        from llmrg.wiring import text_vectors
-
-        trained = self.trained()
-        if name is None and not trained:
-            raise ArtifactError(f"no recommender of {self.name!r} is trained in {self.settings.home}; run `llmrg train`")
-        folder = self._model_folder(name or next(iter(trained)))
-        if not folder.exists():
-            known = f"; trained are {', '.join(trained)}" if trained else ""
-            raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train --model MODEL`{known}")
-        how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
-        return load_recommender(folder, text=text_vectors(self.settings), **how)
-
-    def _model_folder(self, name: str) -> Path:
-        return self.settings.home / "models" / self.name / name
-
-    def compare(
-        self,
-        seeds: Sequence[int] = (0,),
-        progress: Callable[[str], None] | None = None,
-        *,
-        keep: bool = False,
-        ranked: Callable[[Ranks], None] | None = None,
-        **experiment: Any,
-    ) -> Comparison:
-        """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
-
-        Args:
-            progress: told the name of each training as it begins.
-            keep: save the trained recommenders (first seed, real graphs) as `train` would.
-            ranked: told the ranks of each training when it is done.
-            experiment: what is compared; see `Project.experiment`.
-        Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
-        """
-        from llmrg.evaluation.experiment import run_experiment
-
-        made = self.experiment(**experiment)
-        names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
-        trained = (
-            (lambda which, recommender: self._keep(names[which], recommender, Figures(self._validated(recommender))))
-            if keep
-            else None
-        )
-        return run_experiment(made, seeds, progress=progress, trained=trained, ranked=ranked)
-
-    def experiment(
-        self,
-        *,
-        model: str = "sasrec",
-        graphs: GraphOptions | None = None,
-        config: TrainingConfig | None = None,
-        device: str | None = None,
-        epoch: Callable[[Epoch], None] | None = None,
-        more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
-        language_model: Mapping[str, Any] | None = None,
-    ) -> Experiment:
-        """What `compare` runs.
-
-        Args:
-            model: the base model.
-            graphs: how graphs come in.
-            config: how long and how fast to train; the same for every row but a language model's.
-            epoch: told after each epoch of a training.
-            more: further graphs by name, each a row of its own.
-            language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
-        Raises: GraphNotFoundError: no graph was built.
-        """
-        from llmrg.evaluation.experiment import Experiment
-        from llmrg.recommenders.making import GraphOptions
-        from llmrg.recommenders.training import RunOptions
-        from llmrg.wiring import text_vectors
-
-        built = self.graphs()
-        if not built:
-            raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
-        how = graphs or GraphOptions(backend=self.settings.backend)
-        options = RunOptions(device=device or self.settings.device, progress=epoch)
-        return Experiment(
-            self.dataset,
-            built,
-            text_vectors(self.settings),
-            self.themes(),
-            model,
-            how,
-            config,
-            options,
-            more=more or {},
-            language_model=language_model,
-            runs=self.store.runs(self.name),
-        )
-
-    def _validated(self, recommender: Recommender) -> float:
-        """NDCG@10 on validation items."""
-        from llmrg.evaluation.ranking import rank_held_out
-        from llmrg.recommenders.ranking import ndcg
-
-        known = getattr(recommender, "validation_ndcg", None)
-        return float(ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
-
-    def _keep(self, name: str, recommender: Recommender, figures: Figures) -> None:
-        from llmrg.data_identity import keep_identity
-
-        folder = self._model_folder(name)
-        recommender.save(folder)
-        write_figures(folder, figures)
-        keep_identity(self.dataset, self.settings.home)
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
@@ -498,8 +276,3 @@ def _whole(known: Recommender, history: History, graph: ReasoningGraph) -> Query
     from llmrg.recommenders.recommend import known_query
 
     return known_query(known, Query.at(history, len(history), graph))
-
-
-def _model_name(model: str, graphs: GraphOptions | None, attributes: bool) -> str:
-    """Folder of a trained recommender."""
-    return "+".join([model, *(["attributes"] if attributes else []), *([graphs.fusion] if graphs is not None else [])])
