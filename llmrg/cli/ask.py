@@ -74,6 +74,8 @@ def ask(
                 answer = model.explain_text(query, explain, feature)
             else:
                 answer = model.ask(question or "", query)
+        if isinstance(answer, str) and opened.vetoes.deny(answer):
+            raise CallerError("the answer speaks of what your lists deny (deny_reasons, deny_sensitive), and is not shown")
         if as_json:
             print_json({"recommender": kept, "answer": answer, "checked": False})
         else:
@@ -120,5 +122,6 @@ def _query(opened: Project, known: Recommender, user: str | None, items: str | N
     else:
         assert user is not None
         history = opened.dataset.history(user)
-        graph = opened.store.graphs(opened.name, [user]).get(user)
+        stored = opened.store.graphs(opened.name, [user]).get(user)
+        graph = opened.vetoes.shown(stored) if stored is not None else None
     return known_query(known, Query.at(history, len(history), graph))
