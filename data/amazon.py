@@ -34,7 +34,7 @@ SEQUENCES, ITEMS = ".sequences.tsv", ".items.jsonl"
 def is_sequences(path: Path) -> bool:
     """Whether the lines of a text can be `user item item ...`: no signs of a table or of JSON, and no row a line.
 
-    Raises: DataError: equal numbers of words a line, and users again and again: a table with blanks between its columns, or pairs.
+    Raises: DataError: three or more words in each line, and users again and again: a table with blanks between its columns.
     """
     with open_text(path) as file:
         lines = [line.split() for line in islice(file, LOOKED_AT) if not TABULAR.search(line)]
@@ -46,7 +46,7 @@ def is_sequences(path: Path) -> bool:
     if len(widths) == 1 and min(widths) > 2 and len(set(users)) < len(users):
         raise DataError(
             f"{path}: each line holds {min(widths)} words, and users come again: this is a table and no file of sequences",
-            sdk="read it with `separator=' '`, and without a line of names `header=False` and `columns={'user': '1', 'item': '2', ...}`",
+            sdk="read it with `separator=' '`; without a line of names `header=False` and `columns={'user': '1', 'item': '2', ...}` too",
             shell="add --separator ' ', and without a line of names --no-header --columns user=1,item=2,...",
         )
     return True

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 MISSING = frozenset(
-    (r"\N", "NULL", "Null", "null", "(null)", "None", "NaN", "nan", "-NaN", "-nan", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "NaT",
-     "1.#QNAN", "-1.#IND", "undefined")
+    (r"\N", "NULL", "Null", "null", "(null)", "None", "NaN", "nan", "-NaN", "-nan", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA",
+     "NaT", "1.#QNAN", "-1.#IND", "undefined")
 )  # fmt: skip
 """Words that databases, spreadsheets and data frames write where nothing is."""
 NAMES = ("name", "title", "label", "value", "description")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
 NOBODY = frozenset(
-    ("-", "--", "?", "0", "-1", "none", "nil", "na", "unknown", "anonymous", "anon", "guest", "missing", "empty", "default", "test",
-     "deleted", "not set", "(not set)", "unbekannt", "#value!", "#ref!", "#name?", "#div/0!")
+    ("-", "--", "?", "0", "-1", "none", "nil", "na", "unknown", "anonymous", "anon", "guest", "missing", "empty", "default",
+     "test", "deleted", "not set", "(not set)", "unbekannt", "#value!", "#ref!", "#name?", "#div/0!")
 )  # fmt: skip
 """Ids, in small letters, that many systems write where there is none."""
 DAY = 86_400
@@ -31,7 +31,7 @@ def doubts(what: str, ids: Iterable[str]) -> list[str]:
         rows = sum(used[one] for one in nobody)
         listed = ", ".join(map(repr, nobody[:3]))
         notes.append(
-            f"{rows:,} rows have the {what} {listed}, which may stand for none; if so, leave them out: missing {','.join(nobody[:3])}"
+            f"{rows:,} rows have the {what} {listed}, which may stand for none; if so, say so: missing {','.join(nobody[:3])}"
         )
     ways: dict[str, set[str]] = {}
     for one in used:
@@ -59,14 +59,14 @@ def doubtful_times(times: Sequence[float]) -> list[str]:
         and any(time % DAY for time in times)
     ):
         return [
-            f"the times ({min(times):.0f} to {max(times):.0f}) are read as seconds since 1970; if they are years, months or days of a "
-            "calendar, say how they are written: time format %Y, %Y%m"
+            f"the times ({min(times):.0f} to {max(times):.0f}) are read as seconds since 1970; if they are years, months or days of "
+            "a calendar, say how they are written: time format %Y, %Y%m"
         ]
     return []
 
 
 def spelling(one: str) -> str:
-    """What stays equal where only the spelling differs: case, a sign of a float, zeros in front, blanks, signs, ways to write a letter."""
+    """What stays equal where only the spelling differs: case, `.0`, zeros in front, blanks, signs, ways to write a letter."""
     one = re.sub(r"^(\d+)\.0+$", r"\1", _visible(one).casefold())
     return re.sub(r"[\s_\-]+", "", one).lstrip("0") or "0"
 

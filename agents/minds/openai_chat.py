@@ -50,8 +50,8 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(told: Any) -> str:
-    """The text of an object, which is what LangChain wants: arguments may come as an object, a list, or as text of text. Text that
-    is no JSON stays, to be read leniently."""
+    """The text of an object, which is what LangChain wants: arguments may come as an object, a list, or as text of text.
+    Text that is no JSON stays, to be read leniently."""
     value = told
     for _ in range(3):
         try:

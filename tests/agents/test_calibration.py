@@ -161,7 +161,7 @@ async def test_two_servers_with_one_model_name_have_a_calibration_each(town, tmp
     assert save_calibration(here, tmp_path) != save_calibration(there, tmp_path)
     for one in (here, there):
         assert load_calibration(tmp_path, made.data, made.verifier, one.server) == one
-    with pytest.raises(ConfigError, match="at http://127.0.0.1:8003/v1 was not calibrated"):
+    with pytest.raises(ConfigError, match=r"at http://127\.0\.0\.1:8003/v1 was not calibrated"):
         load_calibration(tmp_path, made.data, made.verifier, "http://127.0.0.1:8003/v1")
 
 
