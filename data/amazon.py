@@ -46,7 +46,7 @@ def is_sequences(path: Path) -> bool:
     if len(widths) == 1 and min(widths) > 2 and len(set(users)) < len(users):
         raise DataError(
             f"{path}: each line holds {min(widths)} words, and users come again: this is a table and no file of sequences",
-            sdk="read it with `separator=' '`; without a line of names `header=False` and `columns={'user': '1', 'item': '2', ...}` too",
+            sdk="read it with `separator=' '`; without a line of names say `header=False` and `columns={'user': '1', ...}`",
             shell="add --separator ' ', and without a line of names --no-header --columns user=1,item=2,...",
         )
     return True

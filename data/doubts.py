@@ -59,8 +59,8 @@ def doubtful_times(times: Sequence[float]) -> list[str]:
         and any(time % DAY for time in times)
     ):
         return [
-            f"the times ({min(times):.0f} to {max(times):.0f}) are read as seconds since 1970; if they are years, months or days of "
-            "a calendar, say how they are written: time format %Y, %Y%m"
+            f"the times ({min(times):.0f} to {max(times):.0f}) are read as seconds since 1970; if they are years, "
+            "months or days of a calendar, say how they are written: time format %Y, %Y%m"
         ]
     return []
 

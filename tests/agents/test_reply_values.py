@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrg.agents.replies import ItemsReply, PickReply, ReasonReply, VerifyReply, read_reply
@@ -18,6 +18,7 @@ def confidence(value: Any) -> float:
     return answer.confidence
 
 
+@settings(deadline=None)
 @given(
     st.integers(11, 100),
     st.sampled_from(["{}%", "{} %", "{}", "{}/100", "{} out of 100", "~{}%", "{}% (fairly sure)", "{} percent"]),
@@ -27,12 +28,14 @@ def test_a_share_of_a_hundred(percent: int, form: str) -> None:
     assert confidence(percent) == pytest.approx(percent / 100)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10))
 def test_a_share_of_ten_says_of_how_many(tenths: int) -> None:
     assert confidence(f"{tenths}/10") == pytest.approx(tenths / 10)
     assert confidence(f"0,{tenths}" if tenths < 10 else "1,0") == pytest.approx(tenths / 10)
 
 
+@settings(deadline=None)
 @given(st.floats(1, 10, exclude_min=True))
 def test_nine_may_be_of_ten_or_of_a_hundred(number: float) -> None:
     """It was read as 9 %, so sure answers were rejected."""
@@ -92,6 +95,7 @@ def test_sets_of_sets_of_python_end_no_run() -> None:
     assert step.reason == "gothic"
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("item number no. #:1a-"), max_size=2000))
 def test_labels_are_read_in_short_time(text: str) -> None:
     causes(text + "!")

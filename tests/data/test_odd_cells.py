@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrg.core.errors import BadRowError
@@ -23,6 +23,7 @@ def of_users(*users: str) -> tuple[str, ...]:
     return load_data(frame).report.notes
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[1-9](\.[0-9]{1,8})?[eE]\+[0-9]{2}", fullmatch=True))
 def test_ids_that_a_spreadsheet_rounded_are_refused(rounded: str) -> None:
     with pytest.raises(BadRowError, match="last digits are lost"):
@@ -45,6 +46,7 @@ def test_words_for_nobody_are_told(word: str) -> None:
     assert f"2 rows have the user {word!r}, which may stand for none" in note
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(categories=("Ll", "Lu"), max_codepoint=0x2FF), min_size=1, max_size=6).filter(
         lambda name: name.casefold() not in NOTHING

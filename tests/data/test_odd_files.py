@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrg.core.errors import ConfigError, DataError
@@ -103,6 +103,7 @@ def test_quotes_behind_backslashes(tmp_path: Path) -> None:
     assert loaded(tmp_path, "log.csv", text).catalogue["x"].title == 'The "Big" One'
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["latin-1", "cp1252", "mac_roman", "cp850"]))
 def test_other_encodings_are_asked_for_and_taken(encoding: str) -> None:
     import tempfile
