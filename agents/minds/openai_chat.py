@@ -57,7 +57,7 @@ def _arguments(told: Any) -> str:
         try:
             value = json.loads(value) if isinstance(value, str) else value
         except ValueError:
-            return value
+            return str(value)
     return json.dumps(value if isinstance(value, dict) else {"arguments": value}, ensure_ascii=False)
 
 
