@@ -8,18 +8,20 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ConfigError
-from llmrg.core.records import ReasoningGraph, Run
+from llmrg.core.records import ReasoningGraph, Run, stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
 from llmrg.data.profiles import catalogue_profile
 from llmrg.evaluation.comparison import Comparison, compare
 from llmrg.evaluation.controls import plain_sequence, shuffled, shuffled_profile
+from llmrg.evaluation.kept_rows import DoneRow, KeptRows
 from llmrg.evaluation.protocol import ProtocolCard, Visibility
 from llmrg.evaluation.provenance import made_by, share_with_graphs
 from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
+from llmrg.recommenders.marks import data_mark, graphs_mark, themes_mark
 from llmrg.recommenders.mix import Mix
 from llmrg.recommenders.sequential import SequentialRecommender
 from llmrg.recommenders.training import RunOptions, TrainingConfig
@@ -42,8 +44,9 @@ NAMES = {
 LANGUAGE_MODEL = "RecSysLLM"
 
 
-Make = Callable[[int, SequentialRecommender | None], BaseRecommender]
-"""From a seed and that seed's fitted base model (None before its row) to a recommender that is not fitted."""
+Make = Callable[[RunOptions, SequentialRecommender | None], BaseRecommender]
+"""From a seed and its like and that seed's fitted base model (None for rows that are not made from it) to a recommender that is
+not fitted."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,18 @@ class Trial:
 
     title: str
     make: Make
+    settings: tuple[Any, ...]
+    """What the row depends on besides data, graphs, themes, training and seed."""
     graphs: Callable[[int], Mapping[str, ReasoningGraph]] | None = None
     """By seed; None for no graphs."""
     themes: Callable[[int], Themes] | None = None
     """By seed; None for those of the experiment."""
+    from_base: bool = False
+    """Whether it is made from the fitted base model."""
+
+    def seeds(self, seeds: Sequence[int]) -> Sequence[int]:
+        """Those that it is trained with: what has no randomness is trained once."""
+        return seeds[:1] if self.title in TITLES.values() else seeds
 
 
 def _same(graphs: Mapping[str, ReasoningGraph], seed: int) -> Mapping[str, ReasoningGraph]:
@@ -82,6 +93,8 @@ class Experiment:
     """Settings of a RecSysLLM (`llmrg.recsysllm`), which is two rows more: alone, and with the graphs' themes beside it."""
     runs: Sequence[Run] = ()
     """The runs that may have built the graphs, so that the card can name them."""
+    release: str = ""
+    """Of the library: rows that another one kept are not taken."""
 
     @property
     def base(self) -> str:
@@ -94,7 +107,7 @@ class Experiment:
 
     def trainings(self, seeds: int) -> int:
         """How many recommenders are fitted in all."""
-        return sum(1 if title in TITLES.values() else seeds for title in self.titles())
+        return sum(len(trial.seeds(range(seeds))) for trial in self.trials())
 
     def titles(self) -> list[str]:
         """Rows in their order."""
@@ -103,34 +116,49 @@ class Experiment:
     def trials(self) -> list[Trial]:
         """Rows in their order: the base comes before all that are made from it."""
         base, plain = self.base, plain_sequence(self.dataset.histories, self.graphs)
-        simple = [Trial(title, partial(self._simple, name)) for name, title in TITLES.items()]
-        found = [*simple, Trial(base, self._base)]
+        simple = [Trial(title, partial(self._simple, name), (name, self.text.name)) for name, title in TITLES.items()]
+        shape, how, language = (self.model, self.training or TrainingConfig()), self.how, self.language_model
+        found = [*simple, Trial(base, self._base, shape)]
         if self._has_attributes():
-            found.append(Trial(f"{base} + attributes", partial(self._base, attributes=True)))
+            found.append(Trial(f"{base} + attributes", partial(self._base, attributes=True), shape))
+
+        def with_graphs(title: str, graphs: Callable[[int], Mapping[str, ReasoningGraph]], **more: Any) -> Trial:
+            return Trial(title, self._with_graphs, (*shape, how, self.text.name), graphs, from_base=True, **more)
+
         found += [
-            Trial(f"{base} + rules", self._with_rules),
-            Trial(f"{base} + plain sequence graph", self._with_plain, lambda _: plain),
-            Trial(f"{base} + shuffled graph", self._with_graphs, self._shuffled),
+            Trial(f"{base} + rules", self._with_rules, shape, from_base=True),
+            Trial(f"{base} + plain sequence graph", self._with_plain, (*shape, how, self.text.name), lambda _: plain),
+            with_graphs(f"{base} + shuffled graph", self._shuffled),
         ]
         if self._profile() is not None:
-            found.append(Trial(f"{base} + reasons of wrong items", self._with_graphs, lambda _: self.graphs, self._wrong_items))
-        for name, given in self.more.items():
-            found.append(Trial(f"{base} + {name}", self._with_graphs, partial(_same, given)))
-        found.append(Trial(self.ours, self._with_graphs, lambda _: self.graphs))
-        if self.language_model is not None:
-            with_themes = partial(self._language_model, graphs=replace(self.how, fusion="themes"))
+            found.append(with_graphs(f"{base} + reasons of wrong items", lambda _: self.graphs, themes=self._wrong_items))
+        found += [with_graphs(f"{base} + {name}", partial(_same, given)) for name, given in self.more.items()]
+        found.append(with_graphs(self.ours, lambda _: self.graphs))
+        if language is not None:
+            themes = replace(how, fusion="themes")
+            made, read = partial(self._language_model, graphs=themes), (sorted(language.items()), self.text.name)
             found += [
-                Trial(LANGUAGE_MODEL, self._language_model),
-                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", with_themes, lambda _: self.graphs),
+                Trial(LANGUAGE_MODEL, self._language_model, read),
+                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", made, (*read, themes), lambda _: self.graphs),
             ]
         return found
 
+    def keys(self, seeds: Sequence[int]) -> dict[tuple[str, int], str]:
+        """(title, seed) of each training -> a digest of all that its ranks depend on."""
+        common = ("leave-one-out", self.release, data_mark(self.dataset), self.options.device)
+        found = {}
+        for trial in self.trials():
+            for seed in trial.seeds(seeds):
+                read = graphs_mark(trial.graphs(seed)) if trial.graphs else ""
+                themes = themes_mark(trial.themes(seed) if trial.themes else self.themes)
+                found[trial.title, seed] = stable_key(*common, trial.title, trial.settings, seed, read, themes)
+        return found
+
     def _language_model(
-        self, seed: int, base: SequentialRecommender | None, graphs: GraphOptions | None = None
+        self, options: RunOptions, base: SequentialRecommender | None, graphs: GraphOptions | None = None
     ) -> BaseRecommender:
         from llmrg.recsysllm.making import make_recsysllm
 
-        options = replace(self.options, seed=seed)
         return make_recsysllm(self.text, graphs, options, lower=self._lower, **(self.language_model or {}))
 
     @cached_property
@@ -141,26 +169,31 @@ class Experiment:
 
         return LowerStates(LlmTrainingConfig().cache_megabytes)
 
-    def _simple(self, name: str, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+    def _simple(self, name: str, options: RunOptions, base: SequentialRecommender | None) -> BaseRecommender:
         return make_recommender(name, self.text)
 
-    def _base(self, seed: int, base: SequentialRecommender | None = None, attributes: bool = False) -> SequentialRecommender:
-        options = replace(self.options, seed=seed)
+    def fresh_base(self, options: RunOptions) -> SequentialRecommender:
+        """The base model before its fit."""
+        return self._base(options)
+
+    def _base(
+        self, options: RunOptions, base: SequentialRecommender | None = None, attributes: bool = False
+    ) -> SequentialRecommender:
         made = make_recommender(self.model, self.text, attributes=attributes, training=self.training, options=options)
         assert isinstance(made, SequentialRecommender)
         return made
 
-    def _with_rules(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+    def _with_rules(self, options: RunOptions, base: SequentialRecommender | None) -> BaseRecommender:
         assert base is not None
         return Mix([base, make_recommender("rules", self.text)], refit=False)
 
-    def _with_plain(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+    def _with_plain(self, options: RunOptions, base: SequentialRecommender | None) -> BaseRecommender:
         """The paper's fusion: a graph without reasons asks for no theme."""
-        return with_graphs(self._base(seed), replace(self.how, fusion="concat", use_imagined=False))
+        return with_graphs(self._base(options), replace(self.how, fusion="concat", use_imagined=False))
 
-    def _with_graphs(self, seed: int, base: SequentialRecommender | None) -> BaseRecommender:
+    def _with_graphs(self, options: RunOptions, base: SequentialRecommender | None) -> BaseRecommender:
         assert base is not None
-        return with_graphs(base, self.how)
+        return with_graphs(base, self.how, options=options)
 
     def _shuffled(self, seed: int) -> Mapping[str, ReasoningGraph]:
         return shuffled(self.graphs, seed, histories=self.dataset.histories, themes=self.themes)
@@ -188,6 +221,9 @@ def run_experiment(
     progress: Callable[[str], None] | None = None,
     trained: Callable[[str, BaseRecommender], None] | None = None,
     ranked: Callable[[Ranks], None] | None = None,
+    rows: KeptRows | None = None,
+    again: bool = False,
+    kept: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Fit every row on the training parts, and rank every user's test item once with each.
 
@@ -195,29 +231,59 @@ def run_experiment(
         seeds: trainings per trained recommender; shuffled graphs and profiles are dealt anew for each seed.
         progress: told the name of each training as it begins.
         ranked: told the ranks of each training when it is done.
-        trained: given the base and the recommender with the reasoning graphs, of the first seed, with their names.
+        trained: given the base and the recommender with the reasoning graphs, of the first seed, with their names; these two are
+            trained whatever is kept.
+        rows: where trainings that are done are kept, and taken from; a training that was cut short goes on after its last epoch.
+        again: train what is kept anew.
+        kept: told how many trainings of how many are taken from `rows`.
     """
     say: Callable[[str], None] = progress or (lambda _: None)
-    ranks: dict[str, list[Ranks]] = {}
-    seen: tuple[Visibility, ...] = ()
+    trials, keys = experiment.trials(), experiment.keys(seeds) if rows else {}
+    wanted = {(title, seeds[0]) for title in (experiment.base, experiment.ours)} if trained else set()
+    if rows and again:
+        rows.forget(list(keys.values()), rows=True)
+    read = {job: rows.read(key, experiment.dataset) for job, key in keys.items() if job not in wanted} if rows else {}
+    done = {job: row for job, row in read.items() if row is not None}
+    if kept:
+        kept(len(done), sum(len(trial.seeds(seeds)) for trial in trials))
     bases: dict[int, SequentialRecommender] = {}
-    chosen: list[str] = []
-    for trial in experiment.trials():
-        title = trial.title
-        for seed in seeds[:1] if title in TITLES.values() else seeds:
-            say(title if len(seeds) == 1 else f"{title}, seed {seed}")
-            recommender = trial.make(seed, bases.get(seed))
-            ranks.setdefault(title, []).append(found := _ranked(recommender, experiment, trial, seed))
-            if ranked:
-                ranked(found)
-            if isinstance(recommender, SequentialRecommender) and title == experiment.base:
-                bases[seed] = recommender
-            if title == experiment.ours:
-                chosen.append(getattr(recommender, "chosen", ""))
-                seen = _visibility(recommender) or seen
-            if trained and seed == seeds[0] and title in (experiment.base, experiment.ours):
-                trained("base" if title == experiment.base else "graphs", recommender)
-    card = _card(experiment, seeds, ranks[experiment.base][0].users, seen, chosen)
+
+    def options(title: str, seed: int) -> RunOptions:
+        return replace(experiment.options, seed=seed, checkpoint=rows.checkpoint(keys[title, seed]) if rows else None)
+
+    def base_of(seed: int) -> SequentialRecommender:
+        """That of a row which is kept is fitted once more, or taken from its checkpoint where there is one."""
+        if seed not in bases:
+            base = experiment.fresh_base(options(experiment.base, seed))
+            base.fit(experiment.dataset, {}, experiment.themes)
+            bases[seed] = base
+        return bases[seed]
+
+    def train_row(trial: Trial, seed: int) -> DoneRow:
+        say(trial.title if len(seeds) == 1 else f"{trial.title}, seed {seed}")
+        recommender = trial.make(options(trial.title, seed), base_of(seed) if trial.from_base else None)
+        ranks = _ranked(recommender, experiment, trial, seed)
+        if trial.title == experiment.base and isinstance(recommender, SequentialRecommender):
+            bases[seed] = recommender
+        row = DoneRow(ranks, _visibility(recommender), getattr(recommender, "chosen", ""))
+        if rows:
+            rows.write(keys[trial.title, seed], row)
+            if trial.title != experiment.base:
+                rows.forget([keys[trial.title, seed]])
+        if ranked:
+            ranked(ranks)
+        if trained and (trial.title, seed) in wanted:
+            trained("base" if trial.title == experiment.base else "graphs", recommender)
+        return row
+
+    table = {
+        trial.title: [done.get((trial.title, seed)) or train_row(trial, seed) for seed in trial.seeds(seeds)] for trial in trials
+    }
+    if rows:
+        rows.forget(list(keys.values()))
+    ranks, ours = {title: [row.ranks for row in found] for title, found in table.items()}, table[experiment.ours]
+    seen = next((row.visible for row in reversed(ours) if row.visible), ())
+    card = _card(experiment, seeds, ranks[experiment.base][0].users, seen, [row.chosen for row in ours])
     return compare(ranks, experiment.base, card, len(experiment.dataset.catalogue), _contrasts(experiment))
 
 

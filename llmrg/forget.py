@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from llmrg.project_part import ProjectPart
 if TYPE_CHECKING:
     from llmrg.graph_store.protocol import GraphStore, StoreCounts
 
-MODELS, PICTURES = "models", "pictures"
+MODELS, PICTURES, EVALUATIONS = "models", "pictures", "evaluations"
 """Folders of `home`, with a folder for each data set."""
 
 
@@ -82,7 +83,7 @@ class Forgets(ProjectPart):
 
     def forget(self, user: str) -> Forgotten:
         """Delete what the store and `home` hold of a user: history, graph, drafts, statuses, the knowledge that came from the
-        user first, the picture. What is left to do, such as training again, is in the answer.
+        user first, the picture, the kept rows of comparisons. What is left to do, such as training again, is in the answer.
 
         Raises: UnknownUserError: neither the store nor the data has this user.
         """
@@ -97,6 +98,7 @@ class Forgets(ProjectPart):
         picture = picture_of(home, name, user)
         files = [picture] if picture.exists() else []
         picture.unlink(missing_ok=True)
+        files += _removed([path for path in _folders(home, name) if path.parent.name == EVALUATIONS])  # ranks of all users
         remembered = forget_in_identity(name, home, user)
         files += [remembered] if remembered else []
         for run in store.runs(name):  # reports name users that failed
@@ -119,16 +121,22 @@ class Forgets(ProjectPart):
         if self.in_store:
             self.__dict__.pop("dataset", None)
         reports = [home / "runs" / f"{run}{suffix}" for run in runs for suffix in (".md", ".json")]
-        files = [path for path in (*reports, *_folders(home, name)) if path.exists()]
-        for path in files:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        files = _removed([*reports, *_folders(home, name)])
         steps = counts.accepted + counts.rejected + counts.imagined
         return Forgotten(name, None, steps, tuple(map(str, files)), (), not self.in_store, _replies(self.settings))
 
 
+def _removed(paths: Iterable[Path]) -> list[Path]:
+    """Delete files and folders; returns those that were there."""
+    there = [path for path in paths if path.exists()]
+    for path in there:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return there
+
+
 def _folders(home: Path, name: str) -> list[Path]:
     """Those of a data set; none for a name that leads out of them, such as `..`."""
-    rooms = [(home / room).resolve() for room in (MODELS, PICTURES)]
+    rooms = [(home / room).resolve() for room in (MODELS, PICTURES, EVALUATIONS)]
     return [room / name for room in rooms if room in (room / name).resolve().parents]
 
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from llmrg.core.places import HOME, written
-from llmrg.core.records import ReasoningGraph, stable_key
-
-if TYPE_CHECKING:
-    from llmrg.core.themes import Themes
-    from llmrg.data.dataset import Dataset
 
 FILE = "figures.json"
 
@@ -27,7 +20,7 @@ class Figures:
     final: bool = False
     """Whether it was trained on whole histories."""
     fit: str = ""
-    """Names the data and settings of the training (`fit_mark`)."""
+    """Names the data and settings of the training (`llmrg.recommenders.marks.fit_mark`)."""
 
 
 def read_figures(folder: Path) -> Figures | None:
@@ -39,14 +32,3 @@ def read_figures(folder: Path) -> Figures | None:
 def write_figures(folder: Path, figures: Figures) -> None:
     """Raises: PlaceError: it cannot be written."""
     written(folder / FILE, json.dumps(asdict(figures)), HOME)
-
-
-def fit_mark(dataset: Dataset, graphs: Mapping[str, ReasoningGraph], themes: Themes, *settings: Any) -> str:
-    """A digest that two trainings share if they have the same data and settings."""
-    from llmrg.core.graph_table import GraphTable
-
-    table = GraphTable.of_users(graphs, graphs)
-    data = [(user, history.items) for user, history in dataset.histories.items()]
-    told = (table.users, table.offsets.tobytes(), table.steps.tobytes(), table.texts, themes.of_text)
-    profiles = [(profile.source.name, profile.appeals) for profile in themes.profiles]
-    return stable_key(*settings, data, list(dataset.catalogue), dataset.reason_attributes, *told, profiles)

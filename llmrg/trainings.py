@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmrg.core.errors import ArtifactError, ConfigError, GraphNotFoundError
 from llmrg.core.places import HOME, usable_folder
 from llmrg.core.records import ReasoningGraph
+from llmrg.forget import EVALUATIONS
 from llmrg.kept_figures import Figures, read_figures, write_figures
 from llmrg.project_part import ProjectPart
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from llmrg.recommenders.protocol import Recommender
     from llmrg.recommenders.training import Epoch, TrainingConfig
     from llmrg.recsysllm.training import Progress
+
+_LOG = logging.getLogger(__name__)
 
 
 class Trainings(ProjectPart):
@@ -68,9 +72,9 @@ class Trainings(ProjectPart):
         Raises: ConfigError: unknown name or device, no step visible in training, or a final fit of a model that has none;
         GraphNotFoundError: graphs before any was built.
         """
-        from llmrg.kept_figures import fit_mark
         from llmrg.recommenders.loading import load_recommender
         from llmrg.recommenders.making import GraphOptions, make_recommender
+        from llmrg.recommenders.marks import fit_mark
         from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
         from llmrg.wiring import text_vectors
@@ -160,19 +164,27 @@ class Trainings(ProjectPart):
         progress: Callable[[str], None] | None = None,
         *,
         keep: bool = False,
+        again: bool = False,
         ranked: Callable[[Ranks], None] | None = None,
+        kept: Callable[[int, int], None] | None = None,
         **experiment: Any,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
 
+        What each training comes to is kept in `home`, so that a table that was cut short goes on where it stopped, and one with
+        other graphs trains only what these change.
+
         Args:
             progress: told the name of each training as it begins.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
+            again: train anew what is kept of the same data, graphs and settings.
             ranked: told the ranks of each training when it is done.
+            kept: told how many trainings of how many are kept from before.
             experiment: what is compared; see `Project.experiment`.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
         from llmrg.evaluation.experiment import run_experiment
+        from llmrg.evaluation.kept_rows import KeptRows
 
         made = self.experiment(**experiment)
         names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
@@ -181,7 +193,9 @@ class Trainings(ProjectPart):
             if keep
             else None
         )
-        return run_experiment(made, seeds, progress=progress, trained=trained, ranked=ranked)
+        rows = KeptRows(usable_folder(self.settings.home / EVALUATIONS / self.name, HOME), _LOG.warning)
+        told: dict[str, Any] = {"progress": progress, "trained": trained, "ranked": ranked, "kept": kept}
+        return run_experiment(made, seeds, rows=rows, again=again, **told)
 
     def experiment(
         self,
@@ -205,6 +219,7 @@ class Trainings(ProjectPart):
             language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
         Raises: GraphNotFoundError: no graph was built.
         """
+        from llmrg import __version__
         from llmrg.evaluation.experiment import Experiment
         from llmrg.recommenders.making import GraphOptions
         from llmrg.recommenders.training import RunOptions
@@ -227,6 +242,7 @@ class Trainings(ProjectPart):
             more=more or {},
             language_model=language_model,
             runs=self.store.runs(self.name),
+            release=__version__,
         )
 
     def _validated(self, recommender: Recommender) -> float:

@@ -107,9 +107,15 @@ def make_recommender(
 
 
 def with_graphs(
-    base: SequentialRecommender, graphs: GraphOptions, progress: Callable[[str], None] | None = None
+    base: SequentialRecommender,
+    graphs: GraphOptions,
+    progress: Callable[[str], None] | None = None,
+    options: RunOptions | None = None,
 ) -> BaseRecommender:
-    """The base model with reasoning graphs. A base that is fitted already is not fitted again for the late weights."""
+    """The base model with reasoning graphs. A base that is fitted already is not fitted again for the late weights.
+
+    Args: options: how what is trained with graphs is run; by default as the base.
+    """
     from llmrg.recommenders.best_of import BestOf
     from llmrg.recommenders.fusion.concat import ConcatConfig
     from llmrg.recommenders.fusion.themes import ThemesConfig
@@ -128,13 +134,13 @@ def with_graphs(
             "backend": graphs.backend,
         }
         fusion = ConcatConfig(encoder=encoder, **used)
-        return SequentialRecommender(base.parts.model, base.parts.objective, fusion, options=base.options, **parts)
+        return SequentialRecommender(base.parts.model, base.parts.objective, fusion, options=options or base.options, **parts)
     views: tuple[View, ...] = ("graph",) if graphs.use_reasoned else ()
     joint_config = ThemesConfig(source=graphs.source, views=views, use_imagined=graphs.use_imagined, gates=graphs.gates)
     dropout = max(base.parts.model.dropout, JOINT_DROPOUT)
     model = base.parts.model.model_copy(update={"dropout": dropout})
-    options = base.options.apart("joint")
-    joint = SequentialRecommender(model, base.parts.objective, joint_config, options=options, **parts)
+    apart = (options or base.options).apart("joint")
+    joint = SequentialRecommender(model, base.parts.objective, joint_config, options=apart, **parts)
     late = late_mix(base, graphs, progress=progress)
     ways: dict[str, Any] = {"late": late, "joint": joint}
     chosen = {way: made for way, made in ways.items() if graphs.fit in ("auto", way)}

@@ -68,7 +68,7 @@ def demo(
             err.print("RecSysLLM (SmolLM2 135M, Apache-2.0) is trained too: about ten minutes more", highlight=False)
         with steps("train and rank", project.experiment(more=more, language_model=llm).trainings(1)) as say:
             what: dict[str, Any] = {"config": DEMO_TRAINING, "more": more, "language_model": llm, "epoch": say.epoch}
-            table = project.compare(progress=say, ranked=say.ranked, keep=True, **what)
+            table = project.compare(progress=say, ranked=say.ranked, kept=say.kept, keep=True, **what)
         print_comparison(table)
         print_rows("Graphs against the planted truth", *quality_rows(quality, control))
         print_costs(report)

@@ -130,23 +130,35 @@ def steps(title: str, total: int) -> Iterator[Trainings]:
 
 
 class Trainings:
-    """Told of the trainings of a table: each name as it begins, its epochs, what it came to."""
+    """Told of the trainings of a table: how many are kept, each name as it begins, its epochs, what it came to."""
 
     def __init__(self, progress: Progress | ProgressLines, task: TaskID) -> None:
         self._progress, self.task = progress, task
-        self._name, self._begun, self._done = "", 0.0, -1
+        self._name, self._begun, self._done, self._kept = "", 0.0, 0, 0
+
+    def kept(self, number: int, of: int, advice: str = "") -> None:
+        self._kept = number
+        self._progress.update(self.task, completed=number, total=of)
+        if number:
+            err.print(f"{number} of {of} rows kept from before{advice}", highlight=False, markup=False)
 
     def __call__(self, name: str) -> None:
-        self._name, self._begun, self._done = name, time.monotonic(), self._done + 1
-        self._progress.update(self.task, completed=self._done, note=name)
+        self._name, self._begun = name, time.monotonic()
+        self._progress.update(self.task, completed=self.finished, note=name)
 
     def epoch(self, epoch: Epoch) -> None:
         found = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.3f}"
         found = found if epoch.nll is None else f", validation NLL {epoch.nll:.3f}"
-        self._progress.update(self.task, completed=self._done, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{found}")
+        self._progress.update(self.task, completed=self.finished, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{found}")
 
     def ranked(self, ranks: Ranks) -> None:
         from llmrg.recommenders.ranking import ndcg
 
+        self._done += 1
         found = f"NDCG@10 {ndcg(ranks.masked):.4f}"
         err.print(f"{self._name}: {found}, {clock(time.monotonic() - self._begun)}", highlight=False, markup=False)
+
+    @property
+    def finished(self) -> int:
+        """Trainings whose ranks are kept."""
+        return self._kept + self._done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -184,6 +185,7 @@ def evaluate(
     users: Annotated[
         int | None, typer.Option(min=1, help="With --families: users asked [default: all; 200 where texts are written].")
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Train rows anew that are kept from before.")] = False,
     device: Device = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table for a paper too: a file .csv, .tex or .json.")
@@ -191,7 +193,9 @@ def evaluate(
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
-    """The honest table: controls, base model, base + graphs, each trained anew and ranked on held-out items.
+    """The honest table: controls, base model, base + graphs, each trained and ranked on held-out items.
+
+    Rows are kept: Ctrl-C stops, the same command goes on, and with other graphs only the rows that they change are trained.
 
     \b
     Examples:
@@ -213,7 +217,7 @@ def evaluate(
             evaluate_families(opened, name, users, device, as_json)
         return
     if name is not None or users is not None:
-        raise ConfigError("--recommender and --users are for --families; the honest table trains its recommenders anew")
+        raise ConfigError("--recommender and --users are for --families; the honest table trains recommenders of its own")
     if output:
         check_name(output)
         usable_folder(output.absolute().parent)  # before hours of training
@@ -226,7 +230,12 @@ def evaluate(
         rows = opened.experiment(model=model, graphs=how, device=device).trainings(seeds)
         with steps("train and rank", rows) as show:
             what: dict[str, Any] = {"model": model, "graphs": how, "device": device, "epoch": show.epoch}
-            table = opened.compare(range(seeds), show, ranked=show.ranked, **what)
+            kept = partial(show.kept, advice="; --again trains them anew")
+            try:
+                table = opened.compare(range(seeds), show, ranked=show.ranked, again=again, kept=kept, **what)
+            except KeyboardInterrupt:
+                err.print(f"kept: {show.finished} of {rows} rows, and the finished epochs of the row that was cut short", **PLAIN)
+                raise
         if output:
             written(output, table_text(table, output))
         if as_json:
