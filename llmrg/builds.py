@@ -88,7 +88,7 @@ class Builds(ProjectPart):
         config: BuildConfig | None = None,
         resume: bool = True,
         retry_failed: bool = False,
-        progress: Callable[[BuildEvent], None] | None = None,
+        progress: Callable[[BuildEvent], None] | bool | None = None,
     ) -> BuildReport:
         """Build reasoning graphs and keep them in the store; a run that was cut short goes on where it stopped.
 
@@ -97,14 +97,17 @@ class Builds(ProjectPart):
                 roles that `reasoner`, `verifier` and `imaginer` do not.
             users: some of the users; all by default.
             retry_failed: of these only the users that failed in this run.
+            progress: told of each step of the way; True shows bars, or lines where there is no terminal; by default a notebook's
+                cell shows bars.
         Raises: UnknownUserError, ConfigError, MissingPackageError, ModelError, StoreError, BudgetSpentError.
         """
         from llmrg.agents.fleet import build
         from llmrg.agents.prices import load_prices
         from llmrg.agents.tracing import open_tracing
+        from llmrg.shown_progress import build_progress
         from llmrg.wiring import text_vectors
 
-        with closing(open_tracing(self.settings.trace)) as tracing:
+        with closing(open_tracing(self.settings.trace)) as tracing, build_progress(progress) as told:
             return await build(
                 self.own_dataset,
                 self.store,
@@ -113,7 +116,7 @@ class Builds(ProjectPart):
                 users=None if users is None else list(users),
                 resume=resume,
                 retry_failed=retry_failed,
-                progress=progress,
+                progress=told,
                 vectors=text_vectors(self.settings),
                 vetoes=self.vetoes,
                 prices=load_prices(self.settings.prices),

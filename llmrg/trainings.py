@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from llmrg.evaluation.comparison import Comparison
     from llmrg.evaluation.experiment import Experiment
     from llmrg.evaluation.ranking import Ranks
+    from llmrg.mlflow_log import MlflowLog
     from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from llmrg.recsysllm.training import Progress
 
 _LOG = logging.getLogger(__name__)
+VALIDATED = "validated"
+"""Folder in that of a final recommender: the fit before the final one, which a later training may start from."""
 
 
 class Trainings(ProjectPart):
@@ -46,11 +52,13 @@ class Trainings(ProjectPart):
         objective: str | None = None,
         config: TrainingConfig | None = None,
         final: bool = False,
+        start_from: str | BaseRecommender | None = None,
         seed: int = 0,
         device: str | None = None,
         threads: int = 0,
-        progress: Callable[[Epoch], None] | None = None,
+        progress: Callable[[Epoch], None] | bool | None = None,
         step: Callable[[Progress], None] | None = None,
+        mlflow: str | bool = False,
         **settings: Any,
     ) -> Recommender:
         """Train a recommender on the training parts and keep it in `home`.
@@ -65,18 +73,26 @@ class Trainings(ProjectPart):
                 model's own.
             final: learn from whole histories once the best epoch is known, from the usual training on the training parts, or from
                 one of the same data and settings that is kept already. What is kept must not be evaluated on held-out items.
+            start_from: a recommender that is kept in `home`, by name, or a fitted one: training begins with its weights where
+                they fit. What is new to it begins as usual, what is gone is left out, and an epoch counts as better only if it
+                is better than the start. Of one trained with `final` its validated fit is taken.
             device: `cpu`, `cuda`, `auto`; by default the one of the settings.
             threads: CPU threads; 0 chooses by the size of the catalogue.
+            progress: told after each epoch; True shows bars, or lines where there is no terminal; by default a notebook's cell
+                shows bars.
             step: told after each training step of a language model.
+            mlflow: log the training to this tracking URI; True takes MLflow's own.
             settings: fields of the model's configuration (`embedding_size`, `max_length`, ...).
-        Raises: ConfigError: unknown name or device, no step visible in training, or a final fit of a model that has none;
-        GraphNotFoundError: graphs before any was built.
+        Raises: ConfigError: unknown name or device, no step visible in training, a start that does not fit, or a final fit of a
+        model that has none; GraphNotFoundError: graphs before any was built; ArtifactError: no such start.
         """
         from llmrg.recommenders.loading import load_recommender
         from llmrg.recommenders.making import GraphOptions, make_recommender
         from llmrg.recommenders.marks import fit_mark
         from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
+        from llmrg.recommenders.warm_start import weights_mark
+        from llmrg.shown_progress import heard_by, training_progress
         from llmrg.wiring import text_vectors
 
         if final and model == LANGUAGE_MODEL:
@@ -93,30 +109,46 @@ class Trainings(ProjectPart):
         usable_folder(self.settings.home, HOME)  # known before hours of training
         folder = self._model_folder(_model_name(model, how, attributes))
         usable_folder(folder.parent, HOME)
-        run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), progress)
-        text = text_vectors(self.settings)
-        made: BaseRecommender
         chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
-        if model == LANGUAGE_MODEL:
-            from llmrg.recsysllm.making import make_recsysllm
+        with ExitStack() as stack:
+            show, step = stack.enter_context(training_progress(progress, step, model))
+            if mlflow:
+                given = {"final": final, "start_from": getattr(start_from, "name", start_from), "seed": seed, **settings}
+                params = {"model": model, "graphs": how, "config": config, **chosen, **given}
+                logged = stack.enter_context(self._mlflow(mlflow).run(folder.name, params, self._tags(built)))
+                show = heard_by(show, logged.epoch)
+            run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), show)
+            text = text_vectors(self.settings)
+            made: BaseRecommender
+            if model == LANGUAGE_MODEL:
+                from llmrg.recsysllm.making import make_recsysllm
 
-            small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
-            place = self.settings.cache_dir.expanduser()
-            made = make_recsysllm(text, how, run, step, cache_dir=place, **small, **settings)
-        else:
-            made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
-        themes = self.themes()
-        mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name)
-        kept = read_figures(folder)
-        if final and kept is not None and kept.fit == mark:
-            made = load_recommender(folder, text=text, training=config, options=run)
-            ndcg_of = kept.validation_ndcg
-        else:
-            made.fit(self.dataset, built, themes)
-            ndcg_of = self._validated(made)
-        if final:
-            made.fit_whole(self.dataset, built, themes)
-        self._keep(folder.name, made, Figures(ndcg_of, final, mark))
+                small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
+                place = self.settings.cache_dir.expanduser()
+                made = make_recsysllm(text, how, run, step, cache_dir=place, **small, **settings)
+            else:
+                made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
+            themes, start = self.themes(), self._start(start_from)
+            started = "" if start is None else weights_mark(start)
+            mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name, started)
+            kept = read_figures(folder)
+            if final and kept is not None and kept.fit == mark:
+                made = load_recommender(folder, text=text, training=config, options=run)
+                ndcg_of = kept.validation_ndcg
+            if start is not None:
+                made.start_from(start)
+            if not made.is_fitted:
+                made.fit(self.dataset, built, themes)
+                ndcg_of = self._validated(made)
+            if final:
+                if not made.final:
+                    made.save(folder / VALIDATED)
+                made.fit_whole(self.dataset, built, themes)
+            elif (folder / VALIDATED).exists():
+                shutil.rmtree(folder / VALIDATED)  # that of a training before
+            self._keep(folder.name, made, Figures(ndcg_of, final, mark))
+            if mlflow:
+                logged.metrics({"best_validation_ndcg_10": ndcg_of})
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
             checkpoint.unlink()
         return made
@@ -142,16 +174,30 @@ class Trainings(ProjectPart):
 
         Raises: ArtifactError: not trained yet, or damaged.
         """
-        from llmrg.recommenders.loading import load_recommender
-        from llmrg.wiring import text_vectors
 
         trained = self.trained()
         if name is None and not trained:
             raise ArtifactError(f"no recommender of {self.name!r} is trained in {self.settings.home}; run `llmrg train`")
-        folder = self._model_folder(name or next(iter(trained)))
+        return self._load(self._model_folder(name or next(iter(trained))), device)
+
+    def _start(self, start_from: str | BaseRecommender | None) -> BaseRecommender | None:
+        """Raises: ArtifactError: no recommender of this name is kept."""
+        if not isinstance(start_from, str):
+            return start_from
+        folder = self._model_folder(start_from)
+        return self._load(folder / VALIDATED if (folder / VALIDATED).exists() else folder)
+
+    def _load(self, folder: Path, device: str | None = None) -> BaseRecommender:
+        """Raises: ArtifactError: not trained yet, or damaged."""
+        from llmrg.recommenders.loading import load_recommender
+        from llmrg.wiring import text_vectors
+
         if not folder.exists():
+            trained = self.trained()
             known = f"; trained are {', '.join(trained)}" if trained else ""
-            raise ArtifactError(f"no trained recommender {name!r} in {folder}; train it with `llmrg train --model MODEL`{known}")
+            raise ArtifactError(
+                f"no trained recommender {folder.name!r} in {folder}; train it with `llmrg train --model MODEL`{known}"
+            )
         how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
         return load_recommender(folder, text=text_vectors(self.settings), **how)
 
@@ -161,12 +207,13 @@ class Trainings(ProjectPart):
     def compare(
         self,
         seeds: Sequence[int] = (0,),
-        progress: Callable[[str], None] | None = None,
+        progress: Callable[[str], None] | bool | None = None,
         *,
         keep: bool = False,
         again: bool = False,
         ranked: Callable[[Ranks], None] | None = None,
         kept: Callable[[int, int], None] | None = None,
+        mlflow: str | bool = False,
         **experiment: Any,
     ) -> Comparison:
         """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
@@ -175,16 +222,19 @@ class Trainings(ProjectPart):
         other graphs trains only what these change.
 
         Args:
-            progress: told the name of each training as it begins.
+            progress: told the name of each training as it begins; True shows bars, or lines where there is no terminal; by
+                default a notebook's cell shows bars.
             keep: save the trained recommenders (first seed, real graphs) as `train` would.
             again: train anew what is kept of the same data, graphs and settings.
             ranked: told the ranks of each training when it is done.
             kept: told how many trainings of how many are kept from before.
+            mlflow: log the table to this tracking URI, a run for each row; True takes MLflow's own.
             experiment: what is compared; see `Project.experiment`.
         Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
         """
         from llmrg.evaluation.experiment import run_experiment
         from llmrg.evaluation.kept_rows import KeptRows
+        from llmrg.shown_progress import heard_by, table_progress
 
         made = self.experiment(**experiment)
         names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
@@ -194,8 +244,41 @@ class Trainings(ProjectPart):
             else None
         )
         rows = KeptRows(usable_folder(self.settings.home / EVALUATIONS / self.name, HOME), _LOG.warning)
-        told: dict[str, Any] = {"progress": progress, "trained": trained, "ranked": ranked, "kept": kept}
-        return run_experiment(made, seeds, rows=rows, again=again, **told)
+        begins, epoch = (progress if callable(progress) else None), made.options.progress
+        with ExitStack() as stack:
+            if show := stack.enter_context(table_progress(progress, made.trainings(len(seeds)))):
+                begins, ranked, kept, epoch = show, ranked or show.ranked, kept or show.kept, heard_by(epoch, show.epoch)
+            if mlflow:
+                from llmrg.mlflow_log import log_table
+
+                params = {"model": made.model, "graphs": made.how, "config": made.training, "seeds": list(seeds)}
+                logged = stack.enter_context(log_table(self._mlflow(mlflow), params, self._tags(made.graphs)))
+                begins, epoch = heard_by(begins, logged.begins), heard_by(epoch, logged.epoch)
+            made = replace(made, options=replace(made.options, progress=epoch))
+            told: dict[str, Any] = {"progress": begins, "trained": trained, "ranked": ranked, "kept": kept}
+            table = run_experiment(made, seeds, rows=rows, again=again, **told)
+            if mlflow:
+                logged.done(table)
+        return table
+
+    def _mlflow(self, where: str | bool) -> MlflowLog:
+        """Raises: MissingPackageError, ConfigError: nothing can be logged there."""
+        from llmrg.mlflow_log import MlflowLog
+
+        return MlflowLog(where, self.name)
+
+    def _tags(self, graphs: Mapping[str, ReasoningGraph]) -> dict[str, str]:
+        """What a logged run is known by: release, data set and its content, and the graphs, by content and by the runs that
+        made them."""
+        from llmrg import __version__
+        from llmrg.evaluation.provenance import made_by
+        from llmrg.recommenders.marks import data_mark, graphs_mark
+
+        tags = {"release": __version__, "data": self.name, "data_mark": data_mark(self.dataset)}
+        if graphs:
+            minds, runs = made_by(graphs, self.store.runs(self.name))
+            tags |= {"graphs_mark": graphs_mark(graphs), "minds": minds, "runs": runs}
+        return {f"llmrg.{name}": value for name, value in tags.items() if value}
 
     def experiment(
         self,

@@ -56,6 +56,8 @@ class BaseRecommender(ABC):
     name: str
     """Name in tables."""
     has_final_fit: ClassVar[bool] = True
+    no_start: ClassVar[str] = "it counts, and has no weights that a training could begin with"
+    """Why `start_from` is refused."""
     final = False
     """Whether whole histories were learnt from: then it must not be ranked on held-out items."""
 
@@ -107,6 +109,15 @@ class BaseRecommender(ABC):
         self._items, self._popularity = items, (counts / max(len(flat), 1)).astype(np.float32)
         self.final = final
         return FitData(dataset, items, parts, graphs or {}, themes or Themes(), final)
+
+    def start_from(self, start: BaseRecommender) -> None:
+        """Let the next fit begin with the weights of a fitted recommender, where they fit: what is new to it begins as usual.
+
+        Raises: ConfigError: this recommender takes no start, or not this one.
+        """
+        raise ConfigError(
+            f"{self.name!r} takes no start: {self.no_start}", sdk="leave out `start_from=`", shell="leave out --from"
+        )
 
     def scores(self, queries: Sequence[Query]) -> np.ndarray:
         """(B, N) float32: column j belongs to catalogue row j + 1. Higher is better. Seen items are not masked.

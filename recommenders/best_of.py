@@ -42,6 +42,13 @@ class BestOf(BaseRecommender):
     def validation_ndcg(self) -> float:
         return self.validation[self.chosen]
 
+    def start_from(self, start: BaseRecommender) -> None:
+        """That of every candidate; of a start that was chosen among the same ones, only the one chosen then goes on."""
+        if isinstance(start, BestOf) and start.chosen in self.candidates:
+            self.candidates = {start.chosen: self.candidates[start.chosen]}
+        for candidate in self.candidates.values():
+            candidate.start_from(start)
+
     def _fit(self, data: FitData) -> None:
         for candidate in self.candidates.values():
             candidate.fit(data.dataset, data.graphs, data.themes)

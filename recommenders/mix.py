@@ -64,6 +64,10 @@ class Mix(BaseRecommender):
         self.validation_ndcg = 0.0
         """NDCG@10 on validation items of users that the weights were not fitted on."""
 
+    def start_from(self, start: BaseRecommender) -> None:
+        """That of the first member."""
+        self.members[0].start_from(start)
+
     def _fit(self, data: FitData) -> None:
         for member in self.members:
             if self._refit or not member.is_fitted:  # graphs and profiles may be others than those of an earlier fit

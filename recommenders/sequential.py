@@ -18,12 +18,14 @@ from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.fused import Fused, Told
+from llmrg.recommenders.fusion.themes import ThemesTold
 from llmrg.recommenders.losses import Bonus, LossConfig, item_loss
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.ranking import masked, ndcg, ranks
 from llmrg.recommenders.registry import AnyFusion, AnyModel, AnyObjective, Parts, default_objective
-from llmrg.recommenders.theme_profiles import attribute_matrix
+from llmrg.recommenders.theme_profiles import attribute_profiles
 from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig, seeded, threads, train
+from llmrg.recommenders.warm_start import fitting_start, take_weights, weights_mark
 
 CHUNK = 256
 """Users scored at once."""
@@ -80,22 +82,28 @@ class SequentialRecommender(BaseRecommender):
         self.visible: dict[str, tuple[float, float]] = {}
         """Layer of the graph -> share of training slots and of validation questions at which one of its steps is visible."""
         self.best_epoch = 0
-        """Of the validated fit, 1-based; 0 before it."""
+        """Of the validated fit, 1-based; 0 before it, and where no epoch was better than the start."""
+        self.attribute_names: tuple[str, ...] = ()
+        """Of the rows of the attributes' vectors."""
+        self._start: SequentialRecommender | None = None
         self._net: nn.ModuleDict | None = None
         self._told: Told | None = None
 
     # -- fit -----------------------------------------------------------------------------------------------------------
+    def start_from(self, start: BaseRecommender) -> None:
+        self._start = fitting_start(self, start)
+
     def _fit(self, data: FitData) -> None:
         self.best_epoch, self._best = self._trained(data, self.training, self.options)
 
     def _fit_whole(self, data: FitData) -> None:
         """So many epochs on whole histories as the validated fit found best."""
-        if not self.best_epoch:
+        if not self.best_epoch and self._start is None:
             raise ConfigError(
                 f"the fit before validated no epoch of {self.name!r}, so it is not known how many a final one needs; it takes "
                 "histories of 4 items or more, and time for an epoch"
             )
-        training = self.training.model_copy(update={"epochs": self.best_epoch, "max_seconds": None})
+        training = self.training.model_copy(update={"epochs": max(self.best_epoch, 1), "max_seconds": None})
         visible = self.visible
         self._trained(data, training, self.options.apart("final"))
         self.visible = visible
@@ -107,11 +115,14 @@ class SequentialRecommender(BaseRecommender):
         asked = np.array([u for u, row in enumerate(rows) if answers[u] and len(row)], dtype=np.int64)
         fusion: Any = self.parts.fusion
         self._told = fusion.told(data, self.text) if fusion is not None else None
-        attributes = attribute_matrix(data) if self.parts.attributes else None
+        profiles = attribute_profiles(data) if self.parts.attributes else None
+        self.attribute_names = profiles.themes if profiles is not None else ()
         windows = self.objective.windows([len(row) for row in rows], self._length)
         self._see(rows, windows, asked)
         with seeded(seed, device) as generator, threads(self.options, len(data.items)):
-            self._net = self._build(len(data.items), attributes, generator).to(device)
+            self._net = self._build(len(data.items), profiles.matrix if profiles else None, generator).to(device)
+            if self._start is not None:
+                take_weights(self, self._start)
             self.epochs, best = train(
                 self._net,
                 windows[:, 2] - windows[:, 1],
@@ -120,6 +131,7 @@ class SequentialRecommender(BaseRecommender):
                 training,
                 options,
                 lambda: self._mark(data, rows, answers),
+                warm=self._start is not None,
             )
             with torch.no_grad():
                 return best, self._ndcg([rows[u] for u in asked], answers[asked], asked) or 0.0
@@ -199,7 +211,8 @@ class SequentialRecommender(BaseRecommender):
     def _mark(self, data: FitData, rows: Sequence[np.ndarray], answers: np.ndarray) -> str:
         settings = (self.parts.model_dump(), self.training.model_dump(exclude={"epochs", "max_seconds"}), self.options.seed)
         told = self._told.fingerprint() if self._told is not None else ""
-        return stable_key(*settings, data.items.ids, [row.tobytes() for row in rows], answers.tobytes(), told)
+        start = weights_mark(self._start) if self._start is not None else ""
+        return stable_key(*settings, data.items.ids, [row.tobytes() for row in rows], answers.tobytes(), told, start)
 
     # -- scores --------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
@@ -234,6 +247,15 @@ class SequentialRecommender(BaseRecommender):
         return self._best
 
     @property
+    def theme_names(self) -> tuple[str, ...]:
+        """Of the rows of the themes' vectors, where the fusion has any."""
+        return tuple(self._told.profiles.themes) if isinstance(self._told, ThemesTold) else ()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Weights of the model (`model.`) and of the fusion (`fusion.`) by name; they share memory with the net."""
+        return dict(self._fitted().state_dict())
+
+    @property
     def _length(self) -> int:
         return self.parts.model.max_length
 
@@ -260,6 +282,7 @@ class SequentialRecommender(BaseRecommender):
             "text": self.text.name,
             "best": self._best,
             "best_epoch": self.best_epoch,
+            "attribute_names": list(self.attribute_names),
         }
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
@@ -274,6 +297,7 @@ class SequentialRecommender(BaseRecommender):
         options = {name: value for name, value in options.items() if name not in ("cache_dir", "device")}  # a language model's
         made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, attributes=parts.attributes, text=text, **options)
         made._best, made.best_epoch = saved.get("best", 0.0), saved.get("best_epoch", 0)
+        made.attribute_names = tuple(saved.get("attribute_names", ()))
         made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
         if parts.fusion is not None:
             fusion: Any = parts.fusion

@@ -200,6 +200,6 @@ def step_profiles(data: FitData) -> ItemProfiles:
     return ItemProfiles.of(tuple(columns), shares(own.counts), own)
 
 
-def attribute_matrix(data: FitData) -> csr_matrix:
-    """(N, T) the catalogue's attributes, for item vectors that hold them. Raises: ConfigError: the catalogue has none."""
-    return source_profiles(data, CATALOGUE).matrix
+def attribute_profiles(data: FitData) -> ItemProfiles:
+    """The catalogue's attributes, for item vectors that hold them. Raises: ConfigError: the catalogue has none."""
+    return source_profiles(data, CATALOGUE)

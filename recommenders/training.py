@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BaseModel, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from llmrg.core.errors import ConfigError
@@ -25,8 +25,8 @@ SMALL = 2000
 class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
     """How long and how fast."""
 
-    epochs: PositiveInt = 200
-    """Passes over the users at most."""
+    epochs: NonNegativeInt = 200
+    """Passes over the users at most; 0 leaves weights as they begin."""
     batch_size: PositiveInt = 64
     """Histories a batch."""
     learning_rate: PositiveFloat = 2e-3
@@ -113,6 +113,8 @@ def train(
     config: TrainingConfig,
     options: RunOptions,
     fingerprint: Callable[[], str],
+    *,
+    warm: bool = False,
 ) -> tuple[list[Epoch], int]:
     """Train `net` in place and leave it with the weights of its best epoch.
 
@@ -121,13 +123,19 @@ def train(
         loss: mean loss of the rows numbered by a (B,) int64 array; its generator decides all that is random in it.
         validate: validation NDCG@10 of the net as it stands; None makes the last epoch the best one.
         fingerprint: names data and settings; a checkpoint with another one is refused.
+        warm: the net has been trained before: an epoch is better only if it is better than the net as it comes.
 
     Returns: the epochs of this call, and the number of the best one, 0 where there was none.
     Raises: ArtifactError: the checkpoint is damaged or belongs to another training.
     """
     optimizer = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     keeper = Checkpoint(options.checkpoint, net, optimizer, fingerprint() if options.checkpoint else "")
-    state, best, epochs = keeper.read(), keeper.best, []
+    state, epochs = keeper.read(), []
+    best = keeper.best
+    if warm and not state.epoch:
+        net.eval()
+        with torch.no_grad():
+            state = State(best_ndcg=-1.0 if (known := validate()) is None else known)
     started = time.perf_counter()
     while len(lengths) and state.epoch < config.epochs and state.epoch - state.best_epoch < config.patience:
         began, number = time.perf_counter(), state.epoch + 1

@@ -51,6 +51,7 @@ class RecSysLlm(BaseRecommender):
     """A pretrained language model turned recommender through its data, its training and its inference (Chu et al. 2023)."""
 
     type = "recsysllm"
+    no_start = "its adapters are trained from the base language model each time"
     has_final_fit = False
 
     def __init__(

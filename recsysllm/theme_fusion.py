@@ -40,6 +40,7 @@ class ThemeFusion(BaseRecommender):
     """score(i) = the language model's + q . k_i, q from the visible reasons and k_i from the item's profile."""
 
     type = "recsysllm_themes"
+    no_start = RecSysLlm.no_start
     has_final_fit = False
 
     def __init__(self, base: RecSysLlm, config: ThemesConfig | None = None, training: TrainingConfig | None = None) -> None:

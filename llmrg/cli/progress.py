@@ -1,6 +1,6 @@
 """Progress on standard error: what is being done, for how many users, how long it took and will still take.
 
-Bars in a terminal; elsewhere (a pipe, a log file) a line now and then."""
+Bars in a terminal and in the cells of a notebook; elsewhere (a pipe, a log file) a line now and then."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from llmrg.cli.app import err
 from llmrg.cli.progress_lines import ProgressLines, clock
+from llmrg.cli.progress_notebook import NotebookBars
 
 if TYPE_CHECKING:
     from llmrg.agents.fleet import BuildEvent
@@ -31,7 +32,9 @@ class _Times(ProgressColumn):
         return Text(f"{clock(task.finished_time or task.elapsed or 0)} so far{left}", style="progress.elapsed")
 
 
-def bars() -> Progress | ProgressLines:
+def bars() -> Progress | ProgressLines | NotebookBars:
+    if err.console.is_jupyter:
+        return NotebookBars()
     if not err.console.is_terminal:
         return ProgressLines()
     return Progress(
@@ -132,7 +135,7 @@ def steps(title: str, total: int) -> Iterator[Trainings]:
 class Trainings:
     """Told of the trainings of a table: how many are kept, each name as it begins, its epochs, what it came to."""
 
-    def __init__(self, progress: Progress | ProgressLines, task: TaskID) -> None:
+    def __init__(self, progress: Progress | ProgressLines | NotebookBars, task: TaskID) -> None:
         self._progress, self.task = progress, task
         self._name, self._begun, self._done, self._kept = "", 0.0, 0, 0
 

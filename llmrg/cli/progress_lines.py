@@ -18,7 +18,9 @@ LONGEST_S = 1e9
 
 
 @dataclass
-class _Task:
+class ProgressTask:
+    """One piece of work and how far it is."""
+
     description: str
     total: float | None
     note: str
@@ -27,12 +29,18 @@ class _Task:
     completed: float = 0
     whole: bool = False
 
+    def change(self, completed: float | None, total: float | None, note: str | None) -> None:
+        """What is None stays as it is."""
+        self.completed = self.completed if completed is None else completed
+        self.total = self.total if total is None else total
+        self.note = self.note if note is None else note
+
 
 class ProgressLines:
     """What is used of Rich's `Progress`."""
 
     def __init__(self) -> None:
-        self._tasks: list[_Task] = []
+        self._tasks: list[ProgressTask] = []
 
     def __enter__(self) -> Self:
         return self
@@ -41,16 +49,14 @@ class ProgressLines:
         pass
 
     def add_task(self, description: str, total: float | None = None, note: str = "") -> TaskID:
-        self._tasks.append(_Task(description, total, note, monotonic(), monotonic()))
+        self._tasks.append(ProgressTask(description, total, note, monotonic(), monotonic()))
         return TaskID(len(self._tasks) - 1)
 
     def update(
         self, task_id: TaskID, *, completed: float | None = None, total: float | None = None, note: str | None = None
     ) -> None:
         task, now = self._tasks[task_id], monotonic()
-        task.completed = task.completed if completed is None else completed
-        task.total = task.total if total is None else total
-        task.note = task.note if note is None else note
+        task.change(completed, total, note)
         whole = task.total is not None and task.completed >= task.total
         if (whole and not task.whole) or now - task.told >= max(FIRST_S, (now - task.started) / 20):
             typer.echo(line(task.description, task.completed, task.total, task.note, now - task.started), err=True)

@@ -16,7 +16,7 @@ from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 if TYPE_CHECKING:
     from llmrg.recommenders.making import GraphOptions
 
-OPTIONS = {"graphs", "attributes", "objective", "config", "final", "seed", "device", "threads", "step"}
+OPTIONS = {"graphs", "attributes", "objective", "config", "final", "start_from", "seed", "device", "threads", "step", "mlflow"}
 """Arguments of `Project.train` that are no settings of a model."""
 BASES, OTHERS = ", ".join(MODELS), ", ".join(SIMPLE)
 Fusion = Annotated[
@@ -36,6 +36,10 @@ Profiles = Annotated[str, typer.Option(help="Source of item profiles: auto, cata
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps, or auto [default: cpu, or LLMRG_DEVICE].")]
 NoReasoned = Annotated[bool, typer.Option("--no-reasoned", help="Leave the reasoned steps out (ablation).")]
 NoImagined = Annotated[bool, typer.Option("--no-imagined", help="Leave the imagined steps out (ablation).")]
+Mlflow = Annotated[bool, typer.Option("--mlflow", help="Log to MLflow, where MLFLOW_TRACKING_URI says (extra `mlflow`).")]
+MlflowUri = Annotated[
+    str, typer.Option("--mlflow-uri", metavar="URI", show_default=False, help="Log to MLflow there, such as sqlite:///mlflow.db.")
+]
 NoGates = Annotated[bool, typer.Option("--no-gates", help="Weigh every theme by its rarity alone (ablation).")]
 
 
@@ -74,6 +78,10 @@ def train(
             help="For use, not for evaluation: once the best epoch is known, train anew on whole histories.",
         ),
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="Begin with the weights of a kept recommender, such as sasrec+themes."),
+    ] = None,
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -82,6 +90,8 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Adam's step size [default: 0.002; recsysllm 0.0005].")] = None,
     device: Device = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 chooses by the size of the catalogue.")] = 0,
+    mlflow: Mlflow = False,
+    mlflow_uri: MlflowUri = "",
     load: Load = None,
 ) -> None:
     """Train a recommender on the training parts of all histories and keep it.
@@ -95,6 +105,7 @@ def train(
       llmrg train --model sasrec --fusion none --data ml-latest-small
       llmrg train --model duorec --fusion sr_gnn --device auto
       llmrg train --final
+      llmrg train --from sasrec+themes
       llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
       llmrg train recsysllm --fusion none --set item_attributes=all
     """
@@ -123,11 +134,13 @@ def train(
                 objective=objective,
                 config=config,
                 final=final,
+                start_from=start,
                 seed=seed,
                 device=device,
                 threads=threads,
                 progress=show,
                 step=step,
+                mlflow=mlflow_uri or mlflow,
                 **chosen,
             )
         trained, user, repeats = opened.figures(), next(iter(opened.dataset.histories)), opened.dataset.report.repeats
@@ -190,6 +203,8 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table for a paper too: a file .csv, .tex or .json.")
     ] = None,
+    mlflow: Mlflow = False,
+    mlflow_uri: MlflowUri = "",
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
@@ -230,6 +245,7 @@ def evaluate(
         rows = opened.experiment(model=model, graphs=how, device=device).trainings(seeds)
         with steps("train and rank", rows) as show:
             what: dict[str, Any] = {"model": model, "graphs": how, "device": device, "epoch": show.epoch}
+            what["mlflow"] = mlflow_uri or mlflow
             kept = partial(show.kept, advice="; --again trains them anew")
             try:
                 table = opened.compare(range(seeds), show, ranked=show.ranked, again=again, kept=kept, **what)

@@ -114,7 +114,8 @@ def test_rows_and_epochs_are_told_as_they_come(built: Project, capsys: pytest.Ca
             clock[0] += 1000
             show.epoch(one)
 
-        found = built.compare(progress=named, ranked=show.ranked, epoch=epoch, config=TrainingConfig(epochs=2))
+        what = {"epoch": epoch, "config": TrainingConfig(epochs=2), "again": True}
+        found = built.compare(progress=named, ranked=show.ranked, **what)
     told = capsys.readouterr().err
     assert names == [row.name for row in found.rows]
     assert all(f"{row.name}: NDCG@10 {row.metrics['NDCG@10'].mean:.4f}" in told for row in found.rows)

@@ -128,7 +128,7 @@ def test_compare_has_every_control_row_and_its_card(built: Project) -> None:
     from llmrg.recommenders import TrainingConfig
 
     said: list[str] = []
-    table = built.compare(progress=said.append, config=TrainingConfig(epochs=2), keep=False)
+    table = built.compare(progress=said.append, config=TrainingConfig(epochs=2), keep=False, again=True)
     names = [row.name for row in table.rows]
     assert said == names
     wanted = ("sequential rules", "popularity", "ItemKNN", "EASE", "theme overlap", "text cosine", "SASRec + attributes")
