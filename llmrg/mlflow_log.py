@@ -85,9 +85,11 @@ class LoggedRun:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """What is None or empty is left out; a nested configuration becomes `name.field`."""
+        from mlflow.entities import Param
+
+        known = [Param(name, str(value)[:LONGEST]) for name, value in _flat(values).items()]
         with self._warned():
-            for name, value in _flat(values).items():
-                self._log.client.log_param(self.id, name, str(value)[:LONGEST])
+            self._log.client.log_batch(self.id, params=known)
 
     def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
         """Names as `metric_name` makes them; None is left out."""

@@ -178,16 +178,16 @@ class Trainings(ProjectPart):
         trained = self.trained()
         if name is None and not trained:
             raise ArtifactError(f"no recommender of {self.name!r} is trained in {self.settings.home}; run `llmrg train`")
-        return self._load(self._model_folder(name or next(iter(trained))), device)
+        return self._read_kept(self._model_folder(name or next(iter(trained))), device)
 
     def _start(self, start_from: str | BaseRecommender | None) -> BaseRecommender | None:
         """Raises: ArtifactError: no recommender of this name is kept."""
         if not isinstance(start_from, str):
             return start_from
         folder = self._model_folder(start_from)
-        return self._load(folder / VALIDATED if (folder / VALIDATED).exists() else folder)
+        return self._read_kept(folder / VALIDATED if (folder / VALIDATED).exists() else folder)
 
-    def _load(self, folder: Path, device: str | None = None) -> BaseRecommender:
+    def _read_kept(self, folder: Path, device: str | None = None) -> BaseRecommender:
         """Raises: ArtifactError: not trained yet, or damaged."""
         from llmrg.recommenders.loading import load_recommender
         from llmrg.wiring import text_vectors

@@ -46,7 +46,7 @@ class NotebookBars:
 
         content = HTML("".join(map(_bar, self._tasks)))
         if self._handle is None:
-            self._handle = display(content, display_id=True)  # type: ignore[no-untyped-call]
+            self._handle = display(content, display_id=True)
         else:
             self._handle.update(content)
         self._drawn = monotonic()

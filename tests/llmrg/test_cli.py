@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -298,3 +299,39 @@ def test_export_for_graph_tools(home: Path) -> None:
     graph = networkx.read_graphml(home / "one.graphml")
     assert f"{graph.number_of_nodes()} nodes and {graph.number_of_edges()} edges" in done.stderr
     assert "reader-001" in {label for _, label in graph.nodes(data="label")}
+
+
+def test_a_table_that_was_stopped_goes_on(home: Path) -> None:
+    command = [sys.executable, "-m", "llmrg.cli", "evaluate", "--model", "gru4rec", "--json"]
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(command, cwd=home, text=True, preexec_fn=heard, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    rows = home / ".llmrg" / "evaluations" / "demo"
+    end = time.monotonic() + 200
+    while time.monotonic() < end and len(list(rows.glob("*.safetensors"))) < 3:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130, told
+    kept = re.search(r"kept: (\d+) of 13 rows", told)
+    assert kept is not None, told
+    assert len(list(rows.glob("*.safetensors"))) == int(kept[1]) >= 3
+    again = llmrg(*command[3:], cwd=home)
+    assert f"{kept[1]} of 13 rows kept from before; --again trains them anew" in again.stderr
+    whole = llmrg(*command[3:], cwd=home)
+    assert "13 of 13 rows kept from before" in whole.stderr
+    assert whole.stdout == again.stdout
+
+
+def test_a_training_begins_with_what_is_kept(home: Path) -> None:
+    shape = ("--set", "embedding_size=8", "--fusion", "none", "--epochs", "2")
+    assert llmrg("train", *shape, cwd=home).returncode == 0
+    assert llmrg("train", *shape, "--final", cwd=home).returncode == 0
+    done = llmrg("train", *shape, "--from", "sasrec", "--final", cwd=home)  # from the fit before the final one
+    assert done.returncode == 0, done.stderr
+    other = llmrg("train", *shape, "--model", "gru4rec", "--from", "sasrec", cwd=home)
+    assert other.returncode == 2
+    assert "is a sasrec, and a gru4rec is to be trained; they share no weights; give --model sasrec" in other.stderr
+    gone = llmrg("train", "--from", "nothing", cwd=home)
+    assert (gone.returncode, "no trained recommender 'nothing'" in gone.stderr) == (5, True)
+    counts = llmrg("train", "ease", "--from", "sasrec", cwd=home)
+    assert "takes no start: it counts" in counts.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,43 @@ def test_reviews_need_no_awaitable_form(tmp_path: Path) -> None:
             return project.decide_steps({step.key: True for step in project.waiting_steps()[:3]})
 
         assert asyncio.run(cell())["accepted"] == 3
+
+
+CELL = """
+from llmrg import Project
+from llmrg.recommenders import TrainingConfig
+project = Project("demo", home={home!r})
+users = list(project.dataset.histories)[:3]
+"""
+BUILD = "report = await project.abuild(mind='attributes', users=users)"
+TRAIN = "project.train(graphs=False, config=TrainingConfig(epochs=2), embedding_size=8, max_length=10)"
+COMPARE = "table = project.compare(config=TrainingConfig(epochs=1))"
+
+
+def test_cells_show_bars(tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="dev")
+    nbclient = pytest.importorskip("nbclient", reason="dev")
+    cells = [CELL.format(home=str(tmp_path)), BUILD, TRAIN, TRAIN.replace("config=", "progress=False, config="), COMPARE]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=500, kernel_name="python3").execute()
+    shown = ["".join(one.get("data", {}).get("text/html", "") for one in cell.outputs) for cell in notebook.cells]
+    assert shown[1].count("<progress") == 1
+    assert 'max="3" value="3"></progress> reasoning graphs: users 3/3' in shown[1]
+    assert 'max="2" value="2"></progress> sasrec: epochs 2/2, validation NDCG@10' in shown[2]
+    assert "<progress" not in shown[3]
+    assert 'max="13" value="13"></progress> train and rank 13/13' in shown[4]
+    assert "SASRec + reasoning graph: NDCG@10" in shown[4]
+    assert not [one for cell in notebook.cells for one in cell.outputs if one.get("name") == "stderr"]
+
+
+def test_a_script_gets_lines_where_it_asks_for_progress_and_is_quiet_otherwise(tmp_path: Path) -> None:
+    def told(calls: str) -> list[str]:
+        code = CELL.format(home=str(tmp_path)) + calls
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == ""
+        return done.stderr.splitlines()
+
+    build = BUILD.replace("await project.abuild(", "project.build(progress=True, ")
+    loud = told(f"{build}\n{TRAIN.replace('config=', 'progress=True, config=')}")
+    assert [line.split(",")[0] for line in loud] == ["reasoning graphs: users 3/3", "sasrec: epochs 2/2"]
+    assert told(TRAIN) == []
