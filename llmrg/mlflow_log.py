@@ -1,6 +1,6 @@
 """Trainings and tables as runs of an MLflow tracking server, where that is asked for (extra `mlflow`).
 
-Written with a client of its own: the program's active run and tracking URI stay as they are. A figure that cannot be written
+Written with a client of its own: the program's active run and tracking URI stay as they are. A server that fails on the way
 costs a warning and no training.
 """
 
@@ -10,10 +10,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from llmrg.evaluation.comparison import Comparison, Row
     from llmrg.recommenders.training import Epoch
 
-LONGEST = 500
-"""Characters of a parameter at most."""
+LONGEST, LONGEST_TAG = 500, 5000
+"""Characters of a parameter and of a tag at most."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -43,9 +43,10 @@ class MlflowLog:
             from mlflow.exceptions import MlflowException
         except ImportError as error:
             raise MissingPackageError("mlflow", "pip install 'llmrg[mlflow]'") from error
-        self.error: type[Exception] = MlflowException
+        self._error: type[Exception] = MlflowException
+        self._lost = False
         try:
-            self.client = MlflowClient(tracking_uri=None if where is True else str(where))
+            self.client: Any = MlflowClient(tracking_uri=None if where is True else str(where))
             known = self.client.get_experiment_by_name(f"llmrg/{data}")
             self._experiment = known.experiment_id if known else self.client.create_experiment(f"llmrg/{data}")
         except MlflowException as error:
@@ -57,24 +58,33 @@ class MlflowLog:
             ) from error
 
     @contextmanager
-    def run(self, name: str, params: Mapping[str, Any], tags: Mapping[str, str], parent: str = "") -> Iterator[LoggedRun]:
-        """A run around the block: finished at its end, failed where an error leaves it, killed where Ctrl-C does.
-
-        Args: parent: id of the run that it is listed under.
-        """
-        run = self.begin(name, tags, parent)
+    def run(self, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> Iterator[LoggedRun]:
+        """A run around the block: finished at its end, failed where an error leaves it, killed where Ctrl-C does."""
+        run = self.begin(name, tags)
         run.params(params)
         try:
             yield run
         except BaseException as error:
             run.end(_status(error))
             raise
-        run.end()
+        run.end("FINISHED")
 
     def begin(self, name: str, tags: Mapping[str, str], parent: str = "") -> LoggedRun:
-        """A run that the caller ends."""
-        told = {**tags, **({"mlflow.parentRunId": parent} if parent else {})}
-        return LoggedRun(self, self.client.create_run(self._experiment, run_name=name, tags=told).info.run_id)
+        """A run that the caller ends. Args: parent: id of the run that it is listed under."""
+        known = {tag: value[:LONGEST_TAG] for tag, value in tags.items()} | ({"mlflow.parentRunId": parent} if parent else {})
+        run = self.send(self.client.create_run, self._experiment, run_name=name, tags=known)
+        return LoggedRun(self, run.info.run_id if run is not None else "")
+
+    def send(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """What the server answers; None from its first failure on: one that is away would hold up every epoch."""
+        if self._lost:
+            return None
+        try:
+            return call(*arguments, **options)
+        except self._error as error:
+            self._lost = True
+            _LOG.warning("MLflow failed (%s); the work goes on, and no more of it is logged", str(error).strip().splitlines()[0])
+            return None
 
 
 class LoggedRun:
@@ -88,8 +98,7 @@ class LoggedRun:
         from mlflow.entities import Param
 
         known = [Param(name, str(value)[:LONGEST]) for name, value in _flat(values).items()]
-        with self._warned():
-            self._log.client.log_batch(self.id, params=known)
+        self._log.send(self._log.client.log_batch, self.id, params=known)
 
     def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
         """Names as `metric_name` makes them; None is left out."""
@@ -97,8 +106,7 @@ class LoggedRun:
 
         now = int(time.time() * 1000)
         known = [Metric(name, float(value), now, step) for name, value in values.items() if value is not None]
-        with self._warned():
-            self._log.client.log_batch(self.id, metrics=known)
+        self._log.send(self._log.client.log_batch, self.id, metrics=known)
 
     def epoch(self, epoch: Epoch) -> None:
         """One step for each epoch of this run, counted through where several models are trained for it."""
@@ -117,19 +125,11 @@ class LoggedRun:
 
     def text(self, text: str, name: str) -> None:
         """A file of the run."""
-        with self._warned():
-            self._log.client.log_text(self.id, text, name)
+        self._log.send(self._log.client.log_text, self.id, text, name)
 
-    def end(self, status: str = "FINISHED") -> None:
-        with self._warned():
-            self._log.client.set_terminated(self.id, status)
-
-    @contextmanager
-    def _warned(self) -> Iterator[Self]:
-        try:
-            yield self
-        except self._log.error as error:
-            _LOG.warning("MLflow did not take something of run %s: %s", self.id, str(error).strip().splitlines()[0])
+    def end(self, status: str) -> None:
+        """FINISHED, FAILED or KILLED."""
+        self._log.send(self._log.client.set_terminated, self.id, status)
 
 
 class TableLog:

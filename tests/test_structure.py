@@ -40,6 +40,7 @@ ONLY_IN = {
     "accelerate": ("recsysllm/",),
     "sacrebleu": ("evaluation/texts",),
     "rouge_score": ("evaluation/texts",),
+    "mlflow": (),
 }
 
 

@@ -182,3 +182,18 @@ def test_a_notebook_goes_on_after_it(tmp_path: Path) -> None:
         project.forget_data_set()
         with pytest.raises(DataError):
             _ = project.dataset
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_rows_of_comparisons_go_with_the_user(tmp_path: Path, whole: bool) -> None:
+    from llmrg.recommenders import TrainingConfig
+
+    demo = load_demo()
+    with Project(demo.only(list(demo.histories)[:4]), home=tmp_path) as project:
+        project.build(mind="attributes")
+        project.compare(config=TrainingConfig(epochs=1))
+        rows = tmp_path / "evaluations" / "demo"
+        assert list(rows.glob("*.safetensors"))
+        forgotten = project.forget_data_set() if whole else project.forget("reader-001")
+        assert str(rows) in forgotten.files
+        assert not rows.exists()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,21 @@ def test_what_is_cut_short_is_told_so(uri: str, project: Project, error: type[Ba
     with pytest.raises(error):
         project.compare(config=FEW, progress=stop, mlflow=uri, again=True)
     assert runs(uri, project.name, "evaluate")[0].info.status == status
+
+
+def test_a_server_that_fails_on_the_way_costs_no_training(
+    uri: str, project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = tmp_path / "failing.db"
+
+    def fail(epoch: Epoch) -> None:
+        if epoch.number == 1:
+            with closing(sqlite3.connect(store)) as db:
+                db.execute("DROP TABLE metrics")
+
+    project.train(graphs=False, config=FEW, embedding_size=8, progress=fail, mlflow=f"sqlite:///{store}")
+    assert "sasrec" in project.trained()
+    assert caplog.text.count("MLflow failed") == 1
 
 
 def test_the_programs_own_run_stays_as_it_is(uri: str, project: Project) -> None:
