@@ -102,5 +102,7 @@ def test_a_script_gets_lines_where_it_asks_for_progress_and_is_quiet_otherwise(t
 
     build = BUILD.replace("await project.abuild(", "project.build(progress=True, ")
     loud = told(f"{build}\n{TRAIN.replace('config=', 'progress=True, config=')}")
-    assert [line.split(",")[0] for line in loud] == ["reasoning graphs: users 3/3", "sasrec: epochs 2/2"]
+    shown = [line.split(",")[0] for line in loud]  # a slow machine tells 0/3 and 1/2 before
+    assert "reasoning graphs: users 3/3" in shown
+    assert shown[-1] == "sasrec: epochs 2/2"
     assert told(TRAIN) == []
