@@ -62,6 +62,12 @@ def check_users(namespace: str, users: Iterable[str]) -> None:
         check_id(user, "user id")
 
 
+def check_graphs(namespace: str, users: Iterable[str], run: str) -> None:
+    """Arguments of a read of graphs; no run is the newest."""
+    check_users(namespace, users)
+    check_text(run, "run id")
+
+
 def check_items(items: Sequence[Item]) -> None:
     """Ids, titles and attributes."""
     for item in items:

@@ -1,4 +1,4 @@
-"""Deleting a user or a namespace in a SQLite store, so that nothing of it can be read out of the file afterwards."""
+"""Deleting a user, a run or a namespace in a SQLite store, so that nothing of it can be read out of the file afterwards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from llmrg.graph_store import sqlite_statements as sql
 def user(db: sqlite3.Connection, namespace: str, user: str) -> bool:
     """True if there was anything."""
     return _delete(db, sql.FORGET_USER, {"namespace": namespace, "user": user})
+
+
+def run(db: sqlite3.Connection, namespace: str, run: str) -> bool:
+    """True if there was anything."""
+    return _delete(db, sql.FORGET_RUN, {"namespace": namespace, "run": run})
 
 
 def namespace(db: sqlite3.Connection, namespace: str) -> bool:
