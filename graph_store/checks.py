@@ -228,6 +228,23 @@ def check_profile(profile: Profile) -> None:
         seen.add((appeal.item, appeal.theme))
 
 
+def check_recommendations(user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+    """Ids, scores and a time that are finite numbers."""
+    check_id(user, "user id")
+    check_id(model, "recommender")
+    _check_number(at, "time of recommendations")
+    for item, score in items:
+        check_id(item, f"item recommended to user {_short(user)}")
+        _check_number(score, f"score of item {_short(item)} recommended to user {_short(user)}")
+
+
+def no_recommendations(url: str) -> CallerError:
+    return CallerError(
+        f"recommendations are kept in a Neo4j store only, for people who look at them in Neo4j Browser, and {url} is none: move "
+        "the data set into one (`llmrg export neo4j://127.0.0.1:7687`) and name that store (`--store`, or `Project(store=...)`)"
+    )
+
+
 def check_run(run: Run) -> None:
     """Id, status, times, and settings and costs that JSON can hold."""
     check_id(run.id, "run id")

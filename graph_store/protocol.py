@@ -24,7 +24,7 @@ class StoreAbilities:
     many_machines: bool
     """Several machines may use it at once; else any number of processes of one machine."""
     neo4j_browser: bool
-    """People can look at it in Neo4j Browser, with the queries of `llmrg graph queries`."""
+    """People can look at it in Neo4j Browser, with the queries of `llmrg graph queries`; `put_recommendations` works."""
     file_upkeep: bool
     """`llmrg store backup` and `llmrg store compact` work on it; else its server has tools of its own."""
 
@@ -253,6 +253,17 @@ class GraphStore(Protocol):
 
     def themes(self, namespace: str) -> Themes:
         """Theme of each text, and all profiles: sources by name, appeals by item and theme, both ascending."""
+
+    # -- recommendations: written on request, for people to look at; no method reads them -------------------------------
+    def put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+        """Replace what a recommender recommends to a user; no graph changes. Forgetting the user deletes it.
+
+        Args:
+            model: the recommender's name.
+            items: (item, score), best first.
+            at: when it was recommended, in Unix seconds.
+        Raises: UnknownUserError; UnknownItemError; CallerError: nobody can look at them there (`abilities.neo4j_browser`).
+        """
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def forget_run(self, namespace: str, run_id: str) -> bool:

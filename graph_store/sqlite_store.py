@@ -294,6 +294,10 @@ class SqliteStore:
         with self._connections.reading() as db:
             return sqlite_themes.read(db, namespace)
 
+    # -- recommendations ---------------------------------------------------------------------------------------------
+    def put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+        raise checks.no_recommendations(self.url)
+
     # -- runs --------------------------------------------------------------------------------------------------------
     def forget_run(self, namespace: str, run_id: str) -> bool:
         checks.check_id(namespace, "namespace")

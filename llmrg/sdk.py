@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -181,6 +182,7 @@ class Project(Builds, Forgets, Trainings):
         k: int = 10,
         recommender: Recommender | None = None,
         again: bool = False,
+        to_neo4j: bool = False,
     ) -> list[Suggestion]:
         """The k best unseen items, each with what its score is the sum of.
 
@@ -188,7 +190,12 @@ class Project(Builds, Forgets, Trainings):
             user: a known user: the whole history is the query.
             items: an unseen history, oldest first (ids, or titles), instead of a user.
             again: items that the user has taken already too; of these `why` tells when, and what led to them then.
-        Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items, or a title of several items.
+            to_neo4j: keep them in the store too, in place of this recommender's last ones for the user, for Neo4j Browser:
+                `(:User)-[:RECOMMENDED {rank, score, model, at}]->(:Item)`.
+        Raises:
+            UnknownUserError, UnknownItemError.
+            CallerError: neither or both of user and items, or a title of several items; `to_neo4j` without a user, or with
+                another store than Neo4j.
         """
         from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
@@ -197,6 +204,8 @@ class Project(Builds, Forgets, Trainings):
 
         if (user is None) == (items is None):
             raise CallerError("name either a user or items, one of the two")
+        if to_neo4j:
+            self._check_neo4j(user)
         catalogue, known = self.dataset.catalogue, recommender or self.recommender()
         named = (item if item in known.items else find_item(catalogue, item).id for item in items or ())
         history = self.dataset.history(user) if user is not None else History("", tuple(named))
@@ -214,7 +223,18 @@ class Project(Builds, Forgets, Trainings):
             return explain(graph, asked.history, item, contributions=parts, **how)
 
         whys = [why(r.item) for r in found]
+        if to_neo4j and user is not None:
+            self.store.put_recommendations(self.name, user, known.name, [(r.item, r.score) for r in found], time.time())
         return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
+
+    def _check_neo4j(self, user: str | None) -> None:
+        """Before a recommender is loaded. Raises: CallerError."""
+        from llmrg.graph_store.checks import no_recommendations
+
+        if user is None:
+            raise CallerError("recommendations are kept for a user of the data; name one, in place of items")
+        if not self.store.abilities.neo4j_browser:
+            raise no_recommendations(self.store.url)
 
     def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:
         """Why this item for this user: which reasons took part in its score, where a recommender is trained or given.

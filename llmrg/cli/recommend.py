@@ -32,6 +32,12 @@ def recommend(
     again: Annotated[
         bool, typer.Option("--again", help="Items that the user has taken already too, each marked so: things are bought again.")
     ] = False,
+    to_neo4j: Annotated[
+        bool,
+        typer.Option(
+            "--to-neo4j", help="Keep them in the Neo4j store too, for Browser, in place of this recommender's last ones."
+        ),
+    ] = False,
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -46,10 +52,11 @@ def recommend(
       llmrg recommend --items dracula,frankenstein --recommender sasrec
       llmrg recommend reader-001 --with recsysllm
       llmrg recommend customer-7 --again --data orders.csv
+      llmrg recommend reader-001 --to-neo4j --store neo4j://127.0.0.1:7687
     """
     with project(data, store, home, load) as opened:
         session = [item.strip() for item in items.split(",")] if items else None
-        found = opened.recommend(user, items=session, k=k, recommender=opened.recommender(name), again=again)
+        found = opened.recommend(user, items=session, k=k, recommender=opened.recommender(name), again=again, to_neo4j=to_neo4j)
         if as_json:
             print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in found])
             return
