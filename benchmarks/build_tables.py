@@ -1,4 +1,4 @@
-"""The README's tables about building: calls, verification, the knowledge base, throughput, the local model's run."""
+"""Tables about building: calls, verification, the knowledge base, throughput, the local model's run."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def verification(found: dict[str, Any]) -> list[str]:
         "### What verification is worth",
         "",
         "![Precision and recall of accepted steps over the reasoner's error rate, with and without "
-        "verification](docs/images/verification_pays.svg)",
+        "verification](images/verification_pays.svg)",
         "",
         *columns(
             "reasoner errs in",
@@ -134,7 +134,7 @@ def knowledge(found: dict[str, Any]) -> list[str]:
     lines = [
         "### What the knowledge base saves",
         "",
-        "![Share of items and of requests that the knowledge base saves, over reasoning steps](docs/images/knowledge_pays.svg)",
+        "![Share of items and of requests that the knowledge base saves, over reasoning steps](images/knowledge_pays.svg)",
         "",
         *columns("data", "items not asked after 3,000 steps", "after 30,000", "requests saved after 3,000", "after 30,000"),
     ]
@@ -175,7 +175,7 @@ def throughput(found: dict[str, Any]) -> list[str]:
         f"nothing and a model that answers at once, take {alone:.0f} ms of it. Memory: {first['mib']:.0f} MiB after "
         f"{first['users']:,.0f} users, {last['mib']:.0f} MiB after {last['users']:,.0f}.",
         "",
-        "![Resident memory over users built](docs/images/fleet_memory.svg)",
+        "![Resident memory over users built](images/fleet_memory.svg)",
         "",
         machine_line(found),
     ]
@@ -224,7 +224,7 @@ def local_build(found: dict[str, Any]) -> list[str]:
             f"{found['users']:,} users, last {found['config']['l_tru']} items each, in one run: {found['seconds']:,.0f} s "
             f"({found['seconds_a_user']:.1f} s a user, {found['steps_a_second']:.1f} steps a second), "
             f"{totals['accepted']:,.0f} steps accepted, "
-            f"{totals['rejected']:,.0f} rejected. Its [report](benchmarks/results/local_build_report.md). "
+            f"{totals['rejected']:,.0f} rejected. Its [report](../benchmarks/results/local_build_report.md). "
             f"{found.get('note', '')}".rstrip(),
             "",
         ]

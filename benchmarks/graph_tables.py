@@ -1,4 +1,4 @@
-"""The README's tables of what graphs add: the demo, public data, base models, and the curve of right reasons."""
+"""Tables of what graphs add: the demo, public data, base models, and the curve of right reasons."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def right_reasons(found: dict[str, Any]) -> list[str]:
     lines = [
         "### How right must reasons be?",
         "",
-        "![What graphs add to SASRec over the share of wrong reasons, verified and not](docs/images/right_reasons.svg)",
+        "![What graphs add to SASRec over the share of wrong reasons, verified and not](images/right_reasons.svg)",
         "",
         *columns("wrong reasons", "catalogue", "catalogue, verified", "other users' steps", "other users' steps, verified"),
     ]
@@ -144,3 +144,37 @@ def theme_speed(found: dict[str, Any]) -> list[str]:
         ratio = found["times_sasrec"].get(name, 1.0)
         lines.append(f"| {'SASRec' if name == 'sasrec' else f'themes, view `{name}`'} | {value:.2f} | {ratio:.2f} |")
     return [*lines, "", "One thread, histories of 50 items, graphs of 98 steps.", machine_line(found)]
+
+
+def _row(table: dict[str, Any], name: str) -> float:
+    return float(next(row for row in table["rows"] if row["name"] == name)["metrics"]["NDCG@10"]["mean"])
+
+
+def summary() -> str:
+    """The README's small table: what graphs add to the same content, and what graphs of wrong reasons do."""
+    demo_set = json.loads((RESULTS / "demo_table.json").read_text(encoding="utf-8"))["tables"]["sasrec"]
+    rows = [
+        (
+            "the demo's simulated readers",
+            demo_set,
+            "SASRec + attributes",
+            "SASRec + attributes-mind graph",
+            "reasons of wrong items",
+        )
+    ]
+    for data, title in (("ml-1m", "MovieLens 1M"), ("amazon-beauty", "Amazon Beauty")):
+        table = json.loads((RESULTS / f"real_{data}-sasrec-50-0.json").read_text(encoding="utf-8"))["table"]
+        content = "SASRec + rules + content"
+        rows.append((title, table, content, f"{content} + reasons", "rules + content + reasons of wrong items"))
+    lines = columns(
+        "NDCG@10", "users", "SASRec", "with content", "with content and graph", "graph of wrong items", "what the graph adds"
+    )
+    for title, table, content, graph, wrong in rows:
+        contrast = next(test for test in table["contrasts"] if (test["name"], test["against"]) == (graph, content))
+        gain = contrast["difference"]
+        cells = [title, f"{table['card']['users']:,}", f"{_row(table, 'SASRec'):.3f}", f"{_row(table, content):.3f}"]
+        cells += [f"**{_row(table, graph):.3f}**", f"{_row(table, f'SASRec + {wrong}'):.3f}"]
+        p = p_value(contrast["p_value"], contrast["p_is_bound"])
+        cells.append(f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}], p {p}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

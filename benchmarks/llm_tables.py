@@ -1,4 +1,4 @@
-"""RecSysLLM's part of the README's figures."""
+"""RecSysLLM's part of the figures."""
 
 from __future__ import annotations
 

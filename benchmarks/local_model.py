@@ -201,7 +201,7 @@ def measure(name: str, pairs: Sequence[Pair], number: int, known: dict[str, Any]
 
 # -- report --------------------------------------------------------------------------------------------------------------
 def markdown(models: dict[str, Any], pairs: int, load: float | None) -> list[str]:
-    """The tables that the README and the guide show."""
+    """The tables that the results and the guide show."""
     names = list(models)
     columns = " | ".join(f"{name}: AUC | first of {pairs}" for name in names)
     lines = [f"| score of a reason | {columns} |", "|---" * (1 + 2 * len(names)) + "|"]

@@ -4,7 +4,7 @@
                                     [--lengths 50 200] [--seeds 0 1 2] [--home FOLDER]
 
 What is there already is kept: an interrupted training goes on after its last epoch, a finished one is not repeated. At the end
-`tables.py` writes the README anew.
+`tables.py` writes docs/results.md anew.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other; results land in `results/`, then the README's tables are written anew.
+"""Every benchmark, one after the other; results land in `results/`, then the tables are written anew.
 
     python benchmarks/run_all.py [--data FOLDER] [--peer-python PATH]
 

@@ -1,4 +1,4 @@
-"""Pieces of the README's tables."""
+"""Pieces of the tables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Write the figures of the result files into the README, between its two marks.
+"""Write the figures of the result files into docs/results.md, and a small table into the README, each between two marks.
 
 python benchmarks/tables.py            write
-python benchmarks/tables.py --check    say whether the README is as the result files are (exit code 1 if not)
+python benchmarks/tables.py --check    say whether both are as the result files are (exit code 1 if not)
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ import llm_tables
 from table_parts import columns, interval, machine_line
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def result(name: str) -> dict[str, Any] | None:
@@ -137,7 +135,7 @@ def growth(found: dict[str, Any]) -> list[str]:
     lines = [
         "### How the stores grow",
         "",
-        "![Size on disk and medians of reads and look-ups, from ten thousand steps to a million](docs/images/store_growth.svg)",
+        "![Size on disk and medians of reads and look-ups, from ten thousand steps to a million](images/store_growth.svg)",
         "",
         *columns(
             "store",
@@ -192,16 +190,29 @@ def figures() -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+def page(path: Path, mark: str, content: str) -> tuple[str, str]:
+    """(text of the page as it is, as it should be): `content` stands between the marks of this name."""
+    text = path.read_text(encoding="utf-8")
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    head, _, rest = text.partition(begin)
+    _, _, tail = rest.partition(end)
+    return text, f"{head}{begin}\n{content}\n{end}{tail}"
+
+
 def main() -> int:
-    text = README.read_text(encoding="utf-8")
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    wanted = f"{head}{BEGIN}\n{figures()}\n{END}{tail}"
-    if "--check" in sys.argv:
+    changed = []
+    contents = {ROOT / "README.md": ("summary", graph_tables.summary()), ROOT / "docs" / "results.md": ("figures", figures())}
+    for path, (mark, content) in contents.items():
+        text, wanted = page(path, mark, content)
         if wanted != text:
-            print("README.md differs from benchmarks/results; run `python benchmarks/tables.py`")
-        return int(wanted != text)
-    README.write_text(wanted, encoding="utf-8")
+            changed.append(path)
+    if "--check" in sys.argv:
+        for path in changed:
+            print(f"{path.name} differs from benchmarks/results; run `python benchmarks/tables.py`")
+        return int(bool(changed))
+    for path in changed:
+        mark, content = contents[path]
+        path.write_text(page(path, mark, content)[1], encoding="utf-8")
     return 0
 
 

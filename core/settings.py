@@ -198,7 +198,10 @@ def _told(error: Mapping[str, Any], given: Mapping[str, object]) -> str:
         place, mend = f"from {FILE.absolute()}", f"mend that line, or set {variable}"
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Settings.model_fields, 1)
-        return f"there is no setting {name!r} ({place})" + (f"; did you mean {near[0]!r}?" if near else "; see docs/settings.md")
+        further = (
+            f"did you mean {near[0]!r}?" if near else "how data are read (name, columns, separator, ...) stands below [load]"
+        )
+        return f"there is no setting {name!r} ({place}); {further}; see docs/settings.md"
     value = "" if any(part in name.lower() for part in _SECRET) else f": {error.get('input')!r}"
     within = ".".join(str(part) for part in error["loc"])
     return f"setting {within!r} is off ({error['msg'].removeprefix('Value error, ')}){value}, {place}; {mend}"

@@ -18,13 +18,15 @@ _OWNERLESS_GRAPHS: Final = """SELECT id FROM graphs WHERE NOT EXISTS (
     SELECT 1 FROM users WHERE users.namespace = graphs.namespace AND users.user = graphs.user)"""
 _STRAY_DRAFTS: Final = """SELECT id FROM drafts WHERE NOT EXISTS (
     SELECT 1 FROM users WHERE users.namespace = drafts.namespace AND users.user = drafts.user)"""
-_UNREADABLE_GRAPHS: Final = "SELECT id FROM graphs WHERE packed_items(packed, user, run, version) IS NULL"
+_UNREADABLE_GRAPHS: Final = "SELECT id FROM graphs WHERE packed_items(CAST(packed AS BLOB), user, run, version) IS NULL"
 _UNREADABLE_DRAFTS: Final = """SELECT drafts.id FROM drafts JOIN draft_blocks AS b ON b.draft = drafts.id
-    WHERE packed_items(b.packed, drafts.user, drafts.run, 0) IS NULL"""
+    WHERE packed_items(CAST(b.packed AS BLOB), drafts.user, drafts.run, 0) IS NULL"""
 _BROKEN_GRAPHS: Final = """SELECT id FROM graphs WHERE EXISTS (
-    SELECT 1 FROM json_each(packed_items(packed, user, run, version)) AS named WHERE NOT EXISTS (
+    SELECT 1 FROM json_each(packed_items(CAST(packed AS BLOB), user, run, version)) AS named WHERE NOT EXISTS (
         SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = named.value))"""
-_MISCOUNTED_GRAPHS: Final = "SELECT id FROM graphs WHERE json_array(accepted, rejected, imagined) <> packed_sizes(packed)"
+_MISCOUNTED_GRAPHS: Final = (
+    "SELECT id FROM graphs WHERE json_array(accepted, rejected, imagined) <> packed_sizes(CAST(packed AS BLOB))"
+)
 _NO_ITEM: Final = """NOT EXISTS (SELECT 1 FROM profile_sources AS p JOIN items ON items.namespace = p.namespace
     WHERE p.id = appeals.source AND items.id = appeals.item)"""
 _NO_NAME: Final = "trim(theme, ' ' || char(9, 10, 11, 12, 13)) = ''"
@@ -68,9 +70,9 @@ CHECKS: Final = (
         "graphs whose counts differ from their steps",
         f"SELECT user FROM graphs WHERE id IN ({_MISCOUNTED_GRAPHS})",
         (
-            f"""UPDATE graphs SET accepted = json_extract(packed_sizes(packed), '$[0]'),
-            rejected = json_extract(packed_sizes(packed), '$[1]'), imagined = json_extract(packed_sizes(packed), '$[2]')
-            WHERE id IN ({_MISCOUNTED_GRAPHS})""",
+            f"""UPDATE graphs SET (accepted, rejected, imagined) = (
+            SELECT json_extract(sizes, '$[0]'), json_extract(sizes, '$[1]'), json_extract(sizes, '$[2]')
+            FROM (SELECT packed_sizes(CAST(packed AS BLOB)) AS sizes)) WHERE id IN ({_MISCOUNTED_GRAPHS})""",
         ),
         "count again",
     ),

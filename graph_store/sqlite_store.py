@@ -29,6 +29,7 @@ from llmrg.graph_store import sqlite_statements as sql
 from llmrg.graph_store.packed_graph import pack, unpack
 from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
+from llmrg.graph_store.sqlite_errors import rows_in_our_words
 
 
 class SqliteStore:
@@ -62,7 +63,7 @@ class SqliteStore:
     def migrate(self, dry_run: bool = False) -> list[str]:
         self._connections.open(to_migrate=True)
         try:
-            with self._connections.reading() if dry_run else self._connections.writing() as db:
+            with self._connections.reading() if dry_run else self._connections.writing() as db, rows_in_our_words(self.path):
                 todo = sqlite_migrations.pending(db, self.path)
                 if not dry_run:
                     sqlite_migrations.migrate(db, todo)
