@@ -1,4 +1,4 @@
-"""Stores of older releases are brought forward: one as schema 3 wrote it stands in `neo4j_version_3.json`."""
+"""Stores of older releases are brought forward: one as schema 3 wrote it stands in `kept/neo4j_version_3.json`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill_everythin
 
 pytestmark = pytest.mark.neo4j
 
-SEEN = Path(__file__).with_name("neo4j_version_3.json")
+SEEN = Path(__file__).parent / "kept" / "neo4j_version_3.json"
 OLD_SCHEMA = (
     "CREATE CONSTRAINT llmrg_reason_key FOR (n:Reason) REQUIRE n.key IS UNIQUE",
     "CREATE CONSTRAINT llmrg_rejected_reason_key FOR (n:RejectedReason) REQUIRE n.key IS UNIQUE",
