@@ -35,13 +35,13 @@ RETURN g.key AS key, g.user AS example
 """
 
 PACKED_GRAPHS: Final = """
-MATCH (g:PackedGraph)
-RETURN g.key AS key, g.user AS user, g.run AS run, g.version AS version, g.data AS data
+MATCH (g:PackedGraph) WHERE g.key > $after
+RETURN g.key AS key, g.user AS user, g.run AS run, g.version AS version, g.data AS data ORDER BY g.key LIMIT $limit
 """
 
 DRAFTS: Final = """
-MATCH (d:Draft)
-RETURN d.key AS key, d.user AS user, d.data AS data
+MATCH (d:Draft) WHERE d.key > $after
+RETURN d.key AS key, d.user AS user, d.data AS data ORDER BY d.key LIMIT $limit
 """
 
 DRAFT_OWNERS: Final = """

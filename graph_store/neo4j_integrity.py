@@ -101,15 +101,11 @@ def _lacking(owners: LiteralString, label: Label, statement: LiteralString, **fi
 
 def _unreadable_graphs(link: Neo4jLink) -> list[Row]:
     """Graphs whose bytes are damaged, or are not those of their user, run and version."""
-
-    def find(tx: ManagedTransaction) -> list[Row]:
-        found = (dict(record) for record in tx.run(cypher.PACKED_GRAPHS))
-        return [{"key": row["key"], "example": row["user"]} for row in found if not _holds(row)]
-
-    return link.read(find)
+    found = (row for page in link.pages(cypher.PACKED_GRAPHS) for row in page)
+    return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_graph(row)]
 
 
-def _holds(row: Row) -> bool:
+def _holds_graph(row: Row) -> bool:
     try:
         table = unpack([row["data"]])
     except (ValueError, TypeError):
@@ -118,18 +114,16 @@ def _holds(row: Row) -> bool:
 
 
 def _unreadable_drafts(link: Neo4jLink) -> list[Row]:
-    def readable(row: Row) -> bool:
-        try:
-            neo4j_rows.draft_steps(row["user"], row["data"] or b"")
-        except (ValueError, KeyError, struct.error):
-            return False
-        return True
+    found = (row for page in link.pages(cypher.DRAFTS) for row in page)
+    return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_blocks(row)]
 
-    def find(tx: ManagedTransaction) -> list[Row]:
-        found = (dict(record) for record in tx.run(cypher.DRAFTS))
-        return [{"key": row["key"], "example": row["user"]} for row in found if not readable(row)]
 
-    return link.read(find)
+def _holds_blocks(row: Row) -> bool:
+    try:
+        neo4j_rows.draft_steps(row["user"], row["data"] or b"")
+    except (ValueError, KeyError, struct.error):
+        return False
+    return True
 
 
 def _torn_histories(link: Neo4jLink) -> list[Row]:

@@ -7,7 +7,7 @@ migration goes on where it stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, LiteralString
 
@@ -45,19 +45,8 @@ def fill(link: Neo4jLink) -> None:
         (cypher_migrations.USERS_OF_3, USERS_AT_ONCE, _users),
     )
     for statement, size, write in parts:
-        for page in pages(link, statement, size):
+        for page in link.pages(statement, size):
             link.write(bound(write, page))
-
-
-def pages(link: Neo4jLink, statement: LiteralString, size: int = neo4j_rows.BATCH) -> Iterator[list[Row]]:
-    """Rows in order of their `key`."""
-    page: list[Row] = [{"key": ""}]
-    while page := link.read(partial(_page, statement, page[-1]["key"], size)):
-        yield page
-
-
-def _page(statement: LiteralString, after: str, size: int, tx: ManagedTransaction) -> list[Row]:
-    return tx.run(statement, after=after, limit=size).data()
 
 
 def _drop(statement: LiteralString, name: str, tx: ManagedTransaction) -> None:

@@ -40,13 +40,13 @@ class Migration:
 
 
 def _pack_graphs(link: Neo4jLink) -> None:
-    for page in neo4j_lean.pages(link, cypher.USERS_WITH_GRAPHS, AT_ONCE):
+    for page in link.pages(cypher.USERS_WITH_GRAPHS, AT_ONCE):
         link.write(bound(neo4j_lean.pack_nodes, page))
 
 
 def _set_minds(link: Neo4jLink) -> None:
     """Knowledge of before is nobody's."""
-    for page in neo4j_lean.pages(link, cypher.KNOWLEDGE_OF_NOBODY):
+    for page in link.pages(cypher.KNOWLEDGE_OF_NOBODY):
         link.write(bound(_set_mind, page))
 
 
