@@ -60,10 +60,8 @@ class StoreContents:
 
     def users(self) -> Iterator[Sequence[UserContents]]:
         for users in pages_of_users(self.store, self.namespace):
-            histories, graphs = (
-                self.store.histories(self.namespace, users),
-                graphs_of(self.store, self.namespace, users, self.run),
-            )
+            histories = self.store.histories(self.namespace, users)
+            graphs = graphs_of(self.store, self.namespace, users, self.run)
             yield [(histories[user], graphs.get(user, ())) for user in users]
 
     def vector_space(self) -> VectorSpace | None:

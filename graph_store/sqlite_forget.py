@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from llmrg.graph_store import sqlite_statements as sql
 
@@ -25,11 +26,18 @@ def namespace(db: sqlite3.Connection, namespace: str) -> bool:
 
 def _delete(db: sqlite3.Connection, statements: Sequence[str], which: dict[str, str]) -> bool:
     before = db.total_changes
-    (kept,) = db.execute("PRAGMA secure_delete").fetchone()
-    db.execute("PRAGMA secure_delete = ON")  # overwrites what it deletes
-    try:
+    with overwriting(db):
         for statement in statements:
             db.execute(statement, which)
+    return db.total_changes > before
+
+
+@contextmanager
+def overwriting(db: sqlite3.Connection) -> Iterator[None]:
+    """What is deleted meanwhile is overwritten."""
+    (kept,) = db.execute("PRAGMA secure_delete").fetchone()
+    db.execute("PRAGMA secure_delete = ON")
+    try:
+        yield
     finally:
         db.execute(f"PRAGMA secure_delete = {int(kept)}")
-    return db.total_changes > before

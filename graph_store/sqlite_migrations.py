@@ -15,6 +15,7 @@ from typing import Final
 
 from llmrg.core.errors import StoreVersionError
 from llmrg.graph_store.sqlite_errors import not_a_store
+from llmrg.graph_store.sqlite_forget import overwriting
 from llmrg.graph_store.sqlite_packing import pack_steps
 
 APPLICATION_ID: Final = 0x4C4D5247
@@ -184,8 +185,9 @@ def migrate(db: sqlite3.Connection, todo: tuple[Migration, ...]) -> None:
             db.execute(statement)
         if migration.move is not None:
             migration.move(db)
-        for table in migration.drops:
-            db.execute(f"DROP TABLE {table}")
+        with overwriting(db):  # else a user who is forgotten later would still stand in the space that they leave
+            for table in migration.drops:
+                db.execute(f"DROP TABLE {table}")
     db.execute(f"PRAGMA user_version = {CURRENT_VERSION}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 

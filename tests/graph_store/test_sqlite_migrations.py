@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import sqlite3
 import tracemalloc
@@ -192,3 +193,16 @@ def test_a_migration_takes_one_user_into_memory_at_a_time(third: Path) -> None:
         tracemalloc.stop()
     assert third.stat().st_size > 2**23
     assert peak < 2**22
+
+
+def test_who_is_forgotten_after_a_migration_is_nowhere_in_the_file(third: Path) -> None:
+    store, user = SqliteStore(third), 'the "best" item'
+    store.migrate()
+    assert user.encode() in third.read_bytes() or json.dumps(user).encode() in third.read_bytes()
+    with store:
+        for namespace in (NAMESPACE, OTHER):
+            store.forget_namespace(namespace)
+    content = third.read_bytes()
+    assert b"first: root" not in content
+    assert b"reason 1" not in content
+    assert b'"best' not in content
