@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from llmrg.graph_store import neo4j_cypher as cypher
 from llmrg.graph_store.neo4j_catalogue import check_items, lock_user, write_rows
 from llmrg.graph_store.neo4j_labels import Label
-from llmrg.graph_store.neo4j_rows import moment, node_key
+from llmrg.graph_store.neo4j_rows import node_key
+from llmrg.graph_store.neo4j_shown import moment
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -22,6 +20,7 @@ from llmrg.core.themes import Profile, strongest, theme_name
 from llmrg.graph_store import packed_profile
 from llmrg.graph_store.checks import to_json
 from llmrg.graph_store.neo4j_labels import Label
+from llmrg.graph_store.neo4j_shown import attribute_lists, moment
 from llmrg.graph_store.packed_graph import pack, unpack
 
 Row: TypeAlias = dict[str, Any]
@@ -33,17 +32,8 @@ LOAD: Final = 20_000
 """Rows of one transaction: a server of 1 GB undoes one of 300,000."""
 CAPTION: Final = 40
 """Characters of a caption."""
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-OWN: Final = frozenset(
-    {
-        *("key", "namespace", "space", "name", "id", "title", "attributes_json", "history", "sort", "sort_rest"),
-        *("version", "sizes", "run"),
-    }
-)
-"""Properties of items and users that are no attribute of the data."""
 _SIZE: Final = struct.Struct("<I")
-LONGEST_NAME: Final = 100
-"""Characters of an attribute's name that becomes a property of its own."""
+"""Bytes of a block of a draft, before it."""
 INDEXED: Final = 500
 """Characters of an id that the index on users holds; what comes after is compared outside the index."""
 
@@ -128,26 +118,6 @@ def user_row(namespace: str, history: History) -> Row:
             "history": json.dumps([history.items, _times(history), history.attributes]),
         }
     )
-
-
-def attribute_lists(attributes: Attributes) -> Row:
-    """Attributes as people look for them: a list of values under each name, under `attribute_NAME` where a property has the name.
-
-    Empty names, those with a null character, and very long ones cannot be, or should not be, names of properties: left out.
-    """
-    lists: defaultdict[str, list[str]] = defaultdict(list)
-    for name, value in attributes:
-        if 0 < len(name) <= LONGEST_NAME and "\0" not in name:
-            lists[f"attribute_{name}" if name in OWN else name].append(value)
-    return dict(lists)
-
-
-def moment(seconds: float | None) -> datetime | None:
-    """Unix seconds as people read them, to the microsecond; None beyond the years 1 to 9999, which few clients can show."""
-    try:
-        return None if seconds is None else EPOCH + timedelta(seconds=float(seconds))
-    except OverflowError:
-        return None
 
 
 def taken_rows(namespace: str, history: History) -> list[Row]:
