@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
 from llmrg.core.themes import Profile, strongest, theme_name
 from llmrg.graph_store import packed_profile
 from llmrg.graph_store.checks import to_json

@@ -8,14 +8,19 @@ from typing import Final
 
 from llmrg.core.records import Attributes
 
-OWN: Final = frozenset("key namespace space name id title attributes_json history sort sort_rest version sizes run".split())
+OWN: Final = frozenset(
+    {
+        *("key", "namespace", "space", "name", "id", "title", "attributes_json"),
+        *("history", "sort", "sort_rest", "version", "sizes", "run"),
+    }
+)
 """Properties of items and users that are no attributes of the data."""
 LONGEST_NAME: Final = 100
 """Characters of an attribute's name that becomes a property of its own."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def attribute_lists(attributes: Attributes) -> Row:
+def attribute_lists(attributes: Attributes) -> dict[str, list[str]]:
     """A list of values under each name; under `attribute_NAME` where a node has a property of that name.
 
     Empty names, those with a null character and very long ones cannot be, or should not be, names of properties: left out.
