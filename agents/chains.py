@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from llmrg.agents.protocols import OpenChain
-from llmrg.agents.state import plain
 from llmrg.core.records import Step
 
 
-def open_chains(steps: Iterable[Step]) -> tuple[list[dict[str, Any]], int]:
+def open_chains(steps: Iterable[Step]) -> tuple[tuple[OpenChain, ...], int]:
     """(chains of the accepted reasoned steps, most recent tail first; the next free number)."""
     tails: dict[int, Step] = {}
     highest = -1
@@ -19,22 +17,28 @@ def open_chains(steps: Iterable[Step]) -> tuple[list[dict[str, Any]], int]:
             highest = max(highest, step.chain)
             if step.chain not in tails or tails[step.chain].position <= step.position:
                 tails[step.chain] = step
-    chains = [OpenChain(number, s.item, s.position, s.reason, s.score) for number, s in tails.items()]
-    return [plain(chain) for chain in by_recency(chains)], highest + 1
+    return by_recency(ending_in(step) for step in tails.values()), highest + 1
 
 
-def chains_at(before: Sequence[dict[str, Any]], steps: Iterable[Step], cut: int) -> list[dict[str, Any]]:
+def chains_at(before: Iterable[OpenChain], steps: Iterable[Step], cut: int) -> tuple[OpenChain, ...]:
     """The chains open at a cut: those before the block, continued by its steps as far as these had seen no more than the cut."""
-    chains = {chain.number: chain for chain in read_chains(before)}
-    for step in steps:
-        if step.accepted and step.seen <= cut:
-            chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
-    return [plain(chain) for chain in by_recency(chains.values())]
+    chains = {chain.number: chain for chain in before}
+    chains |= {step.chain: ending_in(step) for step in steps if step.accepted and step.seen <= cut}
+    return by_recency(chains.values())
 
 
-def by_recency(chains: Iterable[OpenChain]) -> list[OpenChain]:
-    return sorted(chains, key=lambda chain: (-chain.tail_position, -chain.score, chain.number))
+def ending_in(step: Step) -> OpenChain:
+    return OpenChain(step.chain, step.item, step.position, step.reason, step.score)
 
 
-def read_chains(rows: Sequence[dict[str, Any]]) -> tuple[OpenChain, ...]:
-    return tuple(OpenChain(**row) for row in rows)
+def by_recency(chains: Iterable[OpenChain]) -> tuple[OpenChain, ...]:
+    return tuple(sorted(chains, key=lambda chain: (-chain.tail_position, -chain.score, chain.number)))
+
+
+def continues(chains: Iterable[OpenChain], step: Step) -> int | None:
+    """The chain that ends in the step's cause: the one it was proposed for, else one of the same reason, else the best.
+
+    A second step from the same tail finds no chain there any more, and so branches off as a new one.
+    """
+    ends = [c for c in chains if (c.tail_item, c.tail_position) == (step.cause, step.cause_position)]
+    return max(ends, key=lambda c: (c.number == step.chain, c.reason == step.reason, c.score, -c.number)).number if ends else None

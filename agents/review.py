@@ -1,26 +1,17 @@
 """Steps between two thresholds wait for a person: listed, then accepted or rejected.
 
-A small LangGraph machine a user: `ask` interrupts with the waiting steps, and is resumed with the person's decisions, which
-`decide` writes. What waits stands in the user's published graph, not accepted; so nothing is believed meanwhile, no build is held
-up, and a review that is killed loses nothing.
+What waits stands in the user's published graph, not accepted; so nothing is believed meanwhile, no build is held up, and a review
+that is killed loses nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, TypedDict
 
 import numpy as np
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime
-from langgraph.types import Command, interrupt
 
-from llmrg.agents.chains import open_chains, read_chains
-from llmrg.agents.nodes.commit import continues
-from llmrg.agents.protocols import OpenChain
+from llmrg.agents.chains import continues, ending_in, open_chains
 from llmrg.core.errors import CallerError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import WAITS_FOR_REVIEW, ReasoningGraph, Step, in_order
@@ -36,18 +27,11 @@ TRIES = 5
 
 @dataclass(frozen=True)
 class ReviewContext:
-    """What the machine works on."""
+    """Where graphs are reviewed."""
 
     store: GraphStore
     namespace: str
     catalogue: Catalogue
-
-
-class ReviewState(TypedDict, total=False):
-    user: str
-    decisions: dict[str, bool]
-    """Step key -> accepted."""
-    done: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -107,42 +91,10 @@ def _check_at_rest(context: ReviewContext, user: str) -> None:
 
 
 def review_user(context: ReviewContext, user: str, decisions: Mapping[str, bool]) -> dict[str, int]:
-    """Run the machine for one user up to its question, answer it, and run it to its end."""
-    thread: Any = {"configurable": {"thread_id": f"{context.namespace} {user}"}}
-    machine = review_machine()
-    machine.invoke({"user": user}, thread, context=context)
-    ended = machine.invoke(Command(resume={"decisions": dict(decisions)}), thread, context=context)
-    machine.checkpointer.delete_thread(thread["configurable"]["thread_id"])
-    done: dict[str, int] = ended.get("done", {})
-    return done
-
-
-@lru_cache(maxsize=1)
-def review_machine() -> Any:
-    """ask -> decide. Invoke it with `context=ReviewContext(...)`, the state `{"user": ...}` and a thread id, then with
-    `Command(resume={"decisions": {step key: accepted}})`."""
-    graph: Any = StateGraph(ReviewState, context_schema=ReviewContext)
-    graph.add_node("ask", _ask)
-    graph.add_node("decide", _decide)
-    graph.add_edge(START, "ask")
-    graph.add_edge("ask", "decide")
-    graph.add_edge("decide", END)
-    return graph.compile(checkpointer=InMemorySaver())
-
-
-def _ask(state: ReviewState, runtime: Runtime[ReviewContext]) -> ReviewState:
-    context = runtime.context
-    graph = context.store.graph(context.namespace, state["user"])
-    steps = [vars(_described(step, context.catalogue)) for step in graph.waiting()]
-    # One level down, since LangGraph takes a bare dict with hashes as keys for answers to several interrupts.
-    return {"decisions": interrupt(steps)["decisions"] if steps else {}}
-
-
-def _decide(state: ReviewState, runtime: Runtime[ReviewContext]) -> ReviewState:
-    context = runtime.context
+    """Decide on steps of one user; keys of steps that no longer wait are passed over. Returns how many of each outcome."""
     for left in reversed(range(TRIES)):
-        graph = context.store.graph(context.namespace, state["user"])
-        decided = _decided(graph, state["decisions"])
+        graph = context.store.graph(context.namespace, user)
+        decided = _decided(graph, decisions)
         try:
             if decided.steps != graph.steps:
                 context.store.replace_graph(context.namespace, decided, expected_version=graph.version)
@@ -150,14 +102,14 @@ def _decide(state: ReviewState, runtime: Runtime[ReviewContext]) -> ReviewState:
         except VersionConflictError:
             if not left:
                 raise
-    chosen = [state["decisions"].get(step.key) for step in graph.waiting()]
-    return {"done": {"accepted": chosen.count(True), "rejected": chosen.count(False)}}
+    outcomes = [decisions.get(step.key) for step in graph.waiting()]
+    return {"accepted": outcomes.count(True), "rejected": outcomes.count(False)}
 
 
 def _decided(graph: ReasoningGraph, decisions: Mapping[str, bool]) -> ReasoningGraph:
     """An accepted step continues the chain that ends in its cause, else it begins one; all other steps stay as they are."""
     chains, number = open_chains(graph.steps)
-    known = {chain.number: chain for chain in read_chains(chains)}
+    known = {chain.number: chain for chain in chains}
     led = {(step.item, step.position): step.chain for step in graph.reasoned()}
     steps = []
     for step in graph.steps:
@@ -169,7 +121,7 @@ def _decided(graph: ReasoningGraph, decisions: Mapping[str, bool]) -> ReasoningG
                 step = replace(step, accepted=True, why_rejected="", chain=number if continued is None else continued)
                 number = max(number, step.chain + 1)
                 if step.kind == "reasoned":
-                    known[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
+                    known[step.chain] = ending_in(step)
             else:
                 step = replace(step, why_rejected=REJECTED)
         steps.append(step)

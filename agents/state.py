@@ -1,43 +1,53 @@
-"""The state of one user's machine: small JSON values, no objects, so that any LangGraph checkpointer can keep it."""
+"""The state of one user's machine. What survives a kill is the draft in the store, not this: `docs/decisions/0002`."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, TypedDict
+
+from llmrg.agents.protocols import Candidate, Imagined, OpenChain
+from llmrg.core.records import Step
+
+CandidateName: TypeAlias = tuple[int, int | None, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCut:
+    """A position from which the machine imagines."""
+
+    position: int
+    chains: tuple[OpenChain, ...]
+    """Those that were open there as far as one knew, most recent tail first."""
 
 
 class State(TypedDict, total=False):
     """`plan` fills it; each node returns the keys it changes."""
 
     user: str
-    blocks: list[list[int]]
-    """[start, stop) still to do, in order; the first one is under way."""
+    blocks: list[tuple[int, int]]
+    """(start, stop) still to do, in order; the first one is under way."""
     through: int
     """Where the user's draft ends; before the first block where a long history is cut off at its beginning."""
     phase: Literal["reason", "imagine"]
-    candidates: list[dict[str, Any]]
-    """Candidates waiting for verification."""
-    cuts: list[dict[str, Any]]
-    """Cuts of the block under way, ascending: `position`, and the `chains` that were open there as far as one knew."""
-    imagined: list[dict[str, Any]]
-    """Continuations waiting for grounding, each with its `cut`."""
-    knowledge: dict[str, str]
-    """Candidate name -> key of the knowledge entry it was recalled from."""
-    steps: list[dict[str, Any]]
+    candidates: list[Candidate]
+    """Waiting for verification."""
+    cuts: list[OpenCut]
+    """Of the block under way, ascending."""
+    imagined: list[tuple[int, Imagined]]
+    """(position of the cut, continuation), waiting for grounding."""
+    knowledge: dict[CandidateName, str]
+    """Key of the knowledge entry that a candidate was recalled from."""
+    steps: list[Step]
     """Verified steps of the block under way, accepted and rejected."""
-    asked: dict[str, int]
+    asked: dict[int, int]
     """Position -> how often the reasoner was asked for it."""
-    critiques: dict[str, str]
+    critiques: dict[int, str]
     """Position -> what verification said last."""
-    chains: list[dict[str, Any]]
+    chains: tuple[OpenChain, ...]
     """Open chains, most recent tail first."""
     next_chain: int
 
 
-def plain(record: Any) -> dict[str, Any]:
-    """A flat record with slots as a dict; `Kind(**d)` is the way back. (`asdict` copies deep, which takes five times as long.)"""
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-def candidate_name(candidate: dict[str, Any]) -> str:
+def candidate_name(record: Candidate | Step) -> CandidateName:
     """Tells candidates of one block apart."""
-    return "\x1f".join(str(candidate[part]) for part in ("position", "cause_position", "cause", "reason", "item"))
+    return record.position, record.cause_position, record.cause, record.reason, record.item

@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from llmrg.agents.chains import chains_at, read_chains
+from llmrg.agents.chains import chains_at, continues, ending_in
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.plan import cuts_of
 from llmrg.agents.nodes.publish import asked_again_from
-from llmrg.agents.protocols import OpenChain
-from llmrg.agents.state import State, candidate_name
+from llmrg.agents.state import OpenCut, State, candidate_name
 from llmrg.core.errors import StoreUnreachableError
 from llmrg.core.records import Step, in_order
 
@@ -29,16 +27,15 @@ REJECTED_KEPT = 2
 
 
 async def commit(state: State, runtime: Runtime[BuildContext]) -> State:
-    context = runtime.context
-    steps = [Step(**row) for row in state["steps"]]
+    context, steps = runtime.context, state["steps"]
     if state["phase"] == "reason":
         kept, number = _reasoned(context, state, steps)
         (start, stop), before = state["blocks"][0], state["chains"]
         open_now: State = {"chains": chains_at(before, kept, stop), "next_chain": number}
         places = cuts_of(start, stop, context.cut_every) if context.config.divergence else []
-        cuts = [{"position": cut, "chains": chains} for cut in places if (chains := chains_at(before, kept, cut))]
+        cuts = [OpenCut(cut, chains) for cut in places if (chains := chains_at(before, kept, cut))]
         if cuts:
-            return {**open_now, "cuts": cuts, "steps": [s.to_json() for s in kept], "phase": "imagine"}
+            return {**open_now, "cuts": cuts, "steps": kept, "phase": "imagine"}
         return {**open_now, **_next_block(state, await _keep(context, state, kept))}
     reasoned = [step for step in steps if step.kind == "reasoned"]
     through = await _keep(context, state, reasoned + _imagined(context, steps, state["blocks"][0][1]))
@@ -64,7 +61,7 @@ async def _keep(context: BuildContext, state: State, steps: list[Step]) -> int:
         await context.stored(store.set_user_status, namespace, context.run, state["user"], "pending", asked_again_from(start))
     if heard.nothing:
         return state["through"]
-    keys = [state["knowledge"].get(candidate_name(step.to_json())) for step in steps if step.accepted]
+    keys = [state["knowledge"].get(candidate_name(step)) for step in steps if step.accepted]
     uses = {key: keys.count(key) for key in keys if key is not None}
     with context.usage.timed("commit"):
         block = (in_order(steps), stop, state["through"])
@@ -98,28 +95,19 @@ def _reasoned(context: BuildContext, state: State, steps: list[Step]) -> tuple[l
         accepted += [s for s in here if s.accepted][: context.config.candidates]
         others += [s for s in here if s.waits][: context.config.candidates]
         others += [s for s in here if not s.accepted and not s.waits][:REJECTED_KEPT]
-    chains = {chain.number: chain for chain in read_chains(state["chains"])}
+    chains = {chain.number: chain for chain in state["chains"]}
     number, kept = state["next_chain"], list[Step]()
     for step in sorted(accepted, key=lambda s: (s.seen, s.position)):
         continued = continues(chains.values(), step)
         step = _on_chain(step, number if continued is None else continued)
         number = max(number, step.chain + 1)
-        chains[step.chain] = OpenChain(step.chain, step.item, step.position, step.reason, step.score)
+        chains[step.chain] = ending_in(step)
         kept.append(step)
     return kept + [_on_chain(step, -1) for step in others], number
 
 
 def _on_chain(step: Step, chain: int) -> Step:
     return step if step.chain == chain else replace(step, chain=chain)
-
-
-def continues(chains: Iterable[OpenChain], step: Step) -> int | None:
-    """The chain that ends in the step's cause: the one it was proposed for, else one of the same reason, else the best.
-
-    A second step from the same tail finds no chain there any more, and so branches off as a new one.
-    """
-    ends = [c for c in chains if (c.tail_item, c.tail_position) == (step.cause, step.cause_position)]
-    return max(ends, key=lambda c: (c.number == step.chain, c.reason == step.reason, c.score, -c.number)).number if ends else None
 
 
 def _imagined(context: BuildContext, steps: list[Step], end: int) -> list[Step]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import Any
 
 from langgraph.runtime import Runtime
 
 from llmrg.agents.calls import ask
-from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Cut, Imagined
-from llmrg.agents.state import State, plain
+from llmrg.agents.state import State
 
 SUGGESTIONS = 20
 """Items that often follow a chain's tail, shown to the imaginer at most."""
@@ -25,10 +23,9 @@ async def diverge(state: State, runtime: Runtime[BuildContext]) -> State:
     def follow(tail: str) -> list[str]:
         return [item for item, _ in context.successors.ranked(tail, without=history)]
 
-    imagined: list[dict[str, Any]] = []
+    imagined: list[tuple[int, Imagined]] = []
     none: list[Imagined] = []
-    for row in state["cuts"]:
-        position, chains = row["position"], read_chains(row["chains"][: context.config.live_chains])
+    for position, chains in ((cut.position, cut.chains[: context.config.live_chains]) for cut in state["cuts"]):
         known = history.before(position)
         seen = set(known.items)
         suggestions = {
@@ -36,8 +33,8 @@ async def diverge(state: State, runtime: Runtime[BuildContext]) -> State:
         }
         cut = Cut(user, known, position, chains, suggestions)
         imaginer = context.minds.imaginer
-        found = await ask(context, "diverge", imaginer.name, user, partial(imaginer.imagine, cut), none)
-        imagined += [plain(one) | {"cut": position} for one in found]
+        continuations = await ask(context, "diverge", imaginer.name, user, partial(imaginer.imagine, cut), none)
+        imagined += [(position, continuation) for continuation in continuations]
     context.usage.add("diverge.cuts", len(state["cuts"]))
     context.usage.add("diverge.imagined", len(imagined))
     return {"imagined": imagined}

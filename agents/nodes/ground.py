@@ -9,13 +9,12 @@ import numpy as np
 from langgraph.runtime import Runtime
 from rapidfuzz import fuzz, process
 
-from llmrg.agents.chains import read_chains
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Embed
 from llmrg.agents.nodes.reason import VETOED
 from llmrg.agents.nodes.titles import Titles, numerals, plain_title
-from llmrg.agents.protocols import Candidate, Imagined
-from llmrg.agents.state import State, plain
+from llmrg.agents.protocols import Candidate, Imagined, OpenChain
+from llmrg.agents.state import State
 from llmrg.data.dataset import Catalogue
 
 LONGEST_TITLE = 300
@@ -24,34 +23,37 @@ LONGEST_TITLE = 300
 
 async def ground(state: State, runtime: Runtime[BuildContext]) -> State:
     context, items = runtime.context, runtime.context.history(state["user"]).items
-    seen = {cut["position"]: set(items[: cut["position"]]) for cut in state["cuts"]}
-    tails = {(cut["position"], chain.number): chain for cut in state["cuts"] for chain in read_chains(cut["chains"])}
+    seen = {cut.position: set(items[: cut.position]) for cut in state["cuts"]}
+    tails = {(cut.position, chain.number): chain for cut in state["cuts"] for chain in cut.chains}
     candidates: list[Candidate] = []
     taken: set[tuple[int, int, str]] = set()
-    cuts = [row["cut"] for row in state["imagined"]]
-    imagined = [Imagined(**{name: row[name] for name in Imagined.__slots__}) for row in state["imagined"]]
     with context.usage.timed("ground"):
-        matches = await asyncio.to_thread(_found, context, imagined)
-        for cut, one, found in zip(cuts, imagined, matches, strict=True):
-            tail = tails.get((cut, one.chain))
-            if tail is None or found is None:
+        matches = await asyncio.to_thread(_matches, context, [continuation for _, continuation in state["imagined"]])
+        for (cut, continuation), match in zip(state["imagined"], matches, strict=True):
+            tail = tails.get((cut, continuation.chain))
+            if tail is None or match is None:
                 context.usage.add("ground.not_in_catalogue")
-            elif context.vetoes.refuse(one.reason):
+            elif context.vetoes.refuse(continuation.reason):
                 context.usage.add(VETOED)
-            elif found[0] in seen[cut]:
+            elif match[0] in seen[cut]:
                 context.usage.add("ground.seen")
-            elif (cut, one.chain, found[0]) in taken:
+            elif (cut, continuation.chain, match[0]) in taken:
                 context.usage.add("ground.duplicates")
             else:
-                taken.add((cut, one.chain, found[0]))
-                cause = ("item", tail.tail_item, tail.tail_position)
-                candidates.append(Candidate(cut, *cause, one.reason, found[0], one.chain, cut, "model", found[1]))  # type: ignore[arg-type]
+                taken.add((cut, continuation.chain, match[0]))
+                candidates.append(_candidate(tail, continuation.reason, match, cut))
     context.usage.add("ground.kept", len(candidates))
-    return {"candidates": [plain(candidate) for candidate in candidates], "imagined": []}
+    return {"candidates": candidates, "imagined": []}
 
 
-def _found(context: BuildContext, imagined: list[Imagined]) -> list[tuple[str, float] | None]:
-    return [find_item(context.dataset.catalogue, one, context.embed, context.config) for one in imagined]
+def _candidate(tail: OpenChain, reason: str, match: tuple[str, float], cut: int) -> Candidate:
+    item, similarity = match
+    cause = (tail.tail_item, tail.tail_position)
+    return Candidate(cut, "item", *cause, reason, item, tail.number, seen=cut, grounding=similarity)
+
+
+def _matches(context: BuildContext, imagined: list[Imagined]) -> list[tuple[str, float] | None]:
+    return [find_item(context.dataset.catalogue, continuation, context.embed, context.config) for continuation in imagined]
 
 
 def find_item(

@@ -14,8 +14,8 @@ from llmrg.agents.state import State
 from llmrg.core.errors import DataError
 
 
-def blocks_of(length: int, start: int, block_size: int, held_out: int, resumed: bool = False) -> list[list[int]]:
-    """[start, stop) pairs over positions start..length-1.
+def blocks_of(length: int, start: int, block_size: int, held_out: int, resumed: bool = False) -> list[tuple[int, int]]:
+    """(start, stop) pairs over positions start..length-1.
 
     A block ends before each of the last `held_out` items and after the last, since a recommender is asked there. What comes
     before is cut into equal blocks, as few as `block_size` allows but at least two (unless `resumed`: there was one before):
@@ -29,7 +29,7 @@ def blocks_of(length: int, start: int, block_size: int, held_out: int, resumed: 
         for left in range(count, 0, -1):
             stops.append(stops[-1] + math.ceil((training - stops[-1]) / left))
     stops += range(max(training, start) + 1, length + 1)
-    return [[begin, stop] for begin, stop in pairwise(stops)]
+    return list(pairwise(stops))
 
 
 def cuts_of(start: int, stop: int, every: int) -> list[int]:

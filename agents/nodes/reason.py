@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from langgraph.runtime import Runtime
 
 from llmrg.agents.calls import ask
-from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.protocols import Block, Candidate
-from llmrg.agents.state import State, candidate_name, plain
+from llmrg.agents.state import CandidateName, State, candidate_name
 
 VETOED = "verify.why.vetoed"
 """Counts reasons that may not become steps."""
@@ -19,21 +18,21 @@ VETOED = "verify.why.vetoed"
 def still_open(state: State, tries: int) -> list[int]:
     """Positions of the block without an accepted step for which the reasoner may be asked (again)."""
     start, stop = state["blocks"][0]
-    explained = {step["position"] for step in state["steps"] if step["accepted"]}
-    return [p for p in range(start, stop) if p not in explained and state["asked"].get(str(p), 0) <= tries]
+    explained = {step.position for step in state["steps"] if step.accepted}
+    return [p for p in range(start, stop) if p not in explained and state["asked"].get(p, 0) <= tries]
 
 
 def block_of(context: BuildContext, state: State, positions: list[int]) -> Block:
     """What a mind may see: the history up to the block's end."""
     history = context.history(state["user"]).before(state["blocks"][0][1])
-    critiques = {int(p): text for p, text in state["critiques"].items() if int(p) in positions}
+    critiques = {p: text for p, text in state["critiques"].items() if p in positions}
     first = context.first_cause(state["user"])
-    return Block(state["user"], history, tuple(positions), read_chains(state["chains"]), first, critiques)
+    return Block(state["user"], history, tuple(positions), state["chains"], first, critiques)
 
 
 async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     context = runtime.context
-    waiting = {candidate["position"] for candidate in state["candidates"]}
+    waiting = {candidate.position for candidate in state["candidates"]}
     positions = [p for p in still_open(state, context.config.tries) if p not in waiting]
     if not positions:
         return {}
@@ -42,20 +41,20 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     proposed = await ask(
         context, "reason", context.minds.reasoner.name, block.user, lambda: context.minds.reasoner.reason(block), none
     )
-    asked = {**state["asked"], **{str(p): state["asked"].get(str(p), 0) + 1 for p in positions}}
+    asked = state["asked"] | {p: state["asked"].get(p, 0) + 1 for p in positions}
     context.usage.add("reason.asked", len(positions))
     context.usage.add("reason.proposed", len(proposed))
-    context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if int(p) in positions))
+    context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if p in positions))
     tried = {candidate_name(step) for step in state["steps"]}
     good = [c for c in proposed if _about_this(c, block)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
     wanted = [c for c in good if not context.vetoes.refuse(c.reason)]
     context.usage.add(VETOED, len(good) - len(wanted))
-    vetoed = {str(c.position): f"{c.reason!r} may not be a reason here; give another one" for c in good if c not in wanted}
-    fresh: dict[str, dict[str, Any]] = {}
-    for row in (plain(c) | {"origin": "model"} for c in wanted):
-        fresh.setdefault(candidate_name(row), row)
-    candidates = state["candidates"] + [row for name, row in fresh.items() if name not in tried]
+    vetoed = {c.position: f"{c.reason!r} may not be a reason here; give another one" for c in good if c not in wanted}
+    fresh: dict[CandidateName, Candidate] = {}
+    for candidate in wanted:
+        fresh.setdefault(candidate_name(candidate), replace(candidate, origin="model"))
+    candidates = state["candidates"] + [candidate for name, candidate in fresh.items() if name not in tried]
     return {"asked": asked, "candidates": candidates, "critiques": state["critiques"] | vetoed}
 
 

@@ -9,14 +9,11 @@ what it recalled the first time.)
 
 from __future__ import annotations
 
-from typing import Any
-
 from langgraph.runtime import Runtime
 
-from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
-from llmrg.agents.protocols import Candidate, OpenChain
-from llmrg.agents.state import State, candidate_name, plain
+from llmrg.agents.protocols import Candidate
+from llmrg.agents.state import State, candidate_name
 from llmrg.core.records import Knowledge
 
 CHAINS_ASKED = 2
@@ -32,10 +29,9 @@ async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
         hits = await context.stored(_hits, context, user, state)
     context.usage.add("recall.asked", state["blocks"][0][1] - state["blocks"][0][0])
     context.usage.add("recall.hits", len(hits))
-    for candidate, entry in (pair for found in hits.values() for pair in found):
-        row = plain(candidate)
-        fresh["candidates"].append(row)
-        fresh["knowledge"][candidate_name(row)] = entry.key
+    for candidate, entry in (pair for pairs in hits.values() for pair in pairs):
+        fresh["candidates"].append(candidate)
+        fresh["knowledge"][candidate_name(candidate)] = entry.key
     return fresh
 
 
@@ -57,22 +53,19 @@ def _exact(context: BuildContext, user: str, state: State) -> Hits:
     for entry in context.store.knowledge_for(context.namespace, pairs, context.minds.judges) if pairs else []:
         if not context.vetoes.refuse(entry.reason):
             by_item.setdefault(entry.to_item, []).append(entry)
-    tails = {chain["tail_item"]: chain["number"] for chain in reversed(state["chains"])}
+    tails = {chain.tail_item: chain.number for chain in reversed(state["chains"])}
     hits: Hits = {}
     for p in range(start, stop):
         for entry in by_item.get(items[p], []):
             if entry.from_item in latest[p] and _usable(entry, user, start) and len(hits.get(p, [])) < context.config.candidates:
                 cause = latest[p][entry.from_item]
-                chain = tails.get(entry.from_item)
-                found = Candidate(
-                    p, "item", entry.from_item, cause, entry.reason, items[p], chain, seen=p + 1, origin="knowledge"
-                )
-                hits.setdefault(p, []).append((found, entry))
+                candidate = _recalled(entry, p, items[p], entry.from_item, cause, tails.get(entry.from_item))
+                hits.setdefault(p, []).append((candidate, entry))
     return hits
 
 
 def _similar(context: BuildContext, user: str, state: State, hits: Hits) -> None:
-    chains = [chain for chain in read_chains(state["chains"][:CHAINS_ASKED]) if chain.reason]
+    chains = [chain for chain in state["chains"][:CHAINS_ASKED] if chain.reason]
     if context.embed is None or not chains:
         return
     vectors = context.embed([chain.reason for chain in chains])
@@ -85,13 +78,12 @@ def _similar(context: BuildContext, user: str, state: State, hits: Hits) -> None
             close = [e for e, cosine in near if cosine >= context.config.similar_tau and _usable(e, user, start)]
             good = [entry for entry in close if not context.vetoes.refuse(entry.reason)]
             if good:
-                hits[p] = [(_continue(chain, good[0], p, items[p]), good[0])]
+                hits[p] = [(_recalled(good[0], p, items[p], chain.tail_item, chain.tail_position, chain.number), good[0])]
                 break
 
 
-def _continue(chain: OpenChain, entry: Knowledge, position: int, item: str) -> Candidate:
-    said: dict[str, Any] = {"reason": entry.reason, "item": item, "chain": chain.number, "origin": "knowledge"}
-    return Candidate(position, "item", chain.tail_item, chain.tail_position, seen=position + 1, **said)
+def _recalled(entry: Knowledge, position: int, item: str, cause: str, cause_position: int, chain: int | None) -> Candidate:
+    return Candidate(position, "item", cause, cause_position, entry.reason, item, chain, seen=position + 1, origin="knowledge")
 
 
 def _usable(entry: Knowledge, user: str, start: int) -> bool:

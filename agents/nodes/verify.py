@@ -9,7 +9,6 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 
 from llmrg.agents.calls import ask
-from llmrg.agents.chains import read_chains
 from llmrg.agents.context import BuildContext
 from llmrg.agents.nodes.reason import block_of, still_open
 from llmrg.agents.protocols import Block, Candidate, Verdict
@@ -24,15 +23,14 @@ NONE = Verdict(-1.0)
 
 
 async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
-    context, steps = runtime.context, list(state["steps"])
-    candidates = [Candidate(**row) for row in state["candidates"]]
+    context, steps, candidates = runtime.context, list(state["steps"]), state["candidates"]
     imagined = state["phase"] == "imagine"
     best: dict[int, Verdict] = {}  # of the rejected ones; what came nearest is worth mending
     for block, part in _blocks(context, state, candidates):
         for candidate, verdict in zip(part, await _verdicts(context, block, part), strict=True):
             seen = min(max(candidate.seen, verdict.seen), len(block.history))
             step = _step(context, state["user"], candidate, "imagined" if imagined else "reasoned", verdict, seen)
-            steps.append(step.to_json())
+            steps.append(step)
             outcome = "accepted" if step.accepted else "waiting" if step.waits else "rejected"
             context.usage.add(f"verify.{step.kind}.{outcome}")
             if not step.accepted and verdict.score > best.get(candidate.position, NONE).score:
@@ -41,7 +39,7 @@ async def verify(state: State, runtime: Runtime[BuildContext]) -> State:
                 context.usage.add(f"verify.why.{verdict.cause or 'score below tau'}")
     if imagined or not candidates:
         return {"steps": steps, "candidates": []}
-    critiques = {str(position): _critique(context, verdict) for position, verdict in best.items()}
+    critiques = {position: _critique(context, verdict) for position, verdict in best.items()}
     return {"steps": steps, "candidates": [], "critiques": state["critiques"] | critiques}
 
 
@@ -52,12 +50,11 @@ def _blocks(context: BuildContext, state: State, candidates: list[Candidate]) ->
     if state["phase"] == "reason":
         return [(block_of(context, state, sorted({c.position for c in candidates})), candidates)]
     history, first = context.history(state["user"]), context.first_cause(state["user"])
-    found = []
+    blocks = []
     for cut in state["cuts"]:
-        if part := [c for c in candidates if c.position == cut["position"]]:
-            known = history.before(cut["position"])
-            found.append((Block(state["user"], known, (cut["position"],), read_chains(cut["chains"]), first), part))
-    return found
+        if part := [c for c in candidates if c.position == cut.position]:
+            blocks.append((Block(state["user"], history.before(cut.position), (cut.position,), cut.chains, first), part))
+    return blocks
 
 
 async def _verdicts(context: BuildContext, block: Block, candidates: list[Candidate]) -> list[Verdict]:

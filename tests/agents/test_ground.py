@@ -11,7 +11,8 @@ import pytest
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.nodes.ground import find_item, ground
 from llmrg.agents.nodes.titles import plain_title
-from llmrg.agents.protocols import Imagined
+from llmrg.agents.protocols import Imagined, OpenChain
+from llmrg.agents.state import OpenCut, State
 from llmrg.agents.usage import Usage
 from llmrg.core.records import History, Item
 from llmrg.core.vetoes import Vetoes
@@ -172,7 +173,7 @@ async def test_the_node_drops_and_counts(catalogue) -> None:
         usage=Usage(),
         vetoes=Vetoes(("grief",)),
     )
-    chain = {"number": 4, "tail_item": "pride", "tail_position": 1, "reason": "r", "score": 0.9}
+    chain = OpenChain(4, "pride", 1, "r", 0.9)
     imagined = [
         said("The Road", chain=4),  # taken, but after the cut: unseen
         said("the road", chain=4),  # said twice
@@ -182,10 +183,9 @@ async def test_the_node_drops_and_counts(catalogue) -> None:
         said("Matrix", chain=4),
         replace(said("The Road", chain=4), reason="Grief"),  # denied
     ]
-    rows = [{"chain": i.chain, "reason": i.reason, "text": i.text, "item": i.item, "cut": 2} for i in imagined]
-    state = {"user": "u", "cuts": [{"position": 2, "chains": [chain]}], "imagined": rows}
-    done = await ground(state, SimpleNamespace(context=context))  # type: ignore[arg-type, typeddict-item]
-    assert [(c["item"], c["cause"], c["cause_position"], c["position"], c["seen"], c["chain"]) for c in done["candidates"]] == [
+    state: State = {"user": "u", "cuts": [OpenCut(2, (chain,))], "imagined": [(2, continuation) for continuation in imagined]}
+    done = await ground(state, SimpleNamespace(context=context))  # type: ignore[arg-type]
+    assert [(c.item, c.cause, c.cause_position, c.position, c.seen, c.chain) for c in done["candidates"]] == [
         ("road", "pride", 1, 2, 2, 4),
         ("matrix", "pride", 1, 2, 2, 4),
     ]

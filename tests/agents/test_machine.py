@@ -18,7 +18,7 @@ from llmrg.agents.context import Minds
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.shared_themes import SharedThemesConfig
 from llmrg.agents.nodes.plan import blocks_of, cuts_of
-from llmrg.agents.protocols import Block, OpenChain
+from llmrg.agents.protocols import Block
 from llmrg.core.errors import StoreError, UnknownUserError
 from llmrg.core.records import History, ReasoningGraph, VectorSpace
 from llmrg.data.dataset import Catalogue
@@ -200,7 +200,7 @@ async def test_chains_read_from_the_draft_are_those_of_the_running_machine(world
     for block in mind.blocks:
         start = blocks_start(block, len(world.dataset.histories[user]), small)
         chains, following = open_chains(step for step in graph.steps if step.position < start)
-        assert tuple(OpenChain(**chain) for chain in chains) == block.chains
+        assert chains == block.chains
         assert all(step.chain >= 0 for step in graph.reasoned())
         assert following == 1 + max((step.chain for step in graph.reasoned() if step.position < start), default=-1)
 

@@ -10,14 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from langgraph.types import Command
 from pydantic import ValidationError
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
 from llmrg.agents.fleet import build
 from llmrg.agents.protocols import Verdict
-from llmrg.agents.review import REJECTED, ReviewContext, decide, review_machine, waiting
+from llmrg.agents.review import REJECTED, ReviewContext, decide, review_user, waiting
 from llmrg.core.errors import CallerError, VersionConflictError
 from llmrg.core.records import WAITS_FOR_REVIEW
 from llmrg.graph_store.open_store import open_store
@@ -90,16 +89,12 @@ async def test_an_accepted_step_continues_the_chain_that_ends_in_its_cause(built
                 assert (two.cause, two.cause_position) == (one.item, one.position)
 
 
-async def test_the_machine_interrupts_and_is_resumed(built: ReviewContext) -> None:
+async def test_one_user_is_reviewed_and_what_no_longer_waits_is_passed_over(built: ReviewContext) -> None:
     user = waiting_in(built)[0].user
-    thread: Any = {"configurable": {"thread_id": "test"}}
-    asked = review_machine().invoke({"user": user}, thread, context=built)
-    (interrupted,) = asked["__interrupt__"]
-    keys = [step["key"] for step in interrupted.value]
-    assert keys == [step.key for step in waiting_in(built, [user])]
-    ended = review_machine().invoke(Command(resume={"decisions": {keys[0]: True}}), thread, context=built)
-    assert ended["done"] == {"accepted": 1, "rejected": 0}
-    assert keys[0] not in [step.key for step in waiting_in(built, [user])]
+    first, *others = [step.key for step in waiting_in(built, [user])]
+    assert review_user(built, user, {first: True}) == {"accepted": 1, "rejected": 0}
+    assert [step.key for step in waiting_in(built, [user])] == others
+    assert review_user(built, user, {first: False}) == {"accepted": 0, "rejected": 0}
 
 
 @pytest.fixture
