@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,26 @@ from llmrg.recommenders.training import TrainingConfig
 
 FEW = 12
 QUICK = TrainingConfig(epochs=1)
+
+
+@pytest.fixture(scope="module")
+def home_of_two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """Graphs of a first run, a recommender that learnt from them, graphs of a second run."""
+    home = tmp_path_factory.mktemp("two runs") / "home"
+    with opened(home) as project:
+        first = built(project, 0.1)
+        project.train("sasrec", config=QUICK)
+        second = built(project, 0.9)
+    return home, first, second
+
+
+@pytest.fixture
+def two_runs(home_of_two_runs: tuple[Path, str, str], tmp_path: Path) -> Iterator[tuple[Project, str, str]]:
+    """A copy, to be changed."""
+    home, first, second = home_of_two_runs
+    shutil.copytree(home, tmp_path / "copy")
+    with opened(tmp_path / "copy") as project:
+        yield project, first, second
 
 
 @pytest.fixture
@@ -54,8 +75,8 @@ def test_a_second_run_stays_beside_the_first_and_is_the_newest(project: Project)
     assert project.store.graphs_by_run(project.name) == {first: FEW, second: FEW}
 
 
-def test_building_a_run_again_costs_nothing_and_makes_it_the_newest(project: Project) -> None:
-    first, second = built(project, 0.1), built(project, 0.9)
+def test_building_a_run_again_costs_nothing_and_makes_it_the_newest(two_runs: tuple[Project, str, str]) -> None:
+    project, first, second = two_runs
     assert set(project.graphs().runs) == {second}
     users = list(project.dataset.histories)[:FEW]
     again = project.build(mind="attributes", users=users, config=BuildConfig(l_tru=6, tau=0.1))
@@ -75,41 +96,32 @@ def test_an_unknown_or_doubtful_run_is_refused_with_the_runs_that_have_graphs(pr
         project.graph(user, second)
 
 
-def test_a_recommender_reads_the_graphs_of_the_run_that_it_learnt_from(project: Project, tmp_path: Path) -> None:
-    first = built(project, 0.1)
-    made = project.train("sasrec", config=QUICK)
+def test_a_recommender_reads_the_graphs_of_the_run_that_it_learnt_from(two_runs: tuple[Project, str, str]) -> None:
+    project, first, second = two_runs
+    kept = project.recommender()
+    assert project.figures()["sasrec+themes"].run == kept.graphs_run == first
     user = next(iter(project.graphs()))
-    before = project.recommend(user, recommender=made)
-    second = built(project, 0.9)
-    with opened(tmp_path) as later:
-        kept = later.recommender()
-        assert later.figures()["sasrec+themes"].run == kept.graphs_run == first
-        assert later.graph_for(kept, user) == later.graph(user, first)
-        suggestions = later.recommend(user)
-        assert [(s.item, s.score, s.why.steps) for s in suggestions] == [(s.item, s.score, s.why.steps) for s in before]
-        of_second = later.recommend(user, run=second)
-        assert later.graph_for(kept, user, second) == later.graph(user, second)
-        assert [s.score for s in of_second] != [s.score for s in before]
-        item = before[0].item
-        assert later.explain(user, item).steps == before[0].why.steps
-        assert later.show(user).html != later.show(user, run=second).html
+    assert project.graph_for(kept, user) == project.graph(user, first)
+    assert project.graph_for(kept, user, second) == project.graph(user, second)
+    plain = [(s.item, s.score, s.why.steps) for s in project.recommend(user)]
+    assert plain == [(s.item, s.score, s.why.steps) for s in project.recommend(user, run=first[:8])]
+    assert plain != [(s.item, s.score, s.why.steps) for s in project.recommend(user, run=second)]
+    item = plain[0][0]
+    assert project.explain(user, item).steps == project.explain(user, item, run=first).steps == plain[0][2]
+    assert project.show(user).html == project.show(user, run=first).html != project.show(user, run=second).html
 
 
-def test_a_recommender_whose_run_was_forgotten_says_so(project: Project) -> None:
-    first = built(project, 0.1)
-    project.train("sasrec", config=QUICK)
-    second = built(project, 0.9)
+def test_a_recommender_whose_run_was_forgotten_says_so(two_runs: tuple[Project, str, str]) -> None:
+    project, first, second = two_runs
     user = next(iter(project.graphs()))
     gone = project.forget_run(first[:5])
     assert (gone.run, gone.train_again) == (first, ("sasrec+themes",))
     assert gone.graph_steps > 0
     assert any("train again: sasrec+themes" in line for line in gone.left_to_do())
-    with pytest.raises(ConfigError, match=rf"learnt from graphs of run '{first}'.*{second} by attributes.*run="):
-        project.recommend(user)
+    for ask in (project.recommend, project.show):
+        with pytest.raises(ConfigError, match=rf"learnt from graphs of run '{first}'.*{second} by attributes.*run="):
+            ask(user)
     assert project.recommend(user, run=second)
-    project.train("sasrec", config=QUICK)
-    assert project.figures()["sasrec+themes"].run == second
-    assert project.recommend(user)
 
 
 def test_training_on_a_mixture_is_told_and_a_run_can_be_chosen(project: Project, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,16 +132,18 @@ def test_training_on_a_mixture_is_told_and_a_run_can_be_chosen(project: Project,
     (line,) = [record.getMessage() for record in caplog.records if record.name == "llmrg.trainings"]
     assert line.startswith(f"the newest graphs are of 2 runs: {first} (8 users), {second} (4 users)")
     assert project.figures()["sasrec+themes"].run == ""
+    assert project.recommender().graphs_run == ""
     caplog.clear()
-    project.train("sasrec", config=QUICK, run=second)
+    assert project.train("sasrec", config=QUICK, run=second).graphs_run == second
     assert project.figures()["sasrec+themes"].run == second
     assert not [record for record in caplog.records if record.name == "llmrg.trainings"]
 
 
-def test_an_experiment_is_of_the_run_named(project: Project) -> None:
-    first, second = built(project, 0.1), built(project, 0.9, 4)
-    assert dict(project.experiment(run=first[:8]).graphs) == dict(project.graphs(first))
-    assert dict(project.experiment(run=second).graphs) == dict(project.graphs(second))
+def test_an_experiment_is_of_the_run_named(two_runs: tuple[Project, str, str]) -> None:
+    project, first, second = two_runs
+    for run in (first, second):
+        assert dict(project.experiment(run=run[:8]).graphs) == dict(project.graphs(run))
+    assert project.graphs(first) != project.graphs(second)
 
 
 # -- the shell --------------------------------------------------------------------------------------------------------------
