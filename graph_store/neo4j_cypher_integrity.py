@@ -36,7 +36,8 @@ RETURN g.key AS key, g.user AS example
 
 PACKED_GRAPHS: Final = """
 MATCH (g:PackedGraph) WHERE g.key > $after
-RETURN g.key AS key, g.user AS user, g.run AS run, g.version AS version, g.data AS data ORDER BY g.key LIMIT $limit
+RETURN g.key AS key, g.namespace AS namespace, g.user AS user, g.run AS run, g.version AS version, g.data AS data
+ORDER BY g.key LIMIT $limit
 """
 
 DRAFTS: Final = """

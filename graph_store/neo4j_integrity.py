@@ -16,6 +16,7 @@ from llmrg.graph_store import neo4j_catalogue, neo4j_graphs, neo4j_knowledge, ne
 from llmrg.graph_store import neo4j_cypher_integrity as cypher
 from llmrg.graph_store import neo4j_cypher_migrations as cypher_migrations
 from llmrg.graph_store import neo4j_integrity_themes as themes
+from llmrg.graph_store.checks import items_of
 from llmrg.graph_store.neo4j_catalogue import write_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import bound
@@ -113,6 +114,30 @@ def _holds_graph(row: Row) -> bool:
     return (table.users[0], table.runs[0], table.versions[0]) == (row["user"], row["run"], row["version"])
 
 
+def _graphs_of_missing_items(link: Neo4jLink) -> list[Row]:
+    """Of any run. Those that cannot be read are another problem."""
+    found: list[Row] = []
+    for page in link.pages(cypher.PACKED_GRAPHS):
+        named = [
+            {"key": row["key"], "example": row["user"], "item_key": item_key}
+            for row in page
+            if _holds_graph(row)
+            for item_key in _item_keys(row)
+        ]
+        lacking = [row for batch in neo4j_rows.batches(named) for row in link.read(partial(_lacking_items, batch))]
+        found += {row["key"]: row for row in lacking}.values()
+    return found
+
+
+def _item_keys(row: Row) -> list[str]:
+    items = items_of(unpack([row["data"]])[row["user"]].steps)
+    return [node_key(Label.ITEM, row["namespace"], item) for item in items]
+
+
+def _lacking_items(rows: Sequence[Row], tx: ManagedTransaction) -> list[Row]:
+    return list(tx.run(cypher.LACKING_ITEM, rows=rows).value("row"))
+
+
 def _unreadable_drafts(link: Neo4jLink) -> list[Row]:
     found = (row for page in link.pages(cypher.DRAFTS) for row in page)
     return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_blocks(row)]
@@ -171,6 +196,12 @@ CHECKS: Final = (
         _run(cypher.DELETE_PACKED),
     ),
     _Check(
+        "graphs with a step whose item is missing",
+        _graphs_of_missing_items,
+        "delete them, so that the next build makes them anew",
+        _run(cypher.DELETE_PACKED),
+    ),
+    _Check(
         "users whose newest graph is not the one that is drawn",
         _rows(cypher.USERS_OF_OTHER_GRAPHS),
         "draw the newest; where there is none, the next build makes one",
@@ -179,7 +210,7 @@ CHECKS: Final = (
     _Check(
         "graphs whose nodes are not all there",
         _rows(cypher.USERS_OF_TORN_GRAPHS),
-        "make the nodes from the packed graph; where an item is missing, delete the graph, so that the next build makes it anew",
+        "make the nodes from the packed graph",
         _draw_again,
     ),
     _Check(

@@ -8,6 +8,7 @@ from typing import LiteralString
 import neo4j
 import pytest
 
+from llmrg.core.records import ReasoningGraph
 from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.testing.neo4j_fixture import Neo4jServer
@@ -31,6 +32,7 @@ FAULTS: dict[str, LiteralString] = {
     "graphs whose user is missing": "MATCH (u:User {id: 'bob', namespace: 'shop'}) DETACH DELETE u",
     "users whose newest graph is not the one that is drawn": "MATCH (g:PackedGraph {user: 'bob', namespace: 'shop'}) DELETE g",
     "graphs that cannot be read": "MATCH (g:PackedGraph {user: 'bob', namespace: 'shop'}) SET g.run = 'another'",
+    "graphs with a step whose item is missing": f"MATCH (i:Item {{namespace: 'shop', id: '{STEP_ITEM}'}}) DETACH DELETE i",  # type: ignore[dict-item]
     "drafts that cannot be read": "MATCH (d:Draft {user: 'bob', namespace: 'shop'}), (g:PackedGraph) SET d.data = g.data",
     "graphs whose nodes are not all there": (
         "MATCH (:User {namespace: 'shop'})-[:HAS]->(s:Reason) WITH s LIMIT 2 DETACH DELETE s"
@@ -112,7 +114,8 @@ def test_each_fault_is_found_and_mended(store: Neo4jStore, driver: neo4j.Driver,
     assert found[what].how
     assert store.problems() == list(found.values()), "looking changes nothing"
     store.repair()
-    assert {problem.what for problem in store.problems()} <= {"knowledge without provenance"}
+    left = {"histories whose relations are not all there"} if "step whose item" in what else {"knowledge without provenance"}
+    assert {problem.what for problem in store.problems()} <= left
     assert store.graphs(OTHER, ["ann", "bob"]) == other
     assert store.themes(OTHER) == themes
     if "relation" in what or what.startswith("reasons"):
@@ -144,11 +147,21 @@ def test_a_graph_that_lost_an_item_is_built_anew(store: Neo4jStore, driver: neo4
     assert "graphs whose nodes are not all there" in {problem.what for problem in store.problems()}
     store.repair()
     assert store.graphs(NAMESPACE, ["ann", "bob"]) == {}
+    assert store.graphs_by_run(NAMESPACE) == {}
     assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("pending", ""), "bob": ("pending", "")}
     assert {problem.what for problem in store.problems()} == {"histories whose relations are not all there"}
     store.put_items(NAMESPACE, [make_item(STEP_ITEM)])
     store.repair()
     assert store.problems() == []
+
+
+def test_an_older_graph_that_lost_an_item_goes_alone(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    store.replace_graph(NAMESPACE, ReasoningGraph("bob", (), "run 2"))
+    newest = store.graph(NAMESPACE, "bob")
+    driver.execute_query("MATCH (i:Item {namespace: 'shop', id: $item}) DETACH DELETE i", item=STEP_ITEM)
+    store.repair()
+    assert store.graphs_by_run(NAMESPACE) == {"run 2": 1}
+    assert store.graph(NAMESPACE, "bob") == newest
 
 
 def test_knowledge_that_lost_an_item_is_deleted(store: Neo4jStore, driver: neo4j.Driver) -> None:
