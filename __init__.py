@@ -3,4 +3,5 @@
 from pathlib import Path
 
 __path__ = [str(Path(__file__).parent / "llmrg")]
-exec((Path(__path__[0]) / "__init__.py").read_text(encoding="utf-8"))
+__file__ = str(Path(__path__[0]) / "__init__.py")
+exec(Path(__file__).read_text(encoding="utf-8"))
