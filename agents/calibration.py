@@ -23,6 +23,7 @@ from llmrg.agents.protocols import Block, Candidate
 from llmrg.core.calibration import Auc, Calibration, Threshold
 from llmrg.core.errors import DataError, ModelReplyError
 from llmrg.core.records import History, stable_key
+from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
 from llmrg.data.splits import HELD_OUT, train_length
 from llmrg.data.truth import PlantedStep
@@ -64,10 +65,12 @@ async def calibrate(
     config: CalibrationConfig | None = None,
     *,
     truth: Iterable[PlantedStep] | None = None,
+    vetoes: Vetoes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:
     """Args:
         truth: planted steps; they are the right ones then, and the reasoner is not asked.
+        vetoes: proposals with such reasons become no steps of a build, and are not judged here.
         progress: told (users done, users).
     Raises: DataError: too few steps to say anything; ModelError: as the minds raise it.
     """
@@ -80,7 +83,7 @@ async def calibrate(
         for number, user in enumerate(users):
             if progress:
                 progress(number, len(users))
-            judged += await _one_user(dataset, minds, config, user, planted)
+            judged += await _one_user(dataset, minds, config, user, planted, vetoes or Vetoes())
         if progress:
             progress(len(users), len(users))
     finally:
@@ -114,6 +117,7 @@ def summed_up(judged: Sequence[Judged], data: str, minds: Minds, config: Calibra
         false_accepts=config.false_accepts,
         seed=config.seed,
         prompts=minds.prompt_versions(),
+        server=str(getattr(minds.verifier, "server", "")),
     )
 
 
@@ -171,7 +175,12 @@ def _auc(judged: Sequence[Judged], kinds: Sequence[Kind], seed: int) -> Auc:
 
 
 async def _one_user(
-    dataset: Dataset, minds: Minds, config: CalibrationConfig, user: str, planted: dict[str, list[PlantedStep]] | None
+    dataset: Dataset,
+    minds: Minds,
+    config: CalibrationConfig,
+    user: str,
+    planted: dict[str, list[PlantedStep]] | None,
+    vetoes: Vetoes,
 ) -> list[Judged]:
     """Judged block by block, the right and the wrong ones of a block in one call, in an order drawn by chance."""
     history = dataset.histories[user].before(train_length(dataset.histories[user]))
@@ -184,7 +193,7 @@ async def _one_user(
         dice = random.Random(stable_key("calibrate", config.seed, user, start))
         try:
             right = _planted(block, planted.get(user, [])) if planted is not None else await minds.reasoner.reason(block)
-            right = _first_of_each(right)
+            right = _first_of_each([step for step in right if not vetoes.refuse(step.reason)])
             if right:
                 judged += await _judge(dataset, minds, block, right, dice)
         except ModelReplyError:

@@ -13,20 +13,36 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from llmrg.agents.reply_text import NO_VALUE, Found, parsed, values_in, without_thought
 from llmrg.core.errors import ModelReplyError
 
-_NONE = {"", "null", "none", "root", "nothing", "n/a"}
-_LABEL = re.compile(r"[\[(#]?\s*([a-z]*)\s*(\d+)\s*(?:[\])]?|[.:)\]]\s.*)", re.IGNORECASE | re.DOTALL)
-"""A number as people write it, with what it stands for behind it: `3. Dracula`."""
+_NONE = {"", "-", "null", "none", "root", "nothing", "n/a", "no", "no cause", "no one", "-1"}
+_LABEL = re.compile(
+    r"[\[(#]?\s*([a-z]|(?:(?:history|item|number|no\.?|nr\.?|question|option|choice|answer|chain|reason|step|position|entry"
+    r"|attribute|book|film|movie|product)[\s#:]*){0,3})"
+    r"\s*(\d+)\s*(?:[\])]?|[.:)\]]\s.*|[-–—]\s.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A number as people write it, with what it stands for behind it (`3. Dracula`); `Apollo 13` is a title, and no number."""
+_CONFIDENCE = re.compile(
+    r"[~≈<>=≤≥]*\s*(-?\d+(?:[.,]\d+)?(?:e-?\d+)?)\s*(%|percent|(?:/|of|out of)\s*(\d+))?\s*(?:\(.*\))?", re.IGNORECASE
+)
 
 
 def _number(value: Any) -> Any:
     """3, "3", "[3]", "q3", "3. Dracula", 3.0 -> 3."""
+    if isinstance(value, bool):
+        raise ValueError("no number")
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
     if isinstance(value, str) and (found := _LABEL.fullmatch(value.strip())):
         return int(found.group(2))
     return value
 
 
 def _cause(value: Any) -> Any:
-    """A history number, "a2" for an attribute, or None."""
+    """A history number, "a2" for an attribute, or None. Of several the first counts, which stands for what matters most."""
+    if value is True:
+        raise ValueError("no cause")
+    if isinstance(value, list):
+        value = value[0] if value else None
     if isinstance(value, str):
         if value.strip().casefold() in _NONE:
             return None
@@ -36,30 +52,43 @@ def _cause(value: Any) -> Any:
 
 
 def _share(value: Any) -> Any:
-    """0.8, "0.8", "80%", 80 -> 0.8."""
+    """0.8, "0.8", "0,8", "80%", "8/10", 80 -> 0.8. From 1 to 10 nobody knows of how many: not a share."""
+    if isinstance(value, bool):
+        raise ValueError("no share")
     if isinstance(value, str):
-        text = value.strip()
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isnan(value):
-            raise ValueError("not a number")
-        return value / 100 if 1 < value <= 100 else value
+        if not (found := _CONFIDENCE.fullmatch(value.strip())):
+            raise ValueError("no share")
+        value = float(found[1].replace(",", "."))
+        if found[2]:
+            of = int(found[3]) if found[3] else 100
+            if not of:
+                raise ValueError("no share")
+            return value / of
+    if isinstance(value, int | float):
+        if math.isnan(value) or 1 < value <= 10:
+            raise ValueError("no share")
+        return value / 100 if 10 < value <= 100 else value
     return value
 
 
 def _texts(value: Any) -> Any:
-    """A list without what is no text in it; "a; b" -> ["a", "b"]; None -> []."""
+    """A list without what is no text in it; "a; b", "a, b" and {"reason": "a"} are lists too; None -> []."""
     if isinstance(value, str):
-        value = value.split(";")
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else value or []
+        value = re.split(r"\s*[;\n]\s*" if re.search(r"[;\n]", value) else r"\s*,\s*", value)
+    if not isinstance(value, list):
+        return value or []
+    texts = [next(iter(one.values())) if isinstance(one, dict) and len(one) == 1 else one for one in value]
+    return [one for one in texts if isinstance(one, str) and one.strip()]
 
 
 def _numbers(value: Any) -> Any:
-    """Labels as numbers, those that are none left out; 3, "3" and "1, 3" are lists too; None -> []."""
+    """Labels as numbers, those that are none left out; 3, "3", "1, 3" and {"1": true} are lists too; None -> []."""
     if isinstance(value, str):
         value = value.split(",")
+    if isinstance(value, dict):
+        value = [key for key, fits in value.items() if fits is True]
     rows = value if isinstance(value, list) else [] if value is None else [value]
-    found = (_number(one) for one in rows)
+    found = (_number(one) for one in rows if not isinstance(one, bool))
     return [one for one in found if isinstance(one, int) and not isinstance(one, bool)]
 
 
@@ -335,8 +364,10 @@ def _listed(value: Any, schema: type[R], depth: int) -> R | None:
 
 
 def _fitting_rows(rows: list[Any], schema: type[BaseModel]) -> list[BaseModel]:
+    names = list(_element(schema).model_fields)
     values = (parsed(row) if isinstance(row, str) and "{" in row else row for row in rows)
-    found = (_fitting(value, _element(schema)) for value in values)
+    named = (dict(zip(names, row, strict=True)) if isinstance(row, list) and len(row) == len(names) else row for row in values)
+    found = (_fitting(value, _element(schema)) for value in named)
     return [one for one in found if one is not None]
 
 

@@ -99,12 +99,12 @@ def parsed(text: str) -> Any:
             pass
     if len(text) > _LONGEST_REPAIR:
         return NO_VALUE
-    with warnings.catch_warnings(), suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+    with warnings.catch_warnings(), suppress(ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         warnings.simplefilter("ignore", SyntaxWarning)
         return ast.literal_eval(text.strip())
     try:
         made = json_repair.loads(_plain_marks(text), skip_json_loads=True)
-    except (ValueError, RecursionError, IndexError):
+    except (ValueError, TypeError, RecursionError, IndexError):
         return NO_VALUE
     return made if isinstance(made, dict | list) else NO_VALUE
 

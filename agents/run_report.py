@@ -134,3 +134,11 @@ def _cell(text: str) -> str:
 
 def _time(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def verifier_server(settings: Mapping[str, Any]) -> str:
+    """Where the verifier's model was in a run with these settings; "" where the run does not say. A mind of several roles stands
+    at the first of them."""
+    minds = settings.get("minds") or {}
+    roles = [role for role in ("verifier", "reasoner") if role == "verifier" or settings.get(role) == settings.get("verifier")]
+    return next((str(minds[role].get("server", "")) for role in roles if role in minds), "")

@@ -11,6 +11,7 @@ from typing import Any
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.places import HOME, written
+from llmrg.core.records import stable_key
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Calibration:
     """The rate that `tau` is chosen for."""
     seed: int = 0
     prompts: dict[str, str] = field(default_factory=dict)
+    server: str = ""
+    """Where the verifier's model is: one name may stand for other models on other servers."""
 
     @property
     def tau(self) -> float | None:
@@ -70,22 +73,23 @@ class Calibration:
         return {**asdict(self), "tau": self.tau}
 
 
-def calibration_file(home: Path, data: str, verifier: str) -> Path:
-    """Where the calibration of a verifier is kept."""
-    return home / "calibration" / _safe(data) / f"{_safe(verifier)}.json"
+def calibration_file(home: Path, data: str, verifier: str, server: str = "") -> Path:
+    """Where the calibration of a verifier, whose model is on a server, is kept."""
+    return home / "calibration" / _safe(data) / f"{_safe(f'{verifier}@{server}' if server else verifier)}.json"
 
 
 def save_calibration(made: Calibration, home: Path) -> Path:
-    path = calibration_file(home, made.data, made.verifier)
+    path = calibration_file(home, made.data, made.verifier, made.server)
     return written(path, json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n", HOME)
 
 
-def load_calibration(home: Path, data: str, verifier: str) -> Calibration:
+def load_calibration(home: Path, data: str, verifier: str, server: str = "") -> Calibration:
     """Raises: ConfigError: none was made, or the file is damaged."""
-    path = calibration_file(home, data, verifier)
+    path = calibration_file(home, data, verifier, server)
+    there = f" at {server}" if server else ""
     command = shlex.join(["llmrg", "calibrate", "--data", data, "--verifier", verifier])
     if not path.exists():
-        raise ConfigError(f"the verifier {verifier!r} was not calibrated on {data!r} (no {path}); run: {command}")
+        raise ConfigError(f"the verifier {verifier!r}{there} was not calibrated on {data!r} (no {path}); run: {command}")
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         told.pop("tau")
@@ -98,4 +102,6 @@ def load_calibration(home: Path, data: str, verifier: str) -> Calibration:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name)
+    """A file's name; where signs are replaced, two names stay two by what is made of the whole."""
+    safe = re.sub(r"[^\w.-]+", "_", name)
+    return safe if safe == name else f"{safe}-{stable_key(name)[:8]}"

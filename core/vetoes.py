@@ -40,10 +40,11 @@ class Vetoes:
         return bool(self.denied) or self.allowed is not None
 
     def refuse(self, reason: str) -> bool:
-        text = _folded(reason)
-        if self._denied is not None and self._denied.search(text):
-            return True
-        return self._allowed is not None and not self._allowed.fullmatch(text.strip())
+        return self.deny(reason) or (self._allowed is not None and not self._allowed.fullmatch(_folded(reason).strip()))
+
+    def deny(self, text: str) -> bool:
+        """Whether a denied word or phrase stands in a text that need not be a reason."""
+        return self._denied is not None and self._denied.search(_folded(text)) is not None
 
     def shown(self, graph: ReasoningGraph) -> ReasoningGraph:
         """The graph without the steps whose reason is refused."""

@@ -8,21 +8,48 @@ Two forms:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from llmrg.core.errors import DataError
 from llmrg.core.records import Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
-from llmrg.data.delimited import read_csv
+from llmrg.data.delimited import first_line, read_csv
 from llmrg.data.files import open_text
-from llmrg.data.json_lines import read_json_lines
+from llmrg.data.json_lines import is_json, read_json_lines
 from llmrg.data.review_layouts import AMAZON, amazon_product
 from llmrg.data.rows import BadRows, OnBadRow, Row
 
+TABULAR = re.compile(r"\S[\t,;|]|::")
+"""Signs between the columns of a table."""
+LOOKED_AT = 1000
+"""Lines."""
 SEQUENCES, ITEMS = ".sequences.tsv", ".items.jsonl"
+
+
+def is_sequences(path: Path) -> bool:
+    """Whether the lines of a text can be `user item item ...`: no signs of a table or of JSON, and no row a line.
+
+    Raises: DataError: three or more words in each line, and users again and again: a table with blanks between its columns.
+    """
+    with open_text(path) as file:
+        lines = [line.split() for line in islice(file, LOOKED_AT) if not TABULAR.search(line)]
+        file_is_table = TABULAR.search(first_line(path))
+    if file_is_table or is_json(path):
+        return False
+    widths = {len(words) for words in lines if words}
+    users = [words[0] for words in lines if words]
+    if len(widths) == 1 and min(widths) > 2 and len(set(users)) < len(users):
+        raise DataError(
+            f"{path}: each line holds {min(widths)} words, and users come again: this is a table and no file of sequences",
+            sdk="read it with `separator=' '`; without a line of names say `header=False` and `columns={'user': '1', ...}`",
+            shell="add --separator ' ', and without a line of names --no-header --columns user=1,item=2,...",
+        )
+    return True
 
 
 def load_amazon_sequences(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", min_interactions: int = 1) -> Dataset:

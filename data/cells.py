@@ -12,7 +12,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-MISSING = frozenset((r"\N", "NULL", "null", "None", "NaN", "nan", "NA", "N/A", "<NA>", "#N/A", "NaT"))
+MISSING = frozenset(
+    (r"\N", "NULL", "Null", "null", "(null)", "None", "NaN", "nan", "-NaN", "-nan", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA",
+     "NaT", "1.#QNAN", "-1.#IND", "undefined")
+)  # fmt: skip
 """Words that databases, spreadsheets and data frames write where nothing is."""
 NAMES = ("name", "title", "label", "value", "description")
 """What a record among several values is called by."""
@@ -40,7 +43,8 @@ def plain(value: Any) -> Any:
         except UnicodeDecodeError:
             raise UnreadableCell("bytes that are no UTF-8 text") from None
     if isinstance(value, Mapping):
-        return dict(value)
+        (wrapped,) = value.values() if len(value) == 1 and str(next(iter(value))).startswith("$") else (value,)
+        return dict(value) if wrapped is value else plain(wrapped)  # {"$oid": ...}, {"$date": ...}: MongoDB's exports
     if isinstance(value, list | tuple | set | frozenset):
         return list(value)
     if isinstance(value, Decimal):
@@ -154,18 +158,28 @@ def seconds(value: Any, layout: str = "", missing: Collection[str] = MISSING) ->
             return _moment(datetime.strptime(found, layout))
         except ValueError:
             raise UnreadableCell(f"not a time of the form {layout!r}") from None
-    if len(found) == 8 and found.isdigit() and (day := _iso(found)) is not None:
-        return day  # 20240131 is a day: as seconds it would be one of 1970
+    if len(digits := found.removesuffix(".0")) in (8, 14) and digits.isdigit() and (day := _iso(digits[:8])) is not None:
+        return day + _time_of_day(digits[8:])  # 20240131 is a day: as seconds it would be one of 1970
     try:
         at = float(found)
     except ValueError:
         moment = _iso(found)
         if moment is None:
-            raise UnreadableCell("neither Unix seconds nor an ISO date or time") from None
+            raise UnreadableCell(
+                "neither Unix seconds nor an ISO date or time (another form is said by the time format)"
+            ) from None
         return moment
     if not math.isfinite(at):
         raise UnreadableCell("not a finite time")
     return at / next((parts for least, parts in UNITS if abs(at) >= least), 1.0)
+
+
+def _time_of_day(digits: str) -> float:
+    """Seconds of `hhmmss`; "" is midnight. Raises: UnreadableCell: no such time."""
+    hour, minute, second = (int(digits[n : n + 2] or 0) for n in (0, 2, 4))
+    if hour > 23 or minute > 59 or second > 60:
+        raise UnreadableCell("begins as a day, and goes on with no time of it")
+    return hour * 3600.0 + minute * 60 + second
 
 
 def _iso(found: str) -> float | None:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from llmrg.core.errors import BadRowError, DataError
 from llmrg.data.cells import MISSING
-from llmrg.data.files import open_text
+from llmrg.data.files import UTF_8, open_text
 from llmrg.data.rows import BadRows, Row, check_columns
 
 csv.field_size_limit(sys.maxsize)  # a description may be longer than the 128 KiB that csv allows by itself
 OTHERS = (",", ";", "\t", "|")
+SAID = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""A first line by which Excel tells its separator."""
+Quotes = Mapping[str, Any]
+"""Arguments of `csv.reader`: what quotes are."""
+USUAL: Quotes = {"skipinitialspace": True}
+BACKSLASH: Quotes = {"skipinitialspace": True, "escapechar": "\\", "doublequote": False}
+SINGLE: Quotes = {"skipinitialspace": True, "quotechar": "'"}
+LETTERS: Quotes = {"quoting": csv.QUOTE_NONE}
 
 
 def read_csv(path: Path, wanted: Sequence[str], bad_rows: BadRows, delimiter: str = ",") -> Iterator[Row]:
@@ -33,12 +44,12 @@ def csv_rows(
     wanted: Sequence[str],
     bad_rows: BadRows,
     delimiter: str = ",",
-    quoting: int = csv.QUOTE_MINIMAL,
+    quotes: Quotes = USUAL,
     header: bool = True,
     missing: Collection[str] = MISSING,
 ) -> Iterator[Row]:
     """As `read_csv`, over lines that are open already; without a header the columns are called 1, 2, 3."""
-    reader = _fields(lines, delimiter, quoting)
+    reader = _fields(lines, delimiter, quotes)
     names: list[str] = []
     number = 0
     try:
@@ -51,6 +62,8 @@ def csv_rows(
                 check_columns(source, wanted, names)
                 if header:
                     continue
+            if len(fields) == len(names) + 1 and not fields[-1].strip():
+                fields.pop()  # a separator behind the last column
             if len(fields) == len(names):
                 yield Row(source, number, dict(zip(names, fields, strict=True)), missing)
             else:
@@ -61,14 +74,14 @@ def csv_rows(
         raise DataError(f"{source}: the file is empty; its first line must name the columns")
 
 
-def _fields(lines: Iterable[str], delimiter: str, quoting: int) -> Iterator[tuple[int, list[str]]]:
+def _fields(lines: Iterable[str], delimiter: str, quotes: Quotes) -> Iterator[tuple[int, list[str]]]:
     """(number of the last line, fields) of each row; the csv module takes separators of one character only."""
     if len(delimiter) > 1:
         for number, line in enumerate(lines, start=1):
             stripped = line.rstrip("\r\n")
             yield number, stripped.split(delimiter) if stripped else []
         return
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
+    reader = csv.reader(lines, delimiter=delimiter, **quotes)
     for fields in reader:
         yield reader.line_num, fields
 
@@ -84,42 +97,55 @@ def check_names(source: str, names: Sequence[str]) -> None:
 
 
 def separator_of(first_line: str, usual: str) -> str:
-    """The usual separator, or the only other one that a header without it has."""
+    """The usual separator, or the only other one that a header without it has; the one that Excel's first line tells."""
+    if said := SAID.fullmatch(first_line):
+        return said[1]
     if usual in first_line:
         return usual
     found = [sign for sign in OTHERS if sign in first_line]
     return found[0] if len(found) == 1 else usual
 
 
-def quoting_of(path: Path, delimiter: str) -> int:
-    """Whether quotes in a file are signs of CSV or letters, such as in a title that begins with one.
+@contextmanager
+def table_lines(path: Path, encoding: str = UTF_8) -> Iterator[Iterator[str]]:
+    """Lines of a text table; that by which Excel tells the separator is left blank."""
+    with open_text(path, encoding) as file:
+        yield ("\n" if number == 0 and SAID.fullmatch(line) else line for number, line in enumerate(file))
+
+
+def quotes_of(path: Path, delimiter: str, encoding: str = UTF_8) -> Quotes:
+    """What quotes are in a file: signs of CSV, or letters, such as in a title that begins with one.
 
     They are letters where reading them as signs breaks rows or swallows some, and each line has its fields without them.
     Raises: DataError: rows are swallowed either way; the message names the line in which the quote opens.
     """
-    if len(delimiter) > 1 or not _has_quotes(path):
-        return csv.QUOTE_MINIMAL
-    opened, clean = _swallowing(path, delimiter, strict=True)
+    if len(delimiter) > 1:
+        return USUAL
+    with table_lines(path, encoding) as lines:
+        head = next((line for line in lines if line.strip()), "").strip().split(delimiter)
+        if len(head) > 1 and all(re.fullmatch(r"\s*'[^']*'\s*", name) for name in head):
+            return SINGLE
+        signs = {sign for line in lines for sign in ('"', '\\"') if sign in line} | ({'"'} if '"' in "".join(head) else set())
+    if not signs:
+        return USUAL
+    opened, clean = _swallowing(path, delimiter, encoding, {**USUAL, "strict": True})
     if clean and not opened:
-        return csv.QUOTE_MINIMAL
-    if _all_lines_whole(path, delimiter):
-        return csv.QUOTE_NONE
+        return USUAL
+    if '\\"' in signs and _swallowing(path, delimiter, encoding, {**BACKSLASH, "strict": True}) == (0, True):
+        return BACKSLASH
+    if _all_lines_whole(path, delimiter, encoding):
+        return LETTERS
     if not clean:
-        opened, clean = _swallowing(path, delimiter, strict=False)
-    if not clean:
+        opened, clean = _swallowing(path, delimiter, encoding, USUAL)
+    if not clean and opened:
         raise DataError(
             f"{path.name}: a quote that opens in line {opened} swallows the rows behind it; close it, or write a quote that is "
             'meant as a letter twice ("")'
         )
-    return csv.QUOTE_MINIMAL
+    return USUAL
 
 
-def _has_quotes(path: Path) -> bool:
-    with open_text(path) as file:
-        return any('"' in line for line in file)
-
-
-def _swallowing(path: Path, delimiter: str, strict: bool) -> tuple[int, bool]:
+def _swallowing(path: Path, delimiter: str, encoding: str, quotes: Quotes) -> tuple[int, bool]:
     """(line in which the first quoted field opens that holds what looks like whole rows, or 0; whether all rows are whole)."""
     width = start = opened = 0
     clean = True
@@ -130,8 +156,8 @@ def _swallowing(path: Path, delimiter: str, strict: bool) -> tuple[int, bool]:
             taken.append(line)
             yield line
 
-    with open_text(path) as file:
-        reader = csv.reader(kept(file), delimiter=delimiter, strict=strict)
+    with table_lines(path, encoding) as lines:
+        reader = csv.reader(kept(lines), delimiter=delimiter, **quotes)
         try:
             for fields in reader:
                 width = width or len(fields)
@@ -142,20 +168,20 @@ def _swallowing(path: Path, delimiter: str, strict: bool) -> tuple[int, bool]:
                 taken.clear()
         except csv.Error:
             return opened or start + 1, False
-    if not strict and opened:
+    if not quotes.get("strict") and opened:
         clean = False
     return opened, clean
 
 
-def _all_lines_whole(path: Path, delimiter: str) -> bool:
-    with open_text(path) as file:
-        widths = {line.count(delimiter) for line in file if line.strip()}
+def _all_lines_whole(path: Path, delimiter: str, encoding: str) -> bool:
+    with table_lines(path, encoding) as lines:
+        widths = {line.count(delimiter) for line in lines if line.strip()}
     return len(widths) == 1
 
 
-def first_line(path: Path) -> str:
+def first_line(path: Path, encoding: str = UTF_8) -> str:
     """The first line that holds anything; "" if none does."""
-    with open_text(path) as file:
+    with open_text(path, encoding) as file:
         return next((line.rstrip("\r\n") for line in file if line.strip()), "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ OTHER_FORMS = {
     PARQUET: "a Parquet file: name it so (.parquet)",
 }
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+UTF_8 = "utf-8-sig"
+"""With or without a byte-order mark."""
 
 
 def starts_with(path: Path, sign: bytes) -> bool:
@@ -44,7 +47,7 @@ def first_bytes(path: Path) -> bytes:
 
 
 @contextmanager
-def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[io.TextIOBase]:
+def open_text(path: Path, encoding: str = UTF_8) -> Iterator[io.TextIOBase]:
     """A plain or gzipped text file; line ends are left as they are. Text in UTF-16 is known by its first bytes.
 
     Raises:
@@ -55,6 +58,12 @@ def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[io.TextIOBase
     if not packed:
         _check_form(path, head)
         encoding = "utf-16" if head.startswith(UTF_16) else encoding
+        if encoding == UTF_8 and b"\0" in head:
+            raise DataError(
+                f"{path} begins with NUL characters: it may be UTF-16 text without its mark",
+                sdk="say so with `encoding='utf-16-le'`",
+                shell="say so with --encoding utf-16-le",
+            )
     try:
         with gzip.open(path) if packed else path.open("rb") as raw:
             if packed:
@@ -66,7 +75,11 @@ def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[io.TextIOBase
     except (gzip.BadGzipFile, EOFError) as error:
         raise DataError(f"{path} is not a whole gzip file ({error}); fetch it again") from error
     except UnicodeError as error:
-        raise DataError(f"{path} is not {encoding} text ({error}); save it as UTF-8") from error
+        raise DataError(
+            f"{path} is not {'UTF-8' if encoding == UTF_8 else encoding} text ({error})",
+            sdk="say what it is written in, for instance `encoding='latin-1'` or 'cp1252', or save it as UTF-8",
+            shell="say what it is written in, for instance --encoding latin-1 or cp1252, or save it as UTF-8",
+        ) from error
 
 
 def _check_form(path: Path, head: bytes) -> None:
@@ -77,6 +90,27 @@ def _check_form(path: Path, head: bytes) -> None:
 
 def _text(raw: BinaryIO | gzip.GzipFile, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, encoding=encoding, newline="")  # type: ignore[arg-type]
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """The one file of a zip archive, or the folder of its files, as long as the context lasts.
+
+    Raises: DataError: it holds nothing, a password guards it, or it is damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, path.name)  # so that messages name the archive
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = [n for n in archive.namelist() if not n.startswith("__MACOSX/") and not Path(n).name.startswith(".")]
+                archive.extractall(place, names)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+            raise DataError(f"{path} cannot be unpacked ({error}); unpack it by hand") from error
+        while place.is_dir() and len(inside := list(place.iterdir())) == 1:
+            place = inside[0]
+        if place.is_dir() and not any(place.iterdir()):
+            raise DataError(f"{path}: no files in it")
+        yield place
 
 
 class Bundle:
@@ -113,7 +147,7 @@ class Bundle:
         return f"{self.path.name}/{name}"
 
     @contextmanager
-    def open(self, name: str, encoding: str = "utf-8-sig") -> Iterator[io.TextIOBase]:
+    def open(self, name: str, encoding: str = UTF_8) -> Iterator[io.TextIOBase]:
         """Raises: DataError: no such member; the message lists what is there."""
         if name not in self._members:
             raise DataError(f"{self.path}: no file {name!r}; there are: {', '.join(self.names[:20]) or 'none'}")

@@ -53,7 +53,7 @@ def _table(frame: Any, source: str, options: ReadOptions) -> Table:
     import narwhals as nw
 
     if hasattr(frame, "set_axis") and hasattr(frame, "columns"):
-        frame = _with_text_names(frame, source)
+        frame = _with_text_names(_with_index(frame), source)
     try:
         wrapped = nw.from_native(frame)
     except TypeError:
@@ -67,6 +67,12 @@ def _table(frame: Any, source: str, options: ReadOptions) -> Table:
             yield Row(source, line, record, options.missing)
 
     return Table(source, list(ready.columns), rows())
+
+
+def _with_index(frame: Any) -> Any:
+    """pandas may hold a column, such as the users, as the index: one that has a name is a column."""
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(level=named) if named else frame
 
 
 def _with_text_names(frame: Any, source: str) -> Any:

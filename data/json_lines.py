@@ -1,21 +1,28 @@
-"""JSON (an object a line, or one list of objects; plain or gzipped) as rows."""
+"""JSON as rows: an object a line, one list of objects, or one document that holds the rows (`llmrg.data.json_documents`)."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import BadRowError, DataError
 from llmrg.data.cells import MISSING
-from llmrg.data.files import open_text
+from llmrg.data.files import UTF_8, open_text
+from llmrg.data.json_documents import holds_rows, rows_of, values_of
 from llmrg.data.rows import BadRows, Row, check_columns
 
 
 def read_json_lines(
-    path: Path, wanted: Sequence[str], bad_rows: BadRows, missing: Collection[str] = MISSING, python: bool = False
+    path: Path,
+    wanted: Sequence[str],
+    bad_rows: BadRows,
+    missing: Collection[str] = MISSING,
+    python: bool = False,
+    encoding: str = UTF_8,
 ) -> Iterator[Row]:
     """One JSON object a line; the first one must have the wanted columns.
 
@@ -25,8 +32,8 @@ def read_json_lines(
         BadRowError: a line is not a JSON object.
     """
     empty = True
-    with open_text(path) as file:
-        for number, line, record in _records(path, file, python):
+    with open_text(path, encoding) as file:
+        for number, line, record in _records(path, file, python, encoding):
             if not isinstance(record, dict):
                 bad_rows.add(BadRowError(path.name, number, "line", line.strip()[:80], "not a JSON object"))
                 continue
@@ -38,11 +45,11 @@ def read_json_lines(
         raise DataError(f"{path.name}: no JSON object in it; one a line is expected")
 
 
-def columns_of(path: Path) -> list[str]:
+def columns_of(path: Path, encoding: str = UTF_8) -> list[str]:
     """The keys of all objects, in order of their first appearance: a line leaves out what it has nothing to say of."""
     found: dict[str, None] = {}
-    with open_text(path) as file:
-        for _, _, record in _records(path, file, python=False):
+    with open_text(path, encoding) as file:
+        for _, _, record in _records(path, file, True, encoding):
             if isinstance(record, dict):
                 found.update(dict.fromkeys(record))
     return list(found)
@@ -51,21 +58,24 @@ def columns_of(path: Path) -> list[str]:
 def first_object(path: Path, python: bool = True) -> dict[str, Any]:
     """The first object of a file; {} where it begins with none."""
     with open_text(path) as file:
-        line = next((line for line in file if line.strip()), "") if not _is_list(path) else ""
-        record = _read(line[:1_000_000], python) if line else next((r for _, _, r in _records(path, file, python)), None)
+        line = next((line for line in file if line.strip()), "") if not _is_whole(path, UTF_8) else ""
+        record = _read(line[:1_000_000], python) if line else next((r for _, _, r in _records(path, file, python, UTF_8)), None)
     return record if isinstance(record, dict) else {}
 
 
-def _records(path: Path, file: Any, python: bool) -> Iterator[tuple[int, str, Any]]:
-    """(line or place in the list, its text, what it holds or None)."""
-    if _is_list(path):
-        try:
-            found = json.load(file)
-        except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"{path.name}: begins as a JSON list and is none ({error}); mend it, or write an object a line"
-            ) from error
-        for number, record in enumerate(found, start=1):
+def is_json(path: Path, encoding: str = UTF_8, *, sure: bool = False) -> bool:
+    """Whether a text holds JSON; `sure`: its name says so."""
+    if sure:
+        return True
+    with open_text(path, encoding) as file:
+        head = file.read(4096).lstrip()
+    return bool(re.match(r"""\{\s*(["']\w[^"']*["']\s*:|$)|\[\s*(\{|$)""", head))
+
+
+def _records(path: Path, file: Any, python: bool, encoding: str) -> Iterator[tuple[int, str, Any]]:
+    """(line, or place in the document; its text; what it holds or None)."""
+    if _is_whole(path, encoding):
+        for number, record in enumerate(rows_of(path.name, values_of(path.name, file.read())), start=1):
             yield number, str(record), record
         return
     for number, line in enumerate(file, start=1):
@@ -74,17 +84,29 @@ def _records(path: Path, file: Any, python: bool) -> Iterator[tuple[int, str, An
 
 
 def _read(line: str, python: bool) -> Any:
+    line = line.strip().strip("\x1e").rstrip(",")
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
         if not python:
             return None
     try:
-        return ast.literal_eval(line.strip())
+        return ast.literal_eval(line)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
-def _is_list(path: Path) -> bool:
-    with open_text(path) as file:
-        return file.read(4096).lstrip().startswith("[")
+def _is_whole(path: Path, encoding: str) -> bool:
+    """Whether the file is to be read as a whole: a list, an object over several lines, or one line only that holds others."""
+    with open_text(path, encoding) as file:
+        first = file.readline()
+        while first and not first.strip():
+            first = file.readline()
+        if first.lstrip().startswith("["):
+            return True
+        if not first.lstrip().startswith("{"):
+            return False
+        end = first.rstrip()
+        if end.endswith(("{", "[", ":", ",")) and not end.endswith("},"):
+            return True
+        return not any(line.strip() for line in file) if holds_rows(_read(first, python=True)) else False

@@ -5,7 +5,6 @@ Who listens a lot plays the same thing many times: of these only the first count
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
-from llmrg.data.delimited import csv_rows, first_line, plain_rows
+from llmrg.data.delimited import LETTERS, csv_rows, first_line, plain_rows
 from llmrg.data.files import Bundle, open_text
 from llmrg.data.rows import BadRows, OnBadRow, Row
 from llmrg.data.tables import kind_of
@@ -48,7 +47,7 @@ def load_hetrec(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", m
 
     def rows(file: str, columns: Sequence[str]) -> list[Row]:
         with bundle.open(file, "utf-8-sig" if bundle.is_utf8(file) else "latin-1") as lines:
-            return list(csv_rows(lines, bundle.where(file), columns, bad_rows, "\t", csv.QUOTE_NONE))
+            return list(csv_rows(lines, bundle.where(file), columns, bad_rows, "\t", LETTERS))
 
     tags = _tags(rows) if "tags.dat" in bundle and "user_taggedartists.dat" in bundle else {}
     artists = [

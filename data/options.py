@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from llmrg.core.errors import ConfigError
 from llmrg.data.cells import MISSING
+from llmrg.data.files import UTF_8
 from llmrg.data.rows import OnBadRow
 
 TABLES = ("interactions", "items", "users")
@@ -36,6 +38,8 @@ class ReadOptions:
     on_bad_row: OnBadRow = "error"
     min_interactions: int = 1
     name: str = ""
+    encoding: str = UTF_8
+    """Of text tables; UTF-16 is told by its first bytes."""
 
     def __post_init__(self) -> None:
         for role in self.columns:
@@ -52,6 +56,12 @@ class ReadOptions:
             raise ConfigError(
                 f"{self.name!r} cannot be the name of a data set: it names folders too; use letters, digits, - and _"
             )
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ConfigError(
+                f"no encoding is called {self.encoding!r}; usual are utf-8, latin-1, cp1252, shift_jis, gb18030"
+            ) from None
         if self.separator and (self.separator in ('"', "\n", "\r")):
             raise ConfigError(f"{self.separator!r} cannot separate columns")
 

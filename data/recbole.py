@@ -6,13 +6,12 @@ float_seq.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
-from llmrg.data.delimited import csv_rows
+from llmrg.data.delimited import LETTERS, csv_rows
 from llmrg.data.files import open_text
 from llmrg.data.options import ReadOptions
 from llmrg.data.rows import BadRows, Row
@@ -73,7 +72,7 @@ def _atomic(path: Path, bad_rows: BadRows, options: ReadOptions) -> Table:
 
     def rows() -> Iterator[Row]:
         with open_text(path) as lines:
-            for row in csv_rows(lines, path.name, (), bad_rows, "\t", csv.QUOTE_NONE):
+            for row in csv_rows(lines, path.name, (), bad_rows, "\t", LETTERS):
                 yield Row(row.source, row.line, dict(zip(names, row.values.values(), strict=True)), options.missing)
 
     return Table(str(path), kept, rows(), separators)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llmrg.core.errors import DataError
+from llmrg.core.errors import ConfigError, DataError
 from llmrg.data.cells import MISSING
 from llmrg.data.dataset import Dataset
 from llmrg.data.demo_set import load_demo
 from llmrg.data.download import Progress, download
+from llmrg.data.files import UTF_8
 from llmrg.data.known_sets import KNOWN, KnownSet
 from llmrg.data.options import ReadOptions
 from llmrg.data.rows import OnBadRow
@@ -52,6 +53,8 @@ def find(name_or_path: str | Path, data_dir: Path, extra_dirs: Sequence[Path] = 
         DataError: not there; the message says how to get it.
     """
     name = str(name_or_path)
+    if not name.strip():
+        raise DataError("no data set is named: an empty text was given")
     found = _located(KNOWN[name], data_dir, extra_dirs) if name in KNOWN else None
     if found is not None:
         return found
@@ -96,6 +99,7 @@ def load_data(
     on_bad_row: OnBadRow = "error",
     min_interactions: int = 1,
     name: str = "",
+    encoding: str = UTF_8,
 ) -> Dataset:
     """Read a data set from anywhere.
 
@@ -113,12 +117,13 @@ def load_data(
         min_interactions: k-core: users and items with fewer interactions are taken out; 1 keeps everything.
         name: what to call the data set, also its namespace in the store; by default the known name, the file's or folder's, or
             for frames one that is made of their content.
+        encoding: of text tables that are neither UTF-8 nor UTF-16.
     Raises:
         DataError: the source cannot be found or read, or it is not clear what a column means.
         BadRowError: a row cannot be read, and bad rows are not skipped. ConfigError: an option is off.
     """
     options = ReadOptions(
-        columns or {}, separator, header, list_separator, missing, time_format, on_bad_row, min_interactions, name
+        columns or {}, separator, header, list_separator, missing, time_format, on_bad_row, min_interactions, name, encoding
     )  # fmt: skip
     if not isinstance(source, str | Path):
         from llmrg.data.frames import load_frames
@@ -132,6 +137,11 @@ def load_data(
         data_dir = load_settings().data_dir.expanduser()
     known = str(source) if str(source) in KNOWN else ""
     beside = {"items": items, "users": users}
+    frames = [word for word, table in beside.items() if table is not None and not isinstance(table, str | Path)]
+    if frames:
+        raise ConfigError(
+            f"{frames[0]} must be a file where the interactions are one; give all of them as files, or all as frames"
+        )
     paths = {word: Path(path).expanduser() for word, path in beside.items() if path is not None}
     dataset = load_path(find(source, data_dir), replace(options, name=name or known), **paths)
     return dataset if name or min_interactions == 1 else replace(dataset, name=f"{dataset.name}-{min_interactions}core")

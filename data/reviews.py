@@ -71,7 +71,7 @@ def load_reviews(
     """
     bad_rows = BadRows(on_bad_row)
     meta = meta or _products_beside(path, layout)
-    needed = [] if layout.each else [layout.columns[role] for role in ("user", "item", "time") if role in layout.columns]
+    needed = [] if layout.each else [layout.columns[role] for role in ("user", "item")]  # later ones may be left out
     lines = read_json_lines(path, needed, bad_rows, python=True)
     rows = (one for line in lines for one in (layout.each(line) if layout.each else (line,)))
     interactions = list(bad_rows.each(rows, lambda row: _review(row, layout)))

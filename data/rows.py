@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -13,6 +14,10 @@ from llmrg.data.cells import MISSING, UnreadableCell
 
 OnBadRow = Literal["error", "skip"]
 T = TypeVar("T")
+ROUNDED = re.compile(r"\d(\.\d+)?[eE]\+\d+")
+"""What spreadsheets make of long numbers: 1.23457E+12."""
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
+"""With three digits behind the comma it could part thousands."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,12 @@ class Row:
         found = self.text(column)
         if not found:
             raise self._nothing(column)
+        if "+" in found and ROUNDED.fullmatch(found):
+            raise self.bad(
+                column, "an id as a rounded number, whose last digits are lost; write this column as text where it comes from"
+            )
+        if "\0" in found:
+            raise self.bad(column, "an id with a NUL character; the text may be in another encoding")
         return found
 
     def one_line(self, column: str) -> str:
@@ -62,7 +73,7 @@ class Row:
         if not found:
             return None
         try:
-            value = float(found)
+            value = float(found.replace(",", ".") if DECIMAL_COMMA.fullmatch(found) else found)
         except ValueError:
             raise self.bad(column, "not a number") from None
         if not math.isfinite(value):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from llmrg.core.errors import ConfigError, DataError
-from llmrg.data.amazon import SEQUENCES, load_amazon_pair, load_amazon_sequences
+from llmrg.data.amazon import SEQUENCES, is_sequences, load_amazon_pair, load_amazon_sequences
 from llmrg.data.dataset import Dataset
-from llmrg.data.files import Bundle, first_bytes
+from llmrg.data.files import UTF_8, Bundle, first_bytes, unpacked
 from llmrg.data.lastfm import is_hetrec, is_log, load_hetrec, load_log
 from llmrg.data.movielens import is_movielens, load_movielens
 from llmrg.data.options import ReadOptions
@@ -27,18 +28,32 @@ def load_path(path: Path, options: ReadOptions | None = None, *, items: Path | N
         ConfigError: columns or further tables are named for a form that has its own.
     """
     options = options or ReadOptions()
+    if path.suffix.lower() == ".zip" and path.is_file() and not _known_archive(path):
+        with unpacked(path) as inside:
+            packed = str(inside.parent if inside.is_file() else inside)
+            dataset = load_path(inside, replace(options, name=options.name or path.stem), items=items, users=users)
+        report = dataset.report
+        notes = tuple(note.replace(packed, str(path)) for note in report.notes)
+        return replace(dataset, report=replace(report, source=report.source.replace(packed, str(path)), notes=notes))
     if path.is_file() and not first_bytes(path):
         raise DataError(f"{path}: the file is empty")
     said = [word for word, value in (("columns", options.columns), ("items", items), ("users", users)) if value]
     as_table = bool(said or not options.header or options.separator) and (kind_of(path) or options.separator)
     fixed = None if as_table and path.is_file() else _fixed_form(path)
     if fixed is not None:
+        said += ["encoding"] if options.encoding != UTF_8 else []
         if said:
             raise ConfigError(f"{path} has a form of its own; {' and '.join(said)} cannot be given with it")
         return fixed(name=options.name, on_bad_row=options.on_bad_row, min_interactions=options.min_interactions)
     if path.suffix == ".inter" or (path.is_dir() and any(path.glob("*.inter"))):
         return load_recbole(path, options)
     return load_tables(path, items, users, options)
+
+
+def _known_archive(path: Path) -> bool:
+    """Whether it holds what is read without unpacking. Raises: DataError: a damaged archive."""
+    bundle = Bundle(path)
+    return is_movielens(bundle) or is_hetrec(bundle)
 
 
 def _fixed_form(path: Path) -> Callable[..., Dataset] | None:
@@ -49,18 +64,13 @@ def _fixed_form(path: Path) -> Callable[..., Dataset] | None:
             return partial(load_movielens, path)
         if is_hetrec(bundle):
             return partial(load_hetrec, path)
-        if path.is_file():
-            raise DataError(
-                f"{path}: of zip archives only MovieLens and Last.fm are known; there are: {', '.join(bundle.names[:20])}; "
-                "unpack it"
-            )
         return _reviews_in(path)
     bare = path.name.removesuffix(".gz")
     if bare.endswith(SEQUENCES):
         return partial(load_amazon_pair, path)
     if is_log(path):
         return partial(load_log, path)
-    if bare.endswith(".txt"):
+    if bare.endswith(".txt") and is_sequences(path):
         return partial(load_amazon_sequences, path)
     layout = layout_of(path, LAYOUTS)
     return partial(load_reviews, path, layout) if layout else None

@@ -9,9 +9,9 @@ from typing import Any
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
-from llmrg.data.delimited import check_names, csv_rows, first_line, quoting_of, separator_of
-from llmrg.data.files import PARQUET, open_text, starts_with
-from llmrg.data.json_lines import columns_of, read_json_lines
+from llmrg.data.delimited import LETTERS, check_names, csv_rows, first_line, quotes_of, separator_of, table_lines
+from llmrg.data.files import PARQUET, starts_with
+from llmrg.data.json_lines import columns_of, is_json, read_json_lines
 from llmrg.data.options import ReadOptions
 from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
@@ -78,24 +78,24 @@ def read_table(path: Path, bad_rows: BadRows, options: ReadOptions | None = None
         )
     if kind == ".parquet" or starts_with(path, PARQUET):
         return _parquet(path, options)
-    if kind == ".jsonl":
-        rows = read_json_lines(path, (), bad_rows, options.missing)
-        return Table(str(path), columns_of(path), _Some(path, rows, bad_rows))
+    if not options.separator and is_json(path, options.encoding, sure=kind == ".jsonl"):
+        rows = read_json_lines(path, (), bad_rows, options.missing, python=True, encoding=options.encoding)
+        return Table(str(path), columns_of(path, options.encoding), _Some(path, rows, bad_rows))
     return _text(path, bad_rows, options, DELIMITERS.get(kind, ","))
 
 
 def _text(path: Path, bad_rows: BadRows, options: ReadOptions, usual: str) -> Table:
-    head = first_line(path)
+    head = first_line(path, options.encoding)
     if not head:
         raise DataError(f"{path}: the file is empty; its first line must name the columns")
     separator = options.separator or separator_of(head, usual)
-    quoting = quoting_of(path, separator)
+    quotes = quotes_of(path, separator, options.encoding)
     notes = [f"{path}: its columns are separated by {separator!r}"] if not options.separator and separator != usual else []
-    notes += [f"{path}: quotes are read as letters, since rows would be lost otherwise"] if quoting else []
+    notes += [f"{path}: quotes are read as letters, since rows would be lost otherwise"] if quotes is LETTERS else []
 
     def rows() -> Iterator[Row]:
-        with open_text(path) as file:
-            yield from csv_rows(file, path.name, (), bad_rows, separator, quoting, options.header, options.missing)
+        with table_lines(path, options.encoding) as lines:
+            yield from csv_rows(lines, path.name, (), bad_rows, separator, quotes, options.header, options.missing)
 
     found = _Some(path, rows(), bad_rows)
     return Table(str(path), list(next(iter(found)).values), found, notes=tuple(notes))

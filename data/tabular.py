@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from llmrg.core.errors import BadRowError, DataError
 from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
+from llmrg.data.doubts import doubtful_times, doubts, spelling
 from llmrg.data.options import ReadOptions
 from llmrg.data.reason_attributes import reason_attributes
 from llmrg.data.roles import Roles
@@ -20,7 +20,6 @@ from llmrg.data.rows import BadRows, Row
 RENAMED = 0.05
 """Share of the items that may have been renamed over the time of a log."""
 LISTS = ", ", ",", ";"
-NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,10 @@ def dataset_of(
     if (said := options.columns.get("title")) is not None and not any(use.use == "title" for t in tables for use in t.uses):
         log.missing(str(said))
     notes += [note for table in tables for note in table.notes]
-    notes += _two_spellings("user", (e.user for e in events)) + _two_spellings("item", (e.item for e in events))
     if not any(use.use == "time" for use in log.uses):
         notes.append("no time column: the order is the source's")
+    notes += doubts("user", (e.user for e in events)) + doubts("item", (e.item for e in events))
+    notes += doubtful_times([e.at for e in events if e.at is not None])
     return make_dataset(
         name,
         events,
@@ -125,7 +125,7 @@ class _Titles:
     def see(self, interaction: Interaction, row: Row) -> None:
         if not self._column:
             return
-        title = row.text(self._column)
+        title = row.one_line(self._column)
         if not title:
             return
         first = self._of.setdefault(interaction.item, title)
@@ -156,7 +156,7 @@ class _Titles:
 def _items(table: Table, roles: Roles, options: ReadOptions, bad_rows: BadRows) -> tuple[list[Item], list[str]]:
     key, title = roles.need("item"), roles.find("title")
     read = _Attributes(roles, table, options)
-    found = list(bad_rows.each(table.rows, lambda row: Item(row.need(key), row.text(title) if title else "", read.of(row))))
+    found = list(bad_rows.each(table.rows, lambda row: Item(row.need(key), row.one_line(title) if title else "", read.of(row))))
     return found, [*_repeated(table, key, (item.id for item in found)), *read.notes()]
 
 
@@ -231,8 +231,8 @@ def _joined(what: str, log: Table, table: Table, used: set[str], listed: set[str
     if not used or not listed:
         return []
     lost = used - listed
-    spelled = {_spelling(one): one for one in listed - used}
-    same = [(one, spelled[_spelling(one)]) for one in sorted(lost) if _spelling(one) in spelled]
+    spelled = {spelling(one): one for one in listed - used}
+    same = [(one, spelled[spelling(one)]) for one in sorted(lost) if spelling(one) in spelled]
     told = ", ".join(f"{one!r} is {other!r} there" for one, other in same[:3])
     if len(lost) == len(used):
         why = f"the same ids are spelled in two ways ({told})" if same else f"for instance {min(used)!r} and {min(listed)!r}"
@@ -247,21 +247,3 @@ def _joined(what: str, log: Table, table: Table, used: set[str], listed: set[str
             "mend the ids"
         ]
     return []
-
-
-def _two_spellings(what: str, ids: Iterable[str]) -> list[str]:
-    """A note on numbers that stand in one column in two ways; letters are left alone, since codes may differ in case only."""
-    numbers: dict[str, set[str]] = {}
-    for one in dict.fromkeys(ids):
-        if found := NUMBER.fullmatch(one):
-            numbers.setdefault(found[1], set()).add(one)
-    twice = [sorted(ways) for ways in numbers.values() if len(ways) > 1]
-    if not twice:
-        return []
-    return [f"{len(twice):,} {what}s are spelled in two ways and count as two, such as {twice[0][0]!r} and {twice[0][1]!r}"]
-
-
-def _spelling(one: str) -> str:
-    """What stays equal where only the spelling differs: case, a sign of a float, zeros in front, blanks and signs."""
-    one = re.sub(r"^(\d+)\.0+$", r"\1", one.casefold())
-    return re.sub(r"[\s_\-]+", "", one).lstrip("0") or "0"

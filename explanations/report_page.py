@@ -19,6 +19,8 @@ from llmrg.explanations.wording import clean
 
 Cell = str | int | float | Interval
 """An interval is drawn as a bar with a whisker."""
+BOUND = re.compile(r"(<= )?\d+(\.\d+)?")
+"""A p-value as text: a number that is not broken over lines."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _cell(cell: Cell, top: float) -> dict[str, object]:
         ends = [round(100 * min(max(end / top, 0.0), 1.0), 1) if top > 0 else 0.0 for end in (cell.mean, cell.low, cell.high)]
         return {"text": whole, "span": span, "bar": ends, "number": True}
     if isinstance(cell, str):
-        return {"text": cell, "bar": None, "number": False}
+        return {"text": cell, "bar": None, "number": bool(BOUND.fullmatch(cell))}
     return {"text": f"{cell:,}" if isinstance(cell, int) else f"{cell:,.4g}", "bar": None, "number": True}
 
 

@@ -181,7 +181,7 @@ class Builds(ProjectPart):
         minds = self.minds(mind, reasoner=reasoner, verifier=verifier)
         config = CalibrationConfig(**settings)
         usable_folder(self.settings.home, HOME)
-        made = await calibrate(self.own_dataset, minds, config, truth=truth, progress=progress)
+        made = await calibrate(self.own_dataset, minds, config, truth=truth, vetoes=self.vetoes, progress=progress)
         picture = save_calibration(made, self.settings.home).with_suffix(".svg")
         return made, written(picture, calibration_svg(made), HOME)
 
@@ -195,7 +195,8 @@ class Builds(ProjectPart):
         """The threshold that `calibrate` found for this verifier. Raises: ConfigError: none was found yet."""
         from llmrg.core.calibration import load_calibration
 
-        made = load_calibration(self.settings.home, self.name, self.minds(mind, verifier=verifier).verifier.name)
+        judge = self.minds(mind, verifier=verifier).verifier
+        made = load_calibration(self.settings.home, self.name, judge.name, str(getattr(judge, "server", "")))
         if made.tau is None:
             raise ConfigError(f"the calibration of {made.verifier} found no threshold for {made.false_accepts:.0%} false accepts")
         return made.tau
@@ -227,13 +228,13 @@ class Builds(ProjectPart):
 
         Raises: StoreError: no such run.
         """
-        from llmrg.agents.run_report import run_report
+        from llmrg.agents.run_report import run_report, verifier_server
         from llmrg.core.calibration import calibration_file, load_calibration
 
         report = run_report(self.store, self.name, run)
-        verifier = str(report["settings"].get("verifier"))
-        if calibration_file(self.settings.home, self.name, verifier).exists():
-            report["calibration"] = load_calibration(self.settings.home, self.name, verifier).to_json()
+        verifier = (str(report["settings"].get("verifier")), verifier_server(report["settings"]))
+        if calibration_file(self.settings.home, self.name, *verifier).exists():
+            report["calibration"] = load_calibration(self.settings.home, self.name, *verifier).to_json()
         return report
 
     def write_run_report(self, run: str) -> Path:

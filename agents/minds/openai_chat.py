@@ -44,9 +44,21 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:
         message["content"] = json.dumps(message["content"], ensure_ascii=False)
     calls = [call.get("function") for call in message.get("tool_calls") or () if isinstance(call, dict)]
     for function in (*calls, message.get("function_call")):
-        if isinstance(function, dict) and not isinstance(function.get("arguments"), str):
-            function["arguments"] = json.dumps(function.get("arguments"), ensure_ascii=False)
+        if isinstance(function, dict):
+            function["arguments"] = _arguments(function.get("arguments"))
     return message
+
+
+def _arguments(told: Any) -> str:
+    """The text of an object, which is what LangChain wants: arguments may come as an object, a list, or as text of text.
+    Text that is no JSON stays, to be read leniently."""
+    value = told
+    for _ in range(3):
+        try:
+            value = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            return str(value)
+    return json.dumps(value if isinstance(value, dict) else {"arguments": value}, ensure_ascii=False)
 
 
 async def refuse_no_replies(response: Any) -> None:
@@ -61,7 +73,7 @@ async def refuse_no_replies(response: Any) -> None:
         return
     said = (await response.aread()).decode("utf-8", "replace")
     try:
-        body = json.loads(said)
+        body = json.loads(said.removeprefix("\ufeff"))
     except ValueError:
         raise _nothing(said) from None
     status, words = error_in(body)

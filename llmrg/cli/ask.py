@@ -75,6 +75,8 @@ def ask(
                 answer = model.explain_text(query, explain, feature)
             else:
                 answer = model.ask(question or "", query)
+        if isinstance(answer, str) and opened.vetoes.deny(answer):
+            raise CallerError("the answer speaks of what your lists deny (deny_reasons, deny_sensitive), and is not shown")
         if as_json:
             print_json({"recommender": kept, "answer": answer, "checked": False})
         else:
@@ -121,5 +123,6 @@ def _query(opened: Project, known: Recommender, user: str | None, items: str | N
     else:
         assert user is not None
         history = opened.dataset.history(user)
-        graph = opened.graph_for(known, user)
+        stored = opened.graph_for(known, user)
+        graph = opened.vetoes.shown(stored) if stored is not None else None
     return known_query(known, Query.at(history, len(history), graph))

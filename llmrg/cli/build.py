@@ -65,6 +65,11 @@ NoSensitive = Annotated[
 NoKnowledge = Annotated[bool, typer.Option("--no-knowledge", help="Control: no knowledge base.")]
 
 
+def vetoes(deny: Path | None, allow: Path | None, no_sensitive: bool) -> dict[str, Any]:
+    """The settings that these options stand for."""
+    return {"deny_reasons": deny, "allow_reasons": allow, "deny_sensitive": no_sensitive or None}
+
+
 @app.command()
 @reading
 def build(
@@ -134,8 +139,7 @@ def build(
     from llmrg.cli.tables import print_costs
 
     chat = {"mind": mind, "model": model, "ask": ask, "form": form, "prompts": prompts}
-    vetoes = {"deny_reasons": deny, "allow_reasons": allow, "deny_sensitive": no_sensitive or None}
-    with project(data, store, home, load, **chat, **vetoes) as opened:
+    with project(data, store, home, load, **chat, **vetoes(deny, allow, no_sensitive)) as opened:
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         check_ask(opened, ask, roles)
         settings: dict[str, Any] = {

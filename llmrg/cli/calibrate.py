@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
-from llmrg.cli.build import Mind, Model, Reasoner, Verifier
+from llmrg.cli.build import Allow, Deny, Mind, Model, NoSensitive, Reasoner, Verifier, vetoes
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import next_command, print_next
 
@@ -27,6 +27,9 @@ def calibrate(
     last: Annotated[int, typer.Option(help="Items looked at of each.", min=2)] = 20,
     false_accepts: Annotated[float, typer.Option(help="Share of wrong steps that may be accepted.", min=0.001, max=0.999)] = 0.05,
     seed: Annotated[int, typer.Option(help="Draws other users and other wrong steps.")] = 0,
+    deny: Deny = None,
+    allow: Allow = None,
+    no_sensitive: NoSensitive = False,
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +48,8 @@ def calibrate(
     from llmrg.cli.progress import bars
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home, load, mind=mind, model=model) as opened, bars() as progress:
+    refused = vetoes(deny, allow, no_sensitive)
+    with project(data, store, home, load, mind=mind, model=model, **refused) as opened, bars() as progress:
         task = progress.add_task("steps judged: users", total=users, note="")
 
         def show(done: int, total: int) -> None:

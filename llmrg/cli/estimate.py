@@ -8,14 +8,17 @@ import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.build import (
+    Allow,
     Asks,
     BlockSize,
     CutEvery,
+    Deny,
     Imaginer,
     Last,
     Mind,
     Model,
     NoDivergence,
+    NoSensitive,
     NoVerification,
     Reasoner,
     Sample,
@@ -24,6 +27,7 @@ from llmrg.cli.build import (
     Verifier,
     check_ask,
     chosen_users,
+    vetoes,
 )
 from llmrg.cli.load_options import Load, reading
 
@@ -52,6 +56,9 @@ def estimate(
     no_verification: NoVerification = False,
     no_divergence: NoDivergence = False,
     counted: Annotated[int, typer.Option(help="Users whose requests are rendered and counted.", min=1)] = 20,
+    deny: Deny = None,
+    allow: Allow = None,
+    no_sensitive: NoSensitive = False,
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +85,7 @@ def estimate(
     from llmrg.agents.config import BuildConfig
     from llmrg.cli.tables import print_rows
 
-    with project(data, store, home, load, mind=mind, model=model, ask=ask) as opened:
+    with project(data, store, home, load, mind=mind, model=model, ask=ask, **vetoes(deny, allow, no_sensitive)) as opened:
         config = BuildConfig(
             l_tru=last,
             block_size=block_size,

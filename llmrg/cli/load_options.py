@@ -37,6 +37,7 @@ OPTIONS: Mapping[str, tuple[Any, Any]] = {
         "",
     ),
     "separator": (Annotated[str, _option("--separator", "Between the columns of a text table: ';', '::', tab.")], ""),
+    "encoding": (Annotated[str, _option("--encoding", "Of a text table that is not UTF-8: latin-1, cp1252.")], ""),
     "no_header": (Annotated[bool, _option("--no-header", "The first line is a row; the columns are called 1, 2, 3.")], False),
     "list_separator": (
         Annotated[
@@ -90,6 +91,7 @@ def load_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         "users": given["users_table"],
         "columns": parse_columns(given["columns"]) if given["columns"] else None,
         "separator": "\t" if given["separator"].lower() in TAB else given["separator"],
+        "encoding": given["encoding"],
         "header": False if given["no_header"] else None,
         "list_separator": _list_separators(given["list_separator"] or []),
         "missing": None if given["missing"] is None else tuple(word for word in given["missing"].split(",") if word),

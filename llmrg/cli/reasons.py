@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
-from llmrg.cli.build import Allow, Deny, NoSensitive
+from llmrg.cli.build import Allow, Deny, NoSensitive, vetoes
 from llmrg.cli.load_options import Load, reading
 
 
@@ -38,8 +38,7 @@ def reasons(
     """
     from llmrg.cli.tables import print_rows
 
-    vetoes = {"deny_reasons": deny, "allow_reasons": allow, "deny_sensitive": no_sensitive or None}
-    with project(data, store, home, load, **vetoes) as opened:
+    with project(data, store, home, load, **vetoes(deny, allow, no_sensitive)) as opened:
         found = opened.reasons()
     shown = found[:top]
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from llmrg.agents.calibration import CalibrationConfig, auc, calibrate, reliability, threshold
 from llmrg.agents.context import Minds
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.core.calibration import load_calibration, save_calibration
+from llmrg.agents.run_report import verifier_server
+from llmrg.core.calibration import calibration_file, load_calibration, save_calibration
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.explanations.calibration_svg import calibration_svg
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
@@ -153,11 +155,38 @@ async def test_too_little_to_go_by_is_an_error_that_says_so(town, shelf) -> None
         await calibrate(town.dataset, chat(town, 0.0), CalibrationConfig(users=1, last=3))
 
 
+async def test_two_servers_with_one_model_name_have_a_calibration_each(town, tmp_path) -> None:
+    made = await calibrate(town.dataset, chat(town, 0.1), truth=town.truth)
+    here, there = (replace(made, server=f"http://127.0.0.1:{port}/v1", seed=port) for port in (8001, 8002))
+    assert save_calibration(here, tmp_path) != save_calibration(there, tmp_path)
+    for one in (here, there):
+        assert load_calibration(tmp_path, made.data, made.verifier, one.server) == one
+    with pytest.raises(ConfigError, match=r"at http://127\.0\.0\.1:8003/v1 was not calibrated"):
+        load_calibration(tmp_path, made.data, made.verifier, "http://127.0.0.1:8003/v1")
+
+
+@pytest.mark.parametrize(("one", "other"), [("chat/a b", "chat/a/b"), ("chat/x:1", "chat/x/1")])
+def test_names_that_differ_in_signs_share_no_calibration(one: str, other: str, tmp_path) -> None:
+    assert calibration_file(tmp_path, "demo", one) != calibration_file(tmp_path, "demo", other)
+
+
+def test_the_server_of_a_runs_verifier() -> None:
+    two = {
+        "reasoner": "chat/a",
+        "verifier": "chat/a",
+        "minds": {"reasoner": {"server": "http://r"}, "verifier": {"server": "http://v"}},
+    }
+    assert verifier_server(two) == "http://v"
+    assert verifier_server({**two, "minds": {"reasoner": {"server": "http://r"}}}) == "http://r"
+    assert verifier_server({**two, "verifier": "likelihood", "minds": {"reasoner": {"server": "http://r"}}}) == ""
+    assert verifier_server({}) == ""
+
+
 def test_a_calibration_that_is_not_there_or_damaged(tmp_path) -> None:
     with pytest.raises(ConfigError, match="llmrg calibrate --data demo --verifier chat/x"):
         load_calibration(tmp_path, "demo", "chat/x")
     (tmp_path / "calibration" / "demo").mkdir(parents=True)
     for text in ("{", "{}", '{"tau": 1, "auc": 3}'):
-        (tmp_path / "calibration" / "demo" / "chat_x.json").write_text(text)
+        calibration_file(tmp_path, "demo", "chat/x").write_text(text)
         with pytest.raises(ConfigError, match="damaged"):
             load_calibration(tmp_path, "demo", "chat/x")

@@ -201,7 +201,7 @@ def test_things_that_are_no_tables(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"fake\.parquet is not a Parquet file"):
         load_path(tmp_path / "fake.parquet")
     (tmp_path / "latin.csv").write_bytes("user,item\nJosé,x\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"latin\.csv is not utf-8-sig text"):
+    with pytest.raises(DataError, match=r"latin\.csv is not UTF-8 text"):
         load_path(tmp_path / "latin.csv")
     (tmp_path / "sub").mkdir()
     with pytest.raises(DataError, match=r"no interactions\.csv.*there are: no files"):

@@ -113,8 +113,9 @@ def test_damaged_pages_are_found(store: SqliteStore) -> None:
     ("change", "why"),
     [
         ("x'02' || substr(packed, 2)", "a packed graph has format 2, this release of llmrg reads 1"),
-        ("substr(packed, 1, length(packed) - 1) || x'07'", "its check sum is another"),
-        ("x'01'", "ends too early"),
+        ("substr(packed, 1, length(packed) - 1) || x'07'", "a packed graph is damaged"),
+        ("x'01'", "a packed graph is damaged"),
+        ("x''", "a packed graph has no format"),
     ],
 )
 def test_a_graph_whose_bytes_are_off_is_refused_and_told_with_its_user(store: SqliteStore, change: str, why: str) -> None:

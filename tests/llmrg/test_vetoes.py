@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from llmrg.cli.main import app
-from llmrg.core.errors import ConfigError, PlaceError
+from llmrg.core.errors import ConfigError, DataError, PlaceError
 from llmrg.sdk import Project
 
 BUILD = ("build", "--mind", "attributes", "--users", "6", "--json")
@@ -102,3 +102,13 @@ def test_reasons_are_listed_with_their_uses_and_whether_they_are_vetoed(run: Any
     assert [use["vetoed"] for use in tried] == [False, True, False]
     assert "vetoed" in run("reasons", "--deny", "denied.txt", "--top", "3")
     assert not any(use["vetoed"] for use in json.loads(run("reasons", "--json")))
+
+
+@pytest.mark.parametrize("command", ["estimate", "calibrate"])
+def test_what_is_asked_before_a_build_takes_its_lists_too(command: str, run: Any, tmp_path: Path) -> None:
+    assert "nowhere.txt" in run(command, "--mind", "attributes", "--deny", "nowhere.txt", fails=PlaceError)
+
+
+def test_a_calibration_judges_allowed_reasons_only(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "allowed.txt").write_text("no book has this\n")
+    assert "0 steps" in run("calibrate", "--mind", "attributes", "--users", "20", "--allow", "allowed.txt", fails=DataError)

@@ -1,0 +1,80 @@
+"""What is doubtful in ids and times that can be read: said in a note, since only who made the data can know."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
+NOBODY = frozenset(
+    ("-", "--", "?", "0", "-1", "none", "nil", "na", "unknown", "anonymous", "anon", "guest", "missing", "empty", "default",
+     "test", "deleted", "not set", "(not set)", "unbekannt", "#value!", "#ref!", "#name?", "#div/0!")
+)  # fmt: skip
+"""Ids, in small letters, that many systems write where there is none."""
+DAY = 86_400
+YEAR_1976 = 2e8
+"""Seconds: whole numbers from a thousand on and below are more often years, months (202401), days of a spreadsheet (45322)."""
+
+
+def doubts(what: str, ids: Iterable[str]) -> list[str]:
+    """Notes on the ids of all users or items: words for nobody, and one id in two spellings.
+
+    Letters that differ in case only are left alone: codes may.
+    """
+    used = Counter(ids)
+    words = [one for one in used if one.casefold() in NOBODY]
+    nobody = [one for one in words if one not in ("0", "-1") or used[one] * 10 > used.total()]
+    notes = []
+    if nobody and len(used) > len(nobody):
+        rows = sum(used[one] for one in nobody)
+        listed = ", ".join(map(repr, nobody[:3]))
+        notes.append(
+            f"{rows:,} rows have the {what} {listed}, which may stand for none; if so, say so: missing {','.join(nobody[:3])}"
+        )
+    ways: dict[str, set[str]] = {}
+    for one in used:
+        if number := NUMBER.fullmatch(one):
+            ways.setdefault(number[1], set()).add(one)
+        elif not one.isascii():
+            ways.setdefault(_visible(one), set()).update((one, *([_visible(one)] if _visible(one) in used else [])))
+    twice = [sorted(found) for found in ways.values() if len(found) > 1]
+    if twice:
+        first, second = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in twice[0][:2])
+        alike = (
+            f" ({_points(first)} and {_points(second)})" if _visible(first) == _visible(second) and not first.isascii() else ""
+        )
+        notes.append(f"{len(twice):,} {what}s are spelled in two ways and count as two, such as {first!r} and {second!r}{alike}")
+    return notes
+
+
+def doubtful_times(times: Sequence[float]) -> list[str]:
+    """A note on times that are all whole numbers too small for what they mostly are."""
+    if (
+        times
+        and min(times) >= 1000
+        and max(times) < YEAR_1976
+        and all(time.is_integer() for time in times)
+        and any(time % DAY for time in times)
+    ):
+        return [
+            f"the times ({min(times):.0f} to {max(times):.0f}) are read as seconds since 1970; if they are years, "
+            "months or days of a calendar, say how they are written: time format %Y, %Y%m"
+        ]
+    return []
+
+
+def spelling(one: str) -> str:
+    """What stays equal where only the spelling differs: case, `.0`, zeros in front, blanks, signs, ways to write a letter."""
+    one = re.sub(r"^(\d+)\.0+$", r"\1", _visible(one).casefold())
+    return re.sub(r"[\s_\-]+", "", one).lstrip("0") or "0"
+
+
+def _visible(one: str) -> str:
+    """As it is seen: one way to write each letter, and no signs without width."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", one) if unicodedata.category(sign) != "Cf").strip()
+
+
+def _points(one: str) -> str:
+    return " ".join(f"{ord(sign):04x}" for sign in one if not sign.isascii()) or "plain letters"
