@@ -191,7 +191,7 @@ def test_a_file_that_may_not_grow_keeps_what_it_has(filled: Path, monkeypatch: p
         with pytest.raises(StoreFullError, match="no space left"):
             store.replace_graph(NAMESPACE, ReasoningGraph("ann", large, "run 2"))
         with pytest.raises(StoreFullError):
-            store.put_knowledge(NAMESPACE, [make_knowledge(reason="long" * 10_000)])
+            store.put_knowledge(NAMESPACE, [make_knowledge(reason="long" * 100_000)])
         assert store.graph(NAMESPACE, "ann") == replace(make_graph(), version=1)
         assert store.knowledge(NAMESPACE) == []
         assert store.replace_graph(NAMESPACE, make_graph("bob", mark="small")) == 2

@@ -101,8 +101,8 @@ def test_a_newer_schema_is_refused(filled: Path) -> None:
 
 def test_a_store_without_one_of_its_tables_is_damaged(filled: Path) -> None:
     with closing(sqlite3.connect(filled)) as db:
-        db.execute("DROP TABLE steps")
-    with pytest.raises(NotAStoreError, match="steps"):
+        db.execute("DROP TABLE graphs")
+    with pytest.raises(NotAStoreError, match="graphs"):
         SqliteStore(filled).open()
 
 
@@ -138,7 +138,7 @@ def _break_a_list(content: bytes) -> bytes:
 
 
 def _break_a_table_name(content: bytes) -> bytes:
-    return content.replace(b"TABLE steps", b"TABLE st\xffps")
+    return content.replace(b"TABLE graphs", b"TABLE gr\xffphs")
 
 
 DAMAGES = (

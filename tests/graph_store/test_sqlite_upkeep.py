@@ -154,7 +154,7 @@ def test_a_target_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
 def test_compacting_gives_back_the_space_of_deleted_rows(path: Path) -> None:
     with SqliteStore(path) as store:
         for user in USERS[1:]:
-            store.delete_graph(NAMESPACE, user)
+            store.forget_user(NAMESPACE, user)
         kept = store.graph(NAMESPACE, USERS[0])
     size = path.stat().st_size
     before, after = compact(path)
