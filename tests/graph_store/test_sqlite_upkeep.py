@@ -25,7 +25,7 @@ USERS = tuple(f"user {n:03}" for n in range(60))
 
 
 def _large_graph(user: str, mark: str) -> ReasoningGraph:
-    reasons = [f"{mark} {n} {random.Random(n).randbytes(40).hex()}" for n in range(60)]  # which do not compress
+    reasons = [f"{mark} {n} {random.Random(n).randbytes(40).hex()}" for n in range(240)]  # which do not compress
     return ReasoningGraph(user, tuple(make_step(user, reason=reason, chain=n) for n, reason in enumerate(reasons)), mark)
 
 
