@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -136,10 +137,16 @@ def shortened(text: str) -> str:
 
 
 def _page(errors: Sequence[BaseException]) -> str:
-    """What a refusal says outside of JSON, such as the page of a server that is none of models. Providers' packages drop it."""
+    """What a refusal says in a form that providers' packages drop, such as the page of a server that is none of models."""
     for response in (getattr(one, "response", None) for one in errors):
-        if isinstance(text := getattr(response, "text", None), str) and text.strip() and getattr(response, "is_error", False):
-            return re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+        text: Any = ""
+        with suppress(RuntimeError):  # httpx's, where nobody has read what came
+            text = getattr(response, "text", "")
+        if not isinstance(text, str) or not text.strip() or not getattr(response, "is_error", False):
+            continue
+        with suppress(ValueError):
+            text = _message(json.loads(text)) or text
+        return re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.DOTALL | re.IGNORECASE)
     return ""
 
 
