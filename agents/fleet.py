@@ -326,6 +326,7 @@ class _Fleet:
             users=len(self.users),
             built=self.built,
             skipped=self.skipped,
+            steps_before=usage.steps_before,
             failed=dict(self.failed),
             failures=self.failures,
             counts=dict(usage.counts),

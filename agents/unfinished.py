@@ -54,6 +54,7 @@ def _stands(context: BuildContext, user: str, graph: ReasoningGraph | None, give
     if graph is None or drafted or covered is None:
         return False
     if covered == len(context.history(user)) and since is None:
+        context.usage.steps_before = context.usage.steps_before or any(step.accepted or step.waits for step in graph.steps)
         return True
     steps = graph.steps
     if since is not None:

@@ -11,10 +11,10 @@ from llmrg.core.errors import BadRowError, DataError
 from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
-from llmrg.data.doubts import doubtful_times, doubts, spelling
+from llmrg.data.doubts import KINDS_OF_EVENT, MOST_KINDS, doubtful_events, doubtful_times, doubts, spelling
 from llmrg.data.options import ReadOptions
 from llmrg.data.reason_attributes import reason_attributes
-from llmrg.data.roles import Roles
+from llmrg.data.roles import Roles, plain_name
 from llmrg.data.rows import BadRows, Row
 
 RENAMED = 0.05
@@ -52,9 +52,13 @@ def dataset_of(
     log = Roles("interactions", interactions.source, interactions.columns, options)
     make = _interaction(log, options)
     titles = _Titles(log, log.find("title"))
+    kind = next((column for column in log.columns if plain_name(column) in KINDS_OF_EVENT), None)
+    kinds: Counter[str] = Counter()
 
     def with_title(row: Row) -> Interaction:
         interaction = make(row)
+        if kind is not None and len(kinds) <= MOST_KINDS:
+            kinds[str(row.values.get(kind) or "nothing")] += 1
         titles.see(interaction, row)
         return interaction
 
@@ -82,6 +86,8 @@ def dataset_of(
     notes += [note for table in tables for note in table.notes]
     if not any(use.use == "time" for use in log.uses):
         notes.append("no time column: the order is the source's")
+    if kind is not None and any(use.column == kind and use.use == "not used" for use in log.uses):
+        notes += doubtful_events(interactions.source, kind, kinds)
     notes += doubts("user", (e.user for e in events)) + doubts("item", (e.item for e in events))
     notes += doubtful_times([e.at for e in events if e.at is not None])
     return make_dataset(
