@@ -122,9 +122,9 @@ def words_of(error: BaseException) -> str:
     errors = list(_with_causes(error))
     said = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None)) or _page(errors)
     if not said:
-        said, cause = str(error), error.__cause__
-        if cause is not None and len(said) < 40:  # «Connection error.»
-            said = f"{said} {type(cause).__name__}: {cause}"
+        said, deepest = str(error), errors[-1]
+        if deepest is not error and len(said) < 40:  # «Connection error.»
+            said = f"{said} {type(deepest).__name__}: {deepest}"
     status = _first_status(errors)
     kind = type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"
     return f"{kind}: {shortened(said)}"

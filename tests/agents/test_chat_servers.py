@@ -486,6 +486,14 @@ def test_what_all_users_are_refused_for_stops_the_run_soon(town, responder, tmp_
     assert report.built == 12
 
 
+def test_a_server_that_takes_no_connection_is_told_by_the_first_cause(town, responder, tmp_path) -> None:
+    with FakeOpenAI(responder) as server:
+        pass
+    config = CONFIG.model_copy(update={"retries": 0, "patience_s": 0})
+    with pytest.raises(ModelUnavailableError, match=r"ConnectError: \[Errno|ConnectError: All connection attempts failed|refused"):
+        built(town.dataset, tmp_path, server, config)
+
+
 def test_only_useless_replies_stop_the_run_too(town, responder, tmp_path) -> None:
     config = CONFIG.model_copy(update={"give_up_after": 4})
     server = FakeOpenAI(responder, raw=lambda body, number: (200, {}, EMPTY))
