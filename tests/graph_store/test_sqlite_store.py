@@ -130,7 +130,13 @@ def _read_all(path: Path) -> None:
 
 
 def _break_a_text(content: bytes) -> bytes:
-    return content.replace(b"first: root", b"f\xffrst: root")
+    assert b"N. O'Body" in content
+    return content.replace(b"N. O'Body", b"N\xff O'Body")
+
+
+def _break_a_graph(content: bytes) -> bytes:
+    place = content.index(b"\x01\x78\x01") + 40  # the format, what zlib begins with at its fastest, and the body
+    return content[:place] + b"\xff" * 8 + content[place + 8 :]
 
 
 def _break_a_list(content: bytes) -> bytes:
@@ -147,6 +153,7 @@ DAMAGES = (
     _break_first_page,
     _break_all_but_the_schema,
     _break_a_text,
+    _break_a_graph,
     _break_a_list,
     _break_a_table_name,
 )
