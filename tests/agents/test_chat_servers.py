@@ -490,7 +490,9 @@ def test_a_server_that_takes_no_connection_is_told_by_the_first_cause(town, resp
     with FakeOpenAI(responder) as server:
         pass
     config = CONFIG.model_copy(update={"retries": 0, "patience_s": 0})
-    with pytest.raises(ModelUnavailableError, match=r"ConnectError: \[Errno|ConnectError: All connection attempts failed|refused"):
+    with pytest.raises(
+        ModelUnavailableError, match=r"ConnectError: \[Errno|ConnectError: All connection attempts failed|refused"
+    ):
         built(town.dataset, tmp_path, server, config)
 
 
