@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from llmrg.core.themes import Themes
     from llmrg.graph_store.protocol import GraphStore
+    from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.protocol import Query, Recommender
 
 BATCH = 256
@@ -164,7 +165,7 @@ class Lists(ProjectPart):
     if TYPE_CHECKING:  # the project has these
 
         def recommender_folder(self, name: str | None = None) -> Path: ...
-        def recommender(self, name: str | None = None, *, device: str | None = None) -> Recommender: ...
+        def recommender(self, name: str | None = None, *, device: str | None = None) -> BaseRecommender: ...
         def themes(self) -> Themes: ...
         @property
         def vetoes(self) -> Vetoes: ...
