@@ -42,6 +42,9 @@ class AsksItems(Protocol):
     def left_to_ask(self, known: Profile | None, *, tries: int, verification: bool) -> list[str]:
         """Items that `known` has no answer for."""
 
+    def use(self, profile: Profile) -> None:
+        """Answer from this profile, which another process asked for."""
+
     async def ask_items(
         self, known: Profile | None, ask: Ask, *, tries: int, verification: bool, counts: Counter[str]
     ) -> Profile:

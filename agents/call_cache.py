@@ -35,6 +35,8 @@ VERSION: Final = 1
 _TABLE: Final = """CREATE TABLE IF NOT EXISTS calls (
     key TEXT NOT NULL PRIMARY KEY, asked_as TEXT NOT NULL, request BLOB NOT NULL, reply BLOB NOT NULL,
     model TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, made_at REAL NOT NULL) WITHOUT ROWID"""
+Row = tuple[str, str, bytes, bytes, str, int, int, float]
+"""In the order of the table's columns."""
 _INSERT: Final = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 
 
@@ -76,21 +78,27 @@ class SqliteCallCache(BaseCache):
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
 
+    # -- rows, as they are stored ----------------------------------------------------------------------------------------
+    def packed_reply(self, key: str) -> bytes | None:
+        """For `unpacked`."""
+        with self._using() as db:
+            row = db.execute("SELECT reply FROM calls WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def keep(self, row: Row) -> None:
+        """What is there already stays."""
+        with self._using() as db:
+            db.execute(_INSERT, row)
+
     # -- LangChain's seam ----------------------------------------------------------------------------------------------
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """The kept generations, or None."""
-        with self._using() as db:
-            row = db.execute("SELECT reply FROM calls WHERE key = ?", (key_of(prompt, llm_string),)).fetchone()
-        return None if row is None else _read(row[0], self.path)
+        reply = self.packed_reply(key_of(prompt, llm_string))
+        return None if reply is None else unpacked(reply, self.path)
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Keep generations; what is there already stays."""
-        messages = [message_to_dict(_message(one)) for one in return_val]
-        used: list[dict[str, Any]] = [m["data"].get("usage_metadata") or {} for m in messages]
-        read, written = (sum(int(one.get(what, 0)) for one in used) for what in ("input_tokens", "output_tokens"))
-        row = (key_of(prompt, llm_string), llm_string, _pack(prompt), _pack(json.dumps(messages, sort_keys=True)))
-        with self._using() as db:
-            db.execute(_INSERT, (*row, _told_model(llm_string, messages), read, written, time.time()))
+        self.keep(packed(prompt, llm_string, return_val))
 
     def clear(self, **kwargs: Any) -> None:
         """Forget everything."""
@@ -191,6 +199,15 @@ def key_of(prompt: str, llm_string: str) -> str:
     return stable_key("call", llm_string, prompt)
 
 
+def packed(prompt: str, llm_string: str, generations: RETURN_VAL_TYPE) -> Row:
+    """A request with its reply as a row of the table."""
+    messages = [message_to_dict(_message(one)) for one in generations]
+    used: list[dict[str, Any]] = [m["data"].get("usage_metadata") or {} for m in messages]
+    read, written = (sum(int(one.get(what, 0)) for one in used) for what in ("input_tokens", "output_tokens"))
+    row = (key_of(prompt, llm_string), llm_string, _pack(prompt), _pack(json.dumps(messages, sort_keys=True)))
+    return (*row, _told_model(llm_string, messages), read, written, time.time())
+
+
 def _message(generation: Generation) -> Any:
     if not isinstance(generation, ChatGeneration):
         raise StoreError(f"the call cache keeps replies of chat models, not {type(generation).__name__}")
@@ -206,7 +223,8 @@ def _told_model(asked_as: str, messages: list[dict[str, Any]]) -> str:
         return next((str(one[name]) for one in about for name in ("model_name", "model") if one.get(name)), "")
 
 
-def _read(reply: bytes, path: Path) -> Sequence[ChatGeneration]:
+def unpacked(reply: bytes, path: Path) -> Sequence[ChatGeneration]:
+    """The generations of a packed reply. Raises: NotAStoreError: it cannot be read."""
     try:
         return [ChatGeneration(message=message) for message in messages_from_dict(json.loads(_unpack(reply)))]
     except (zlib.error, ValueError, KeyError, TypeError) as error:

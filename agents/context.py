@@ -89,6 +89,8 @@ class BuildContext:
     prices: Prices = field(default_factory=Prices)
     tracing: Tracing = field(default_factory=Tracing)
     waiting_for_store: bool = False
+    spent_elsewhere: dict[str, float] = field(default_factory=dict)
+    """Calls, tokens and money that other processes of this build have spent, as far as is known here: budgets hold for all."""
 
     def __post_init__(self) -> None:
         if self.config.max_money is not None and not self.prices.models:
@@ -155,7 +157,7 @@ class BuildContext:
         self.check_time()
         for name, what in BUDGETS.items():
             if what != "seconds":
-                self._check(name, self.usage.totals[what])
+                self._check(name, self.usage.totals[what] + self.spent_elsewhere.get(what, 0))
 
     def _check(self, name: str, spent: float) -> None:
         limit = getattr(self.config, name)

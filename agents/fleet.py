@@ -7,16 +7,16 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from llmrg.agents.build_report import BuildReport
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Minds
+from llmrg.agents.crew import Crew, OpenCrew, this_process
 from llmrg.agents.item_profiles import ask_for_items
 from llmrg.agents.learning import learn
-from llmrg.agents.machine import machine, steps_at_most
-from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.nodes.publish import asked_again
 from llmrg.agents.prices import Prices
 from llmrg.agents.run_record import RunRecord
@@ -90,6 +90,7 @@ async def build(
     vetoes: Vetoes | None = None,
     prices: Prices | None = None,
     tracing: Tracing | None = None,
+    crew: OpenCrew = this_process,
 ) -> BuildReport:
     """Build reasoning graphs and publish them in the store.
 
@@ -102,6 +103,7 @@ async def build(
     Args:
         retry_failed: of these users only those that failed in this run, or had useless replies.
         vetoes: reasons that may not become steps. (Minds that choose among known reasons get them when they are made.)
+        crew: who builds the users: this process, or others (`llmrg.on_ray`); graphs do not depend on it.
     Raises:
         UnknownUserError: a user of `users` is not in the data.
         BudgetSpentError: the run stopped cleanly.
@@ -131,7 +133,7 @@ async def build(
         with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
             async with record.kept(lambda: "failed" if fleet.failures else "done"):
                 await ask_for_items(context, fleet.asked)
-                await fleet.work()
+                await fleet.work(crew)
     finally:
         await minds.aclose()
     return fleet.report()
@@ -188,18 +190,25 @@ class _Fleet:
         """Another process works on this run too."""
 
     async def asked(self) -> None:
-        """Told after each request that is for no user."""
+        """Told after each request that is for no user, and when a crew's costs have come in."""
         self._tell("")
         await self.record.note()
 
-    async def work(self) -> None:
-        context = self.context
+    async def work(self, open_crew: OpenCrew) -> None:
+        """Build all users; the crew is opened when the first one is to be built."""
+        async with AsyncExitStack() as opened:
+            await self._work(lambda: opened.enter_async_context(open_crew(self.context, self.asked)))
+
+    async def _work(self, open_crew: Callable[[], Awaitable[Crew]]) -> None:
+        context, crew = self.context, None
         self._tell("")
         statuses = await context.stored(context.store.user_statuses, context.namespace, context.run)
         before: Sequence[str] = ()  # a wave that was done by an earlier call, which may have died before it taught
         # Without a knowledge base nobody waits for what others learn.
         for wave in waves(self.users, context.config.wave if context.shares_knowledge else LARGEST_WAVE):
-            todo = await self._unfinished(wave) if self._not_alone else await context.stored(unfinished, context, wave, statuses)
+            todo = await context.stored(unfinished, context, wave, statuses)
+            if todo and crew:  # time has passed: what another process has done is not done again with what was learnt since
+                todo = await self._unfinished(todo)
             self.skipped += len(wave) - len(todo)
             if not todo:
                 before = wave
@@ -207,27 +216,28 @@ class _Fleet:
                 continue
             await context.stored(learn, context, before)
             before = ()
-            await self._sail(todo)
+            crew = crew or await open_crew()
+            await self._sail(todo, crew)
             context.usage.add("commit.learned", await context.stored(learn, context, wave))
         await context.stored(learn, context, before)
 
-    async def _sail(self, todo: Sequence[str]) -> None:
+    async def _sail(self, todo: Sequence[str], crew: Crew) -> None:
         queue = deque(todo)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.context.config.concurrency, len(todo))):
-                    group.create_task(self._worker(queue))
+                for place in range(min(crew.places, len(todo))):
+                    group.create_task(self._worker(queue, crew, place))
         except BaseExceptionGroup as errors:  # one worker's error ends the others; callers want the error itself
             raise errors.exceptions[0] from None
 
-    async def _worker(self, queue: deque[str]) -> None:
+    async def _worker(self, queue: deque[str], crew: Crew, place: int) -> None:
         while queue:
             user = queue.popleft()
             try:
                 if self._not_alone and not await self._unfinished([user]):
                     self.skipped += 1
                 else:
-                    await self._one(user)
+                    await self._one(user, crew, place)
             except DraftConflictError as error:
                 self._leave(error)
                 queue.append(user)  # by then it is done, or its draft is what one goes on from
@@ -247,13 +257,9 @@ class _Fleet:
             log.warning("another process works on run %s too, and the users are shared with it: %s", self.context.run, error)
         self._not_alone = True
 
-    async def _one(self, user: str) -> None:
-        context = self.context
-        blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.config.held_out))
-        limit = steps_at_most(blocks, context.config.tries)
+    async def _one(self, user: str, crew: Crew, place: int) -> None:
         try:
-            with context.tracing.span("llmrg.user", llmrg__user=user, llmrg__items=len(context.history(user))):
-                await machine().ainvoke({"user": user}, {"recursion_limit": limit}, context=context)
+            await crew.build(place, user)
         except (StoreError, BudgetSpentError, ModelAccessError, ModelFileError):
             raise
         except LlmrgError as error:
@@ -261,8 +267,6 @@ class _Fleet:
         else:
             self.built += 1
             self._unavailable_in_a_row = self._alike_in_a_row = 0
-        finally:
-            context.usage.close_user(user)
 
     async def _fail(self, user: str, error: LlmrgError) -> None:
         context, cause = self.context, f"{type(error).__name__}: {error}"

@@ -14,10 +14,10 @@ from llmrg.core.vetoes import Vetoes, load_vetoes
 from llmrg.data.dataset import Dataset
 
 if TYPE_CHECKING:
+    from langchain_core.caches import BaseCache
     from langchain_core.language_models.chat_models import BaseChatModel
 
-    from llmrg.agents.call_cache import SqliteCallCache
-    from llmrg.agents.limiter import Limiter
+    from llmrg.agents.limiter import Limiter, Limits
     from llmrg.core.themes import Themes
 
 MINDS = ("likelihood", "attributes", "profiles", "chat")
@@ -29,14 +29,33 @@ _NO_KEY = "none"
 class OpenMinds:
     """Opens minds for one project, each once: roles of the same name share a mind, its limiter and its cache."""
 
-    def __init__(self, dataset: Dataset, settings: Settings, themes: Callable[[], Themes] | None = None) -> None:
-        """Args: themes: reads what the store knows of items, for `profiles`; without it there is nothing known."""
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: Settings,
+        themes: Callable[[], Themes] | None = None,
+        *,
+        vetoes: Vetoes | None = None,
+        cache: BaseCache | None = None,
+        limiter: Callable[[str], Limiter] | None = None,
+    ) -> None:
+        """Args:
+        themes: reads what the store knows of items, for `profiles`; without it there is nothing known.
+        vetoes: by default those of the files that the settings name.
+        cache: in place of the call cache of the project's folder.
+        limiter: gives the limiter of an endpoint; by default each gets one of its own here.
+        """
+        if vetoes is not None:
+            self.vetoes = vetoes
+        if cache is not None:
+            self.cache = cache
+        self._limiter = limiter or (lambda _: _own_limiter(settings))
         self._dataset, self._settings, self._themes = dataset, settings, themes
         self._opened: dict[tuple[str, str], Any] = {}
         self._limiters: dict[str, Limiter] = {}
 
     @cached_property
-    def cache(self) -> SqliteCallCache | None:
+    def cache(self) -> BaseCache | None:
         """The call cache of the project's folder; None where it is switched off."""
         from llmrg.agents.call_cache import SqliteCallCache
 
@@ -47,9 +66,8 @@ class OpenMinds:
         return load_vetoes(self._settings)
 
     def close(self) -> None:
-        if self.__dict__.get("cache") is not None:
-            self.cache.close()  # type: ignore[union-attr]
-            del self.__dict__["cache"]
+        if hasattr(cache := self.__dict__.pop("cache", None), "close"):
+            cache.close()
         self._opened.clear()
 
     def get(self, name: str) -> Any:
@@ -132,17 +150,26 @@ class OpenMinds:
 
     def _reached(self, name: str) -> dict[str, Any]:
         """How a chat model is reached: its cache, the limiter of its server, and how it is opened again."""
-        from llmrg.agents.limiter import Limiter, Limits
         from llmrg.agents.minds.chat_server import address
 
         endpoint = address(_url(name, self._settings)) or name.partition(":")[0]
-        limits = Limits(
-            requests_per_minute=self._settings.requests_per_minute,
-            tokens_per_minute=self._settings.tokens_per_minute,
-            in_flight=self._settings.in_flight,
-        )
-        limiter = self._limiters.setdefault(endpoint, Limiter(limits))
-        return {"cache": self.cache, "limiter": limiter, "reopen": lambda: chat_model(name, self._settings)}
+        if endpoint not in self._limiters:
+            self._limiters[endpoint] = self._limiter(endpoint)
+        return {"cache": self.cache, "limiter": self._limiters[endpoint], "reopen": lambda: chat_model(name, self._settings)}
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What the settings say of each endpoint's limits."""
+    from llmrg.agents.limiter import Limits
+
+    told = ("requests_per_minute", "tokens_per_minute", "in_flight")
+    return Limits(**{name: getattr(settings, name) for name in told})
+
+
+def _own_limiter(settings: Settings) -> Limiter:
+    from llmrg.agents.limiter import Limiter
+
+    return Limiter(limits_of(settings))
 
 
 def _is_chat_model(model: str) -> bool:
@@ -176,6 +203,8 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
         options["base_url"] = url
         if provider == "openai" and not settings.openai_api_key:
             options["api_key"] = _NO_KEY
+    if provider == "openai" and settings.openai_api_key:  # the client would read it where it runs, which may be another machine
+        options.setdefault("api_key", settings.openai_api_key)
     try:
         options = {**connections(provider, url), **options}
         if provider == "openai":

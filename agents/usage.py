@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from llmrg.agents.heard import Heard
 from llmrg.agents.rests import Rests
@@ -15,6 +16,17 @@ Counts = defaultdict[str, float]
 DEAREST = 10
 """Users kept of those that took the most tokens."""
 _COSTS = ("calls", "tokens", "money")
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePart:
+    """What was counted since the part before; travels between the processes of one build."""
+
+    counts: dict[str, float]
+    seconds: dict[str, float]
+    minds: dict[str, dict[str, float]]
+    totals: dict[str, float]
+    dearest: list[tuple[float, str, dict[str, float]]]
 
 
 class Usage:
@@ -53,10 +65,30 @@ class Usage:
         self.heard.pop(user, None)
         spent = dict(self._users.pop(user, {}))
         if spent.get("tokens", 0):
-            heapq.heappush(self.dearest, (spent["tokens"], user, {what: spent[what] for what in _COSTS if what in spent}))
-            if len(self.dearest) > DEAREST:
-                heapq.heappop(self.dearest)
+            self._remember((spent["tokens"], user, {what: spent[what] for what in _COSTS if what in spent}))
         return spent
+
+    def _remember(self, user: tuple[float, str, dict[str, float]]) -> None:
+        heapq.heappush(self.dearest, user)
+        if len(self.dearest) > DEAREST:
+            heapq.heappop(self.dearest)
+
+    def take(self) -> UsagePart:
+        """What was counted since it was last taken; counting begins anew."""
+        minds = {name: dict(counts) for name, counts in self.minds.items()}
+        part = UsagePart(dict(self.counts), dict(self.seconds), minds, dict(self.totals), list(self.dearest))
+        for counted in (self.counts, self.seconds, self.minds, self.totals, self.dearest):
+            counted.clear()
+        return part
+
+    def merge(self, part: UsagePart) -> None:
+        """Add what another process counted."""
+        pairs = [(self.counts, part.counts), (self.seconds, part.seconds), (self.totals, part.totals)]
+        for counts, more in [*pairs, *((self.minds[name], more) for name, more in part.minds.items())]:
+            for what, number in more.items():
+                counts[what] += number
+        for user in part.dearest:
+            self._remember(user)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -232,3 +232,45 @@ def local_build(found: dict[str, Any]) -> list[str]:
         told = ", ".join(f"{row['items']}: {row['items_a_second']:.1f}" for row in found["batches"])
         lines.append(f"Items a second by batch size: {told}.")
     return [*lines, machine_line(found)] if "machine" in found else lines
+
+
+def ray_build(found: dict[str, Any]) -> list[str]:
+    speed, limit, kills, scale = (found[name] for name in ("speed", "limit", "kills", "scale"))
+    rows = {name: [row for row in speed["rounds"] if row["ray"] is ray] for name, ray in (("one process", False), ("ray", True))}
+    lines = [
+        "### A build on Ray, two workers on one machine",
+        "",
+        *columns("", "users a second", "seconds to start", "CPU ms a request: builders", "driver", "shared actor", "endpoint"),
+    ]
+    for name, part in rows.items():
+        cpu = speed["cpu_ms_a_call"][name]
+        builders = cpu.get("workers") or cpu["driver"]
+        driver = f"{cpu['driver']:.1f}" if cpu.get("workers") else "the same"
+        pace, start = (sum(row[what] for row in part) / len(part) for what in ("users_a_second", "start_seconds"))
+        others = " | ".join(f"{cpu[kind]:.1f}" if cpu.get(kind) else "-" for kind in ("shared actor", "endpoint"))
+        title = "Ray, 2 workers" if name == "ray" else name
+        lines.append(f"| {title} | {pace:.2f} | {start:.0f} | {builders:.1f} | {driver} | {others} |")
+    each = ", ".join(f"{one:.2f}" for one in speed["of_each_round"])
+    spent = {name: sum(cpu.values()) - cpu["endpoint"] for name, cpu in speed["cpu_ms_a_call"].items()}
+    lines += [
+        "",
+        "Graphs and knowledge base are equal. The chat mind against an endpoint that answers at once, on the same machine: Ray "
+        f"is {speed['times_as_fast']:.2f} times as fast (each round: {each}), on {found['machine']['cores']} cores that did "
+        f"other work too. A request takes {spent['ray']:.1f} ms of CPU in workers, shared actor, driver and Ray together, and "
+        f"{spent['one process']:.1f} ms in one process: on two cores that eats most of what the second one brings. Ray is for "
+        "more machines, for models that are waited for and for local models. A limit of 600 requests a minute is "
+        f"used to {limit['share_of_the_limit']:.1%} ({limit['calls']:,.0f} requests, {limit['refused']:,} refused). "
+        f"{len(kills['kills'])} kills, of workers and of the driver in turn: {kills['paid_twice']} of {kills['calls_paid']:,} "
+        f"requests were paid twice, at most {kills['in_flight_at_kills_at_most']} were in flight; the graphs are "
+        f"{'those of an undisturbed build' if kills['graphs_equal'] else 'NOT those of an undisturbed build'}.",
+        "",
+        "Simulated from these constants and those of the Neo4j store above: users a second, a model that takes "
+        f"{scale['constants']['model_a_call']:.0f} s a request, {scale['constants']['calls_a_user']} requests a user, "
+        f"{scale['users']:,} users.",
+        "",
+    ]
+    counts = list(scale["users_a_second"]["all limits"])
+    lines += columns("", *(f"{count} workers" if count != "1" else "1 worker" for count in counts))
+    for name, paces in scale["users_a_second"].items():
+        lines.append(f"| {name} | " + " | ".join(f"{paces[count]:,.2f}" for count in counts) + " |")
+    return [*lines, "", machine_line(found)]

@@ -188,6 +188,7 @@ def figures() -> str:
         "verification_pays": build_tables.verification,
         "knowledge_pays": build_tables.knowledge,
         "throughput": build_tables.throughput,
+        "ray_build": build_tables.ray_build,
         "local_build": build_tables.local_build,
     }
     blocks = ["\n".join(write(found)) for name, write in parts.items() if (found := result(name))]

@@ -25,6 +25,7 @@ LlmrgError
 │   ├── ModelAccessError       no request will pass: key, name, address or options of the model are wrong
 │   └── ModelFileError         the weights on disk are missing or damaged
 ├── ArtifactError          a saved recommender cannot be read
+├── WorkerLostError        a worker of a Ray cluster died again and again over one user
 └── BudgetSpentError       money, tokens, calls or time are spent; the run can be resumed
 
 Every message names the value seen and the next step. Arguments are kept whole, since errors cross process borders by pickle.
@@ -226,6 +227,10 @@ class ModelFileError(ModelError):
 
 class ArtifactError(LlmrgError):
     """A saved recommender cannot be read."""
+
+
+class WorkerLostError(LlmrgError):
+    """A worker of a Ray cluster died again and again over the same work."""
 
 
 class BudgetSpentError(LlmrgError):

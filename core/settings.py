@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     trace: str = ""
     """Where OpenTelemetry spans of builds go: a file, or `opentelemetry` for the tracer provider that is set up; empty: there are
     none."""
+    ray_workers: int = Field(default=0, ge=0)
+    """Worker processes of `--ray`; 0: one for each processor of the cluster."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of the local model; 0 means all cores."""
     device: str = "cpu"

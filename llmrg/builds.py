@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmrg.agents.build_report import BuildReport
     from llmrg.agents.config import BuildConfig
     from llmrg.agents.context import Minds
+    from llmrg.agents.crew import OpenCrew
     from llmrg.agents.estimate import Estimate
     from llmrg.agents.fleet import BuildEvent
     from llmrg.agents.open_mind import OpenMinds
@@ -65,9 +66,14 @@ class Builds(ProjectPart):
         """
         from llmrg.agents.context import Minds
 
-        rest = self.settings.mind if mind is None else mind
-        roles = (role if role is not None else rest for role in (reasoner, verifier, imaginer))
+        roles = self._roles(mind, reasoner, verifier, imaginer)
         return Minds(*(self._opened_minds.get(role) if isinstance(role, str) else role for role in roles))
+
+    def _roles(self, mind: Any, *roles: Any) -> tuple[Any, Any, Any]:
+        """Reasoner, verifier, imaginer: names or minds of one's own."""
+        rest = self.settings.mind if mind is None else mind
+        reasoner, verifier, imaginer = (rest if role is None else role for role in roles)
+        return reasoner, verifier, imaginer
 
     @property
     def profiles(self) -> Profiles:
@@ -89,6 +95,7 @@ class Builds(ProjectPart):
         resume: bool = True,
         retry_failed: bool = False,
         progress: Callable[[BuildEvent], None] | bool | None = None,
+        ray: str | None = None,
     ) -> BuildReport:
         """Build reasoning graphs and keep them in the store; a run that was cut short goes on where it stopped.
 
@@ -99,19 +106,33 @@ class Builds(ProjectPart):
             retry_failed: of these only the users that failed in this run.
             progress: told of each step of the way; True shows bars, or lines where there is no terminal; by default a notebook's
                 cell shows bars.
+            ray: build on a Ray cluster: `local` starts one of this machine's processors, `auto` takes the one that runs here,
+                `host:port` another. Graphs are those of a build without it; `config.concurrency` is then each worker's. Minds
+                that are objects must be picklable.
         Raises: UnknownUserError, ConfigError, MissingPackageError, ModelError, StoreError, BudgetSpentError.
         """
+        from llmrg.agents.crew import this_process
         from llmrg.agents.fleet import build
         from llmrg.agents.prices import load_prices
         from llmrg.agents.tracing import open_tracing
         from llmrg.shown_progress import build_progress
         from llmrg.wiring import text_vectors
 
-        with closing(open_tracing(self.settings.trace)) as tracing, build_progress(progress) as told:
+        dataset, roles = self.own_dataset, self._roles(mind, reasoner, verifier, imaginer)
+        with ExitStack() as opened:
+            crew: OpenCrew = this_process
+            if ray is not None:
+                from llmrg.on_ray.cluster import connected, settings_for
+                from llmrg.on_ray.crew import ray_crew
+
+                cluster = opened.enter_context(connected(ray, self.settings))
+                crew = ray_crew(cluster, settings_for(self.settings), roles)
+            tracing = opened.enter_context(closing(open_tracing(self.settings.trace)))
+            told = opened.enter_context(build_progress(progress))
             return await build(
-                self.own_dataset,
+                dataset,
                 self.store,
-                self.minds(mind, reasoner=reasoner, verifier=verifier, imaginer=imaginer),
+                self.minds(reasoner=roles[0], verifier=roles[1], imaginer=roles[2]),
                 config,
                 users=None if users is None else list(users),
                 resume=resume,
@@ -121,6 +142,7 @@ class Builds(ProjectPart):
                 vetoes=self.vetoes,
                 prices=load_prices(self.settings.prices),
                 tracing=tracing,
+                crew=crew,
             )
 
     def build(self, **options: Any) -> BuildReport:

@@ -18,6 +18,7 @@ from llmrg.core.settings import Settings, load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.data.options import checked_load
 from llmrg.forget import Forgets
+from llmrg.lists import Lists
 from llmrg.trainings import Trainings
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Picture:
         return written(path, kinds.get(path.suffix.lower(), self.html))
 
 
-class Project(Builds, Forgets, Trainings):
+class Project(Builds, Forgets, Lists, Trainings):
     """Everything about one data set.
 
     Args:

@@ -178,11 +178,16 @@ class Trainings(ProjectPart):
 
         Raises: ArtifactError: not trained yet, or damaged.
         """
+        return self._read_kept(self.recommender_folder(name), device)
 
+    def recommender_folder(self, name: str | None = None) -> Path:
+        """Where a trained recommender is kept, by default the best on validation items. Raises: ArtifactError: not trained."""
         trained = self.trained()
         if name is None and not trained:
             raise ArtifactError(f"no recommender of {self.name!r} is trained in {self.settings.home}; run `llmrg train`")
-        return self._read_kept(self._model_folder(name or next(iter(trained))), device)
+        folder = self._model_folder(name or next(iter(trained)))
+        self._check_kept(folder)
+        return folder
 
     def _start(self, start_from: str | BaseRecommender | None) -> BaseRecommender | None:
         """Raises: ArtifactError: no recommender of this name is kept."""
@@ -196,17 +201,21 @@ class Trainings(ProjectPart):
         from llmrg.recommenders.loading import load_recommender
         from llmrg.wiring import text_vectors
 
+        self._check_kept(folder)
+        how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
+        made = load_recommender(folder, text=text_vectors(self.settings), **how)
+        kept = read_figures(folder)
+        made.graphs_run = kept.run if kept is not None else ""
+        return made
+
+    def _check_kept(self, folder: Path) -> None:
+        """Raises: ArtifactError: not trained yet."""
         if not folder.exists():
             trained = self.trained()
             known = f"; trained are {', '.join(trained)}" if trained else ""
             raise ArtifactError(
                 f"no trained recommender {folder.name!r} in {folder}; train it with `llmrg train --model MODEL`{known}"
             )
-        how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
-        made = load_recommender(folder, text=text_vectors(self.settings), **how)
-        kept = read_figures(folder)
-        made.graphs_run = kept.run if kept is not None else ""
-        return made
 
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.name / name

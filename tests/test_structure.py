@@ -30,12 +30,13 @@ MAY_IMPORT = {
     "recsysllm": {"recommenders", "encoders", "language_models", "data", "core"},
     "evaluation": {"recsysllm", "recommenders", "graph_store", "data", "core"},
     "explanations": {"graph_store", "data", "core"},
-    "testing": set(ROOMS),
+    "testing": {*ROOMS, "on_ray"},
 }
 ONLY_IN = {
     "neo4j": ("graph_store/neo4j", "testing/neo4j"),
     "dgl": ("encoders/",),
     "langgraph": ("agents/",),
+    "ray": ("llmrg/on_ray/",),
     "peft": ("recsysllm/",),
     "accelerate": ("recsysllm/",),
     "sacrebleu": ("evaluation/texts",),
@@ -94,7 +95,7 @@ def test_packages_and_links_match_the_folders() -> None:
         for room in ROOMS
         for path in (ROOT / room).rglob("__init__.py")
     }
-    assert set(project["packages"]) == folders | {"llmrg", "llmrg.cli"}
+    assert set(project["packages"]) == folders | {"llmrg", "llmrg.cli", "llmrg.on_ray"}
     for room in ROOMS:
         assert (ROOT / "llmrg" / room).resolve() == ROOT / room
 

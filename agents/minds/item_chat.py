@@ -135,7 +135,7 @@ class ItemChatMind:
         known = known if known is not None and f"[{key} " in known.source.note else None
         todo = self.left_to_ask(known, tries=tries, verification=verification)
         if known is not None and not todo:
-            self._use(known)
+            self.use(known)
             return known
         told = known.appeals if known else ()
         counts = Counter() if counts is None else counts
@@ -146,7 +146,7 @@ class ItemChatMind:
         note += self._receipt(key) if not counts["useless"] else f"[{key} {_UNANSWERED}]"
         source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
         profile = Profile(source, (*told, *new))
-        self._use(profile)
+        self.use(profile)
         return profile
 
     def left_to_ask(self, known: Profile | None, *, tries: int = 1, verification: bool = True) -> list[str]:
@@ -218,7 +218,8 @@ class ItemChatMind:
     def _found_again(self, question: PickQuestion, picked: Sequence[int] | None) -> list[str]:
         return question.found_again(picked)
 
-    def _use(self, profile: Profile) -> None:
+    def use(self, profile: Profile) -> None:
+        """Make steps of these answers from now on."""
         themes = {item: own for item, own in themes_of(profile.appeals).items() if item in self._catalogue}
         self._mind = SharedThemesMind(self.name, themes, self.config.steps, self._vetoes)
 

@@ -10,6 +10,7 @@ import typer
 from llmrg.cli.app import EXIT_CODES, AsJson, Data, Home, Store, app, err, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import PLAIN, next_command, print_next
+from llmrg.cli.with_ray import Ray, WithRay
 
 if TYPE_CHECKING:
     from llmrg.agents.config import BuildConfig
@@ -70,7 +71,7 @@ def vetoes(deny: Path | None, allow: Path | None, no_sensitive: bool) -> dict[st
     return {"deny_reasons": deny, "allow_reasons": allow, "deny_sensitive": no_sensitive or None}
 
 
-@app.command()
+@app.command(cls=WithRay)
 @reading
 def build(
     context: typer.Context,
@@ -114,6 +115,7 @@ def build(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Only the users of this run that failed or had useless replies.")
     ] = False,
+    ray: Ray = None,
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
@@ -132,6 +134,7 @@ def build(
       llmrg build --mind chat --model openai:NAME@http://127.0.0.1:8000/v1 --concurrency 64
       llmrg build --mind chat --model openai:NAME --ask item
       llmrg build --data shop.csv --mind attributes --deny denied.txt --no-sensitive
+      llmrg build --ray auto --store neo4j://graphs:7687 --mind chat --model openai:NAME
     """
     from rich.markup import escape
 
@@ -160,7 +163,7 @@ def build(
         config = checked(settings)
         chosen = chosen_users(opened, user, users, sample)
         with building() as show:
-            how = {"resume": not restart, "retry_failed": retry_failed, "progress": show}
+            how = {"resume": not restart, "retry_failed": retry_failed, "progress": show, "ray": ray}
             report = opened.build(**roles, users=chosen, config=config, **how)
         written = opened.write_run_report(report.run)
         if as_json:

@@ -23,8 +23,9 @@ PACKAGES = {
     "neo4j": ("driver of the Neo4j store", "pip install 'llmrg[neo4j]'"),
     "langchain-openai": ("OpenAI and compatible endpoints", "pip install 'llmrg[openai]'"),
     "langchain-ollama": ("Ollama", "pip install 'llmrg[ollama]'"),
+    "ray": ("builds on several machines", "pip install 'llmrg[ray]'"),
 }
-OPTIONAL = {"dgl", "neo4j", "langchain-openai", "langchain-ollama"}
+OPTIONAL = {"dgl", "neo4j", "langchain-openai", "langchain-ollama", "ray"}
 
 
 @app.command()

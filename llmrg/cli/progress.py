@@ -111,6 +111,14 @@ def answering() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
+def listing() -> Iterator[Callable[[int, int], None]]:
+    """A bar of users whose lists are written."""
+    with bars() as progress:
+        task = progress.add_task("recommendations: users", total=None, note="")
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
 def moving() -> Iterator[Callable[[Counted, int, int], None]]:
     """A bar for each kind of thing that is copied, fed by a move."""
     with bars() as progress:

@@ -9,6 +9,7 @@ import typer
 
 from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, err, out, print_json, project
 from llmrg.cli.load_options import Load, reading
+from llmrg.cli.with_ray import Ray, WithRay
 
 if TYPE_CHECKING:
     from llmrg.data.dataset import Catalogue
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from llmrg.sdk import Suggestion
 
 
-@app.command()
+@app.command(cls=WithRay)
 @reading
 def recommend(
     user: Annotated[str | None, typer.Argument(help="A user of the data; or give --items.")] = None,
@@ -39,6 +40,10 @@ def recommend(
         ),
     ] = False,
     run: Run = "",
+    every: Annotated[bool, typer.Option("--all", help="For every user, into the file of --output.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="With --all: file.parquet, .csv or .jsonl.")] = None,
+    why: Annotated[bool, typer.Option("--why", help="With --all: a column with the strongest reason, in words (slow).")] = False,
+    ray: Ray = None,
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -55,7 +60,17 @@ def recommend(
       llmrg recommend customer-7 --again --data orders.csv
       llmrg recommend reader-001 --to-neo4j --store neo4j://127.0.0.1:7687
       llmrg recommend reader-001 --run 3fa9
+      llmrg recommend --all --output recs.parquet
+      llmrg recommend --all --output recs.jsonl --why --ray
     """
+    check_all(every, user or items, output, why or ray is not None)
+    if output is not None:
+        from llmrg.cli.progress import listing
+
+        with project(data, store, home, load) as opened, listing() as show:
+            opened.recommend_all(output, k=k, recommender=name, again=again, why=why, run=run, ray=ray, progress=show)
+        err.print(f"written: {output}", highlight=False, markup=False, soft_wrap=True)
+        return
     with project(data, store, home, load) as opened:
         session = [item.strip() for item in items.split(",")] if items else None
         found = opened.recommend(
@@ -146,6 +161,18 @@ def show(
         path = output or picture_of(opened.settings.home, opened.name, user)
         out.print(str(opened.show(user, run=run).save(path).resolve()), soft_wrap=True, highlight=False)
     err.print("open it in any browser; nothing is loaded from elsewhere")
+
+
+def check_all(every: bool, asked: str | None, output: Path | None, of_all: bool) -> None:
+    """Raises: CallerError: `--all` with a user, or without a file; what is for all users alone without it."""
+    from llmrg.core.errors import CallerError
+
+    if every and asked:
+        raise CallerError(f"--all writes the lists of every user; leave out {asked!r}, or --all")
+    if every and output is None:
+        raise CallerError("--all needs a file to write to: --output recs.parquet (or .csv, .jsonl)")
+    if not every and (output is not None or of_all):
+        raise CallerError("--output, --why and --ray are for the lists of every user; add --all, or leave them out")
 
 
 def _plain(suggestion: Suggestion) -> dict[str, Any]:

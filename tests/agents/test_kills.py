@@ -107,6 +107,23 @@ def test_killed_at_random_moments_it_ends_with_the_same_and_pays_only_what_was_i
     assert calls <= server.seen.requests <= calls + kills * CONFIG.concurrency
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_two_processes_on_one_run_leave_what_one_leaves(town, responder, calm, kept, child, tmp_path, share) -> None:
+    """The second one begins when the first has made that share of the calls."""
+    url = f"sqlite:///{tmp_path}/graphs.db"
+    graphs, calls, port = calm
+    with FakeOpenAI(responder, latency_s=0.01, port=port) as server:
+        first = child(town.dataset, url, {}, tmp_path, server.url)
+        wait_for(lambda: server.seen.requests >= share * calls)
+        second = child(town.dataset, url, {}, tmp_path, server.url)
+        for process in (first, second):
+            process.join(120)
+        assert (first.exitcode, second.exitcode) == (0, 0)
+    found, statuses = kept(url, {})
+    assert found == graphs
+    assert {status for status, _ in statuses.values()} == {"done"}
+
+
 def test_one_interrupt_keeps_the_replies_in_flight_and_a_second_one_ends_at_once(town, responder, calm, child, tmp_path) -> None:
     url = f"sqlite:///{tmp_path}/graphs.db"
     with FakeOpenAI(responder, latency_s=0.4) as server:
