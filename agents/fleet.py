@@ -251,7 +251,7 @@ class _Fleet:
 
     async def _one(self, user: str) -> None:
         context = self.context
-        blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.config.held_out))
+        blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.held_out))
         limit = steps_at_most(blocks, context.config.tries)
         try:
             with context.tracing.span("llmrg.user", llmrg__user=user, llmrg__items=len(context.history(user))):
