@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from llmrg.core.records import Interaction
+
+NONE = float("nan")
+
+
+@dataclass(frozen=True)
+class Words:
+    """N texts, each different one kept once."""
+
+    codes: np.ndarray
+    """(N,) int32."""
+    values: tuple[str, ...]
+    """Text by code; the first is "", for none."""
+
+    def take(self, rows: np.ndarray | slice) -> Words:
+        return Words(self.codes[rows], self.values)
+
+    def tolist(self) -> list[str]:
+        return [self.values[code] for code in self.codes.tolist()]
 
 
 @dataclass(frozen=True)
@@ -26,31 +45,23 @@ class Interactions:
     """(N,) float64 Unix seconds, NaN for none."""
     rating: np.ndarray
     """(N,) float64, NaN for none."""
-    headline: np.ndarray | None = None
-    """(N,) str objects, "" for none; None where no row has one."""
-    text: np.ndarray | None = None
-    """(N,) str objects, "" for none; None where no row has one."""
+    headline: Words | None = None
+    """What stood above a review; None where no row has any."""
+    text: Words | None = None
+    title: Words | None = None
+    """What the log calls the items."""
 
     @classmethod
     def of(cls, rows: Iterable[Interaction]) -> Interactions:
         """Records as columns."""
-        kept = list(rows)
-        users = {user: code for code, user in enumerate(dict.fromkeys(row.user for row in kept))}
-        items = {item: code for code, item in enumerate(dict.fromkeys(row.item for row in kept))}
-        return cls(
-            tuple(users),
-            tuple(items),
-            np.array([users[row.user] for row in kept], dtype=np.int32),
-            np.array([items[row.item] for row in kept], dtype=np.int32),
-            _numbers([row.at for row in kept]),
-            _numbers([row.rating for row in kept]),
-            _words([row.headline for row in kept]),
-            _words([row.text for row in kept]),
-        )
+        log = GrowingLog()
+        for row in rows:
+            log.add(row)
+        return log.columns()
 
     def take(self, rows: np.ndarray | slice) -> Interactions:
         """Some of the rows, in the order given; the codes stay."""
-        headline, text = (None if of is None else of[rows] for of in (self.headline, self.text))
+        headline, text, title = (None if words is None else words.take(rows) for words in (self.headline, self.text, self.title))
         return replace(
             self,
             user=self.user[rows],
@@ -59,25 +70,51 @@ class Interactions:
             rating=self.rating[rows],
             headline=headline,
             text=text,
+            title=title,
         )
+
+    def renumbered(self) -> Interactions:
+        """With users' codes that count the first appearances in the rows as they stand now."""
+        first = np.full(len(self.users), len(self))
+        first[self.user[::-1]] = np.arange(len(self) - 1, -1, -1)
+        order = np.argsort(first, kind="stable")
+        code = np.empty(len(order), dtype=np.int32)
+        code[order] = np.arange(len(order))
+        return replace(self, users=tuple(self.users[n] for n in order.tolist()), user=code[self.user])
 
     def __len__(self) -> int:
         return len(self.user)
 
     def __iter__(self) -> Iterator[Interaction]:
-        for n in range(len(self)):
-            at, rating = (None if of[n] != of[n] else float(of[n]) for of in (self.at, self.rating))
-            headline, text = ("" if of is None else of[n] for of in (self.headline, self.text))
-            yield Interaction(self.users[self.user[n]], self.items[self.item[n]], at, rating, headline, text)
+        silent = [""] * len(self)
+        headlines, texts = (silent if words is None else words.tolist() for words in (self.headline, self.text))
+        columns = (self.user.tolist(), self.item.tolist(), self.at.tolist(), self.rating.tolist(), headlines, texts)
+        for user, item, at, rating, headline, text in zip(*columns, strict=True):
+            stars, time = (None if number != number else number for number in (rating, at))
+            yield Interaction(self.users[user], self.items[item], time, stars, headline, text)
 
 
-def _numbers(values: list[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+class GrowingLog:
+    """Columns that grow row by row: what a reader that must look at each row fills."""
 
+    def __init__(self) -> None:
+        self._ids: tuple[dict[str, int], dict[str, int]] = {}, {}
+        self._codes = array("i"), array("i")
+        self._numbers = array("d"), array("d")
+        self._words = tuple(({"": 0}, array("i")) for _ in range(3))
 
-def _words(values: list[str]) -> np.ndarray | None:
-    if not any(values):
-        return None
-    found = np.empty(len(values), dtype=object)
-    found[:] = values
-    return found
+    def add(self, row: Interaction, title: str = "") -> None:
+        for code, ids, name in zip(self._codes, self._ids, (row.user, row.item), strict=True):
+            code.append(ids.setdefault(name, len(ids)))
+        for numbers, number in zip(self._numbers, (row.at, row.rating), strict=True):
+            numbers.append(NONE if number is None else number)
+        for (values, codes), words in zip(self._words, (row.headline, row.text, title), strict=True):
+            codes.append(values.setdefault(words, len(values)) if words else 0)
+
+    def columns(self) -> Interactions:
+        words = (
+            Words(np.frombuffer(codes, np.int32), tuple(values)) if len(values) > 1 else None for values, codes in self._words
+        )
+        users, items = self._ids
+        codes = (np.frombuffer(of, np.int32) for of in self._codes)
+        return Interactions(tuple(users), tuple(items), *codes, *(np.frombuffer(of, np.float64) for of in self._numbers), *words)

@@ -8,6 +8,8 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from llmrg.data.interactions import Words
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
@@ -33,13 +35,13 @@ class OpinionColumns(Mapping[str, Opinions]):
         users: tuple[str, ...],
         offsets: np.ndarray,
         rating: np.ndarray,
-        headline: np.ndarray | None = None,
-        text: np.ndarray | None = None,
+        headline: Words | None = None,
+        text: Words | None = None,
     ) -> None:
         """Args:
         offsets: (U + 1,) where each user's rows begin.
         rating: (N,) float, NaN for none.
-        headline, text: (N,) str objects, "" for none; None where nobody wrote any.
+        headline, text: of N rows; None where nobody wrote any.
         """
         self.users, self.offsets, self.rating, self.headline, self.text = users, offsets, rating, headline, text
 
@@ -48,7 +50,7 @@ class OpinionColumns(Mapping[str, Opinions]):
         said = ~np.isnan(self.rating)
         for words in (self.headline, self.text):
             if words is not None:
-                said |= words.astype(bool)
+                said |= words.codes > 0
         before = np.concatenate([[0], np.cumsum(said)])
         spoke = before[self.offsets[1:]] > before[self.offsets[:-1]]
         return {self.users[number]: number for number in np.flatnonzero(spoke).tolist()}
@@ -60,7 +62,7 @@ class OpinionColumns(Mapping[str, Opinions]):
         if self.headline is None and self.text is None:
             return tuple([None if rating != rating else _rating_alone(rating) for rating in ratings])
         silent = [""] * len(ratings)
-        headlines, texts = (silent if of is None else of[rows].tolist() for of in (self.headline, self.text))
+        headlines, texts = (silent if of is None else of.take(rows).tolist() for of in (self.headline, self.text))
         return tuple(map(_opinion, ratings, headlines, texts))
 
     def __contains__(self, user: object) -> bool:
