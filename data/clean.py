@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csc_matrix, csr_matrix
+from scipy.sparse import csr_matrix
 
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.core.graph_table import offsets_of
@@ -64,7 +64,7 @@ def make_dataset(
     first, read, notes = tuple(log.take(slice(SHOWN))), len(log), list(notes)
     if not in_order and not has_clock(log).all():
         notes.append("no times for some users: their interactions are kept in file order")
-    log = without_repeats(by_user(log) if in_order else sorted_by_time(log))
+    log = without_repeats(log.by_user() if in_order else sorted_by_time(log))
     duplicates, before = read - len(log), len(log)
     log = k_core(log, min_interactions)
     if not len(log):
@@ -103,15 +103,9 @@ def has_clock(log: Interactions) -> np.ndarray:
     return clock
 
 
-def by_user(log: Interactions) -> Interactions:
-    """Each user's rows together, users in order of first appearance, rows in file order."""
-    return log.take(_grouped(log.user, len(log.users), np.arange(len(log), dtype=np.int32)))
-
-
 def sorted_by_time(log: Interactions) -> Interactions:
-    """As `by_user`, each user's rows oldest first, equal times in file order; users without all times stay in file order."""
-    times = np.where(has_clock(log)[log.user], log.at, 0.0)
-    return log.take(_grouped(log.user, len(log.users), np.argsort(times, kind="stable").astype(np.int32)))
+    """Grouped by user, each user's rows oldest first, equal times in file order; users without all times stay in file order."""
+    return log.by_user(np.where(has_clock(log)[log.user], log.at, 0.0))
 
 
 def without_repeats(log: Interactions) -> Interactions:
@@ -138,12 +132,6 @@ def k_core(log: Interactions, k: int) -> Interactions:
             break
         kept = left
     return log if len(kept) == len(log) else log.take(kept)
-
-
-def _grouped(codes: np.ndarray, groups: int, order: np.ndarray) -> np.ndarray:
-    """(N,) `order`, sorted stably by the codes of its rows: from column to rows of a sparse matrix is a counting sort."""
-    column = csc_matrix((order, codes[order], np.array([0, len(order)])), shape=(groups, 1))
-    return np.asarray(column.tocsr().data)
 
 
 def _repeats(dropped: int, rows: int) -> str:

@@ -52,10 +52,46 @@ def numbers_of(cells: Cells, rule: ColumnRule, missing: Collection[str]) -> tupl
     """(n,) float64 with NaN for none, and (n,) bool: whether the cell is bad."""
     if not isinstance(cells, list | tuple) and (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
         return _of_numbers(cells, rule, missing)
-    distinct, where, texts = _coded(cells)
-    values, left = _of_digits(texts, rule, missing) if texts is not None else (np.empty(len(distinct)), np.arange(len(distinct)))
-    values, bad = _each(distinct, values, left, rule, missing)
-    return values[where], bad[where]
+    is_text = not isinstance(cells, list | tuple) and (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
+    if not (rule.kind and is_text):
+        distinct, where = coded(cells)
+        values, bad = _each(distinct, np.empty(len(distinct)), np.arange(len(distinct)), rule, missing)
+        return values[where], bad[where]
+    texts = pc.fill_null(cells, "") if cells.null_count else cells
+    plain = _digits(texts, rule, missing)
+    values, bad = np.full(len(texts), np.nan), np.zeros(len(texts), dtype=bool)
+    values[plain] = _numpy(_where(texts, plain).cast(pa.int64()))
+    if rule.kind == "time":
+        values = _scaled(values)
+    if not plain.all():
+        encoded = _where(texts, ~plain).dictionary_encode()
+        where = _numpy(encoded.indices)
+        values[~plain], bad[~plain] = (of[where] for of in _of_texts(encoded.dictionary, rule, missing))
+    return values, bad
+
+
+def _digits(texts: pa.Array, rule: ColumnRule, missing: Collection[str]) -> np.ndarray:
+    """(n,) bool: whether a text is digits alone, which mean a number and nothing else."""
+    length = _numpy(pc.binary_length(texts))
+    plain = _truths(pc.ascii_is_decimal(texts)) & (length > 0) & (length <= 18)
+    if rule.kind == "time":
+        plain &= (length != 8) & (length != 14)  # that may be a day
+    for word in missing:
+        if word.isdigit():
+            plain &= ~_truths(pc.equal(texts, word))
+    return plain
+
+
+def _of_texts(texts: pa.Array, rule: ColumnRule, missing: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Values of different texts, and which are bad."""
+    values, plain = np.full(len(texts), np.nan), np.zeros(len(texts), dtype=bool)
+    if rule.kind == "number":
+        plain = _truths(pc.match_substring_regex(texts, r"^\d{1,18}\.\d{1,18}$"))
+        for word in missing:
+            if word.replace(".", "", 1).isdigit():
+                plain &= ~_truths(pc.equal(texts, word))
+        values[plain] = _numpy(_where(texts, plain).cast(pa.float64()))
+    return _each(texts, values, np.flatnonzero(~plain), rule, missing)
 
 
 def _each(
@@ -74,27 +110,9 @@ def _each(
     return values, bad
 
 
-def _of_digits(texts: pa.Array, rule: ColumnRule, missing: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Values of texts that are digits (with a decimal point, where it is no time), and the numbers of those that are not."""
-    plain = np.zeros(len(texts), dtype=bool)
-    length = np.asarray(pc.binary_length(pc.fill_null(texts, "")))
-    if rule.kind == "time":  # 8 and 14 digits may be a day
-        plain = _bools(pc.ascii_is_decimal(texts)) & (length > 0) & (length <= 18) & (length != 8) & (length != 14)
-    elif rule.kind == "number":
-        plain = _bools(pc.match_substring_regex(texts, r"^\d+(\.\d+)?$")) & (length <= 18)
-    plain &= ~_bools(pc.is_in(texts, pa.array(list(missing), texts.type)))
-    values = np.full(len(texts), np.nan)
-    digits = texts.filter(pa.array(plain))
-    if rule.kind == "time":
-        values[plain] = _scaled(np.asarray(digits.cast(pa.int64())).astype(np.float64))
-    else:
-        values[plain] = np.asarray(digits.cast(pa.float64()))
-    return values, np.flatnonzero(~plain)
-
-
 def _of_numbers(cells: pa.Array, rule: ColumnRule, missing: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
     """Of numbers that are kept as such."""
-    values = np.asarray(pc.cast(cells, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64).copy()
+    values = _numpy(pc.fill_null(pc.cast(cells, pa.float64(), safe=False), np.nan)).copy()
     whole = np.isfinite(values) & (values == np.trunc(values))
     size = np.abs(values)
     slow = ~np.isfinite(values) if rule.kind == "time" else np.isinf(values)
@@ -125,31 +143,33 @@ def as_cells(array: pa.Array) -> Cells:
 
 def coded(cells: Cells) -> tuple[list[Any], np.ndarray]:
     """The different cells, by first appearance, and (n,) which of them stands where."""
-    distinct, where, texts = _coded(cells)
-    return (distinct if texts is None else texts.to_pylist()), where
+    if not isinstance(cells, list | tuple):
+        encoded = cells.dictionary_encode(null_encoding="encode")
+        return encoded.dictionary.to_pylist(), _numpy(encoded.indices)
+    numbers: dict[Any, int] = {}
+    distinct: list[Any] = []
+    where = np.empty(len(cells), dtype=np.int32)
+    for n, cell in enumerate(cells):
+        try:
+            code = numbers.setdefault((type(cell), cell), len(distinct))
+        except TypeError:  # lists and records have no hash
+            code = len(distinct)
+        where[n] = code
+        if code == len(distinct):
+            distinct.append(cell)
+    return distinct, where
 
 
-def _coded(cells: Cells) -> tuple[Any, np.ndarray, pa.Array | None]:
-    """As `coded`, the different ones as an Arrow array of texts too where they are texts."""
-    if isinstance(cells, list | tuple):
-        numbers: dict[Any, int] = {}
-        distinct: list[Any] = []
-        where = np.empty(len(cells), dtype=np.int32)
-        for n, cell in enumerate(cells):
-            try:
-                code = numbers.setdefault((type(cell), cell), len(distinct))
-            except TypeError:  # lists and records have no hash
-                code = len(distinct)
-            where[n] = code
-            if code == len(distinct):
-                distinct.append(cell)
-        return distinct, where, None
-    encoded = cells.dictionary_encode(null_encoding="encode")
-    where = np.asarray(encoded.indices.to_numpy(zero_copy_only=False))
-    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        return encoded.dictionary, where, encoded.dictionary
-    return encoded.dictionary.to_pylist(), where, None
+def _where(texts: pa.Array, mask: np.ndarray) -> pa.Array:
+    """The texts at which (n,) a mask is true."""
+    bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
+    return texts.filter(pa.BooleanArray.from_buffers(pa.bool_(), len(mask), [None, bits]))
 
 
-def _bools(array: Any) -> np.ndarray:
-    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=bool)
+def _numpy(array: pa.Array) -> np.ndarray:
+    """An array of numbers without nulls. (Arrow's own way loads pandas, which takes as long as a million rows.)"""
+    return np.from_dlpack(array)
+
+
+def _truths(array: pa.Array) -> np.ndarray:
+    return _numpy(array.cast(pa.uint8())).astype(bool)

@@ -68,7 +68,7 @@ def _table(frame: Any, source: str, options: ReadOptions) -> Table:
             yield Row(source, line, record, options.missing)
 
     def blocks(columns: Sequence[str]) -> Iterator[Block]:
-        yield Block(1, {column: _cells(ready.get_column(column)) for column in columns})
+        yield Block(source, 1, {column: _cells(ready.get_column(column)) for column in columns})
 
     return Table(source, list(ready.columns), rows(), blocks=blocks)
 

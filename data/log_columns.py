@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +22,20 @@ NUMBERS = ("at", "rating", "rank")
 class Block:
     """Some rows that follow each other, in columns."""
 
+    source: str
+    """Name of the file or frame, for messages."""
     line: int
     """1-based line of the first; each row has one."""
     cells: Mapping[str, Any]
     """Column -> (n,) cells: an Arrow array, or a list of objects."""
+    padded: bool = False
+    """Blanks in front of a text do not belong to it."""
 
 
 @dataclass(frozen=True)
 class LogRules:
     """How the rows of a log are read. `row` reads one; `columns` say the same of many."""
 
-    source: str
     row: Callable[[Row], Interaction]
     """Raises: BadRowError."""
     columns: Mapping[str, ColumnRule]
@@ -53,7 +56,28 @@ class LogRules:
         return rule.read(row, rule.column) if rule else 0.0
 
 
-def read_rows(rows: Iterable[Row], rules: LogRules, bad_rows: BadRows) -> Interactions:
+Blocks = Callable[[Sequence[str]], Iterable[Block]]
+"""The rows of a source in columns, of the columns that are named. Raises: NotPlainError: when some are read already, maybe."""
+
+
+class NotPlainError(Exception):
+    """The file is left to the reader that looks at each row."""
+
+
+def read_log(blocks: Blocks | None, rows: Iterable[Row], rules: LogRules, bad_rows: BadRows) -> Interactions:
+    """The interactions of a source: column by column where it can tell them so, else row by row.
+
+    Raises: BadRowError: of the first bad row, unless they are skipped.
+    """
+    if blocks is not None:
+        try:
+            return _read_blocks(blocks(rules.wanted), rules, bad_rows)
+        except NotPlainError:
+            pass
+    return _read_rows(rows, rules, bad_rows)
+
+
+def _read_rows(rows: Iterable[Row], rules: LogRules, bad_rows: BadRows) -> Interactions:
     """Row by row: of what no reader has in columns."""
     log, ranks = GrowingLog(), list[float]()
 
@@ -64,10 +88,10 @@ def read_rows(rows: Iterable[Row], rules: LogRules, bad_rows: BadRows) -> Intera
 
     for _ in bad_rows.each(rows, read):
         pass
-    return _ranked(log.columns(), np.array(ranks) if "rank" in rules.columns else None)
+    return _ranked(log.columns(), np.array(ranks)) if "rank" in rules.columns else log.columns()
 
 
-def read_blocks(blocks: Iterable[Block], rules: LogRules, bad_rows: BadRows) -> Interactions:
+def _read_blocks(blocks: Iterable[Block], rules: LogRules, bad_rows: BadRows) -> Interactions:
     """Column by column, to the same end; bad rows are told when all is read. Raises: BadRowError."""
     from llmrg.data.column_cells import IdColumn, numbers_of  # Arrow is loaded where it is used
 
@@ -105,7 +129,8 @@ def read_blocks(blocks: Iterable[Block], rules: LogRules, bad_rows: BadRows) -> 
         columns.get("rating", none),
         **{part: Words(columns[part], tuple(codes)) for part, (codes, _) in words.items() if columns and len(codes) > 1},
     )
-    return _ranked(log.renumbered() if errors else log, columns.get("rank"))
+    log = log.renumbered() if errors else log
+    return _ranked(log, columns["rank"]) if "rank" in columns else log
 
 
 def _errors(block: Block, rows: np.ndarray, rules: LogRules) -> Iterable[BadRowError]:
@@ -113,12 +138,17 @@ def _errors(block: Block, rows: np.ndarray, rules: LogRules) -> Iterable[BadRowE
     for number in rows.tolist():
         cells = {column: cells[number] for column, cells in block.cells.items()}
         values = {column: cell.as_py() if hasattr(cell, "as_py") else cell for column, cell in cells.items()}
-        row = Row(rules.source, block.line + number, values, rules.missing)
+        if block.padded:
+            values = {column: text.lstrip(" ") for column, text in values.items()}
+        row = Row(block.source, block.line + number, values, rules.missing)
         try:
             rules.rank(row), rules.row(row), rules.title(row)
         except BadRowError as error:
             yield error
 
 
-def _ranked(log: Interactions, rank: np.ndarray | None) -> Interactions:
-    return log if rank is None else log.take(np.argsort(rank, kind="stable")).renumbered()
+def _ranked(log: Interactions, rank: np.ndarray) -> Interactions:
+    """Sorted stably by the rank."""
+    if len(log) and rank.min() >= 0 and rank.max() < 2**15 and not (rank % 1).any():
+        rank = rank.astype(np.int16)  # of which NumPy's stable sort is linear
+    return log.take(np.argsort(rank, kind="stable")).renumbered()

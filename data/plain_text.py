@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO
 
-from llmrg.data.log_columns import Block
+from llmrg.data.log_columns import Block, NotPlainError
 
 BLOCK = 1 << 24
 """Bytes read at once."""
@@ -22,21 +22,19 @@ ONE_SIGN = "\x1f"
 """Stands for a separator of several characters, since Arrow takes one."""
 
 
-class NotPlainError(Exception):
-    """The file is left to the careful reader."""
-
-
 @dataclass(frozen=True)
 class PlainText:
     """A text table that may be plain."""
 
+    source: str
+    """Name of the file, for messages."""
     open: Callable[[], AbstractContextManager[IO[bytes]]]
     """Its bytes, unpacked."""
     delimiter: str
     names: Sequence[str] = ()
-    """Of its columns, where the file does not say them."""
+    """Of its columns; () where the first line says them, or where nobody does: they are called 1, 2, 3 then."""
     header: bool = True
-    """Whether the first line names the columns; else, where nobody does, they are called 1, 2, 3."""
+    """Whether the first line names the columns."""
     letters: bool = False
     """Quotes are letters like others."""
 
@@ -46,9 +44,13 @@ class PlainText:
             head = file.read(1 << 16)
         lines = self._text(_without_mark(head).rpartition(b"\n")[0] or head).split("\n")[:2]
         first, second = (line.rstrip("\r").split(self.delimiter) for line in ([*lines, ""][:2]))
-        if self.header and (len(first) != len(second) or any("'" in name for name in first)):
+        if not any(first):
             raise NotPlainError
-        return [name.strip() for name in first] if self.header else list(self.names) or [str(n + 1) for n in range(len(first))]
+        if self.header and (len(first) != len(second) or (not self.letters and any("'" in name for name in first))):
+            raise NotPlainError
+        if self.names:
+            return list(self.names)
+        return [name.strip() for name in first] if self.header else [str(n + 1) for n in range(len(first))]
 
     def check(self) -> None:
         """Raises: NotPlainError: a look at all bytes shows that it is not plain."""
@@ -86,19 +88,17 @@ class PlainText:
                     table = csv.read_csv(pa.BufferReader(block), read, parse, text)
                 except pa.ArrowInvalid:
                     raise NotPlainError from None
-                yield Block(line, {column: table.column(number).combine_chunks() for column, number in numbers.items()})
+                if table.num_rows != block.count(b"\n") + (not block.endswith(b"\n")):
+                    raise NotPlainError  # a blank line
+                cells = {column: table.column(number).combine_chunks() for column, number in numbers.items()}
+                yield Block(self.source, line, cells, padded=not self.letters)
                 line += table.num_rows
 
     def _check(self, block: bytes) -> None:
-        self._text(block)
-        if (
-            (not self.letters and b'"' in block)
-            or b"\0" in block
-            or b"\n\n" in block
-            or b"\n\r\n" in block
-            or block.startswith((b"\n", b"\r\n"))
-            or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n"))
-        ):
+        if not block.isascii():
+            self._text(block)
+        quoted = b'"' in block and not self.letters
+        if quoted or b"\0" in block or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
             raise NotPlainError
 
     def _text(self, block: bytes) -> str:

@@ -12,9 +12,9 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import LETTERS, SAID, USUAL, check_names, csv_rows, first_line, quotes_of, separator_of, table_lines
 from llmrg.data.files import PARQUET, UTF_8, open_bytes, open_text, starts_with
 from llmrg.data.json_lines import columns_of, is_json, read_json_lines
-from llmrg.data.log_columns import Block
+from llmrg.data.log_columns import Block, NotPlainError
 from llmrg.data.options import ReadOptions
-from llmrg.data.plain_text import NotPlainError, PlainText
+from llmrg.data.plain_text import PlainText
 from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
 
@@ -114,7 +114,7 @@ def _separated(path: Path, options: ReadOptions, separator: str, usual: str) -> 
 
 def _plain(path: Path, bad_rows: BadRows, options: ReadOptions, separator: str, notes: Sequence[str]) -> Table:
     """A text table without quotes and oddities. Raises: NotPlainError: it has some."""
-    text = PlainText(lambda: open_bytes(path), separator, header=options.header)
+    text = PlainText(path.name, lambda: open_bytes(path), separator, header=options.header)
     names = text.first_fields()
     text.check()
     check_names(path.name, names)
@@ -167,7 +167,7 @@ def _parquet(path: Path, options: ReadOptions) -> Table:
     def blocks(columns: Sequence[str]) -> Iterator[Block]:
         line = 1
         for batch in file.iter_batches(columns=list(columns)):
-            yield Block(line, {column: as_cells(batch.column(column)) for column in columns})
+            yield Block(path.name, line, {column: as_cells(batch.column(column)) for column in columns})
             line += batch.num_rows
 
     return Table(str(path), names, rows(), blocks=blocks)

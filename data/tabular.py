@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -15,9 +15,8 @@ from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
 from llmrg.data.doubts import doubtful_times, doubts, spelling
 from llmrg.data.interactions import Interactions
-from llmrg.data.log_columns import Block, LogRules, read_blocks, read_rows
+from llmrg.data.log_columns import Blocks, LogRules, read_log
 from llmrg.data.options import ReadOptions
-from llmrg.data.plain_text import NotPlainError
 from llmrg.data.reason_attributes import reason_attributes
 from llmrg.data.roles import Roles
 from llmrg.data.rows import BadRows, ColumnRule, Row
@@ -38,17 +37,12 @@ class Table:
     """What separates several values of one cell, by column; elsewhere `|` does, in text cells."""
     notes: tuple[str, ...] = ()
     """What is to be said of how it was read."""
-    blocks: Callable[[Sequence[str]], Iterable[Block]] | None = None
+    blocks: Blocks | None = None
     """The same rows in columns, of the columns that are named, where the source can tell them so."""
 
     def log(self, rules: LogRules, bad_rows: BadRows) -> Interactions:
         """The rows as interactions."""
-        if self.blocks is not None:
-            try:
-                return read_blocks(self.blocks(rules.wanted), rules, bad_rows)
-            except NotPlainError:
-                pass
-        return read_rows(self.rows, rules, bad_rows)
+        return read_log(self.blocks, self.rows, rules, bad_rows)
 
 
 def dataset_of(
@@ -130,7 +124,7 @@ def _rules(roles: Roles, options: ReadOptions) -> LogRules:
         layout = options.time_format
         del found["time"]
         found["at"] = ColumnRule(time, lambda row, column: row.time(column, layout), "" if layout else "time")
-    return LogRules(roles.source, make, found, options.missing)
+    return LogRules(make, found, options.missing)
 
 
 def _counts(ids: Sequence[str], codes: np.ndarray) -> dict[str, int]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmrg.core.errors import ConfigError, DataError, UnknownItemError, UnknownUserError
 from llmrg.core.records import Interaction, Item
-from llmrg.data.clean import by_user, k_core, make_dataset, sorted_by_time, without_repeats
+from llmrg.data.clean import k_core, make_dataset, sorted_by_time, without_repeats
 from llmrg.data.interactions import Interactions
 
 rows = st.lists(
@@ -55,7 +55,7 @@ def test_sorting_is_stable_and_loses_nothing(interactions: list[Interaction]) ->
 @given(rows)
 def test_repeats_go_and_the_first_stays(interactions: list[Interaction]) -> None:
     events = grouped(interactions)
-    kept = without_repeats(by_user(Interactions.of(interactions)))
+    kept = without_repeats(Interactions.of(interactions).by_user())
     assert {(row.user, row.item) for row in kept} == {(row.user, row.item) for row in interactions}
     for user, mine in grouped(kept).items():
         assert len({row.item for row in mine}) == len(mine)
@@ -64,7 +64,7 @@ def test_repeats_go_and_the_first_stays(interactions: list[Interaction]) -> None
 
 @given(rows, st.integers(min_value=1, max_value=4))
 def test_k_core_is_a_k_core_and_the_largest(interactions: list[Interaction], k: int) -> None:
-    log = without_repeats(by_user(Interactions.of(interactions)))
+    log = without_repeats(Interactions.of(interactions).by_user())
     core = list(k_core(log, k))
     for of in (Counter(row.user for row in core), Counter(row.item for row in core)):
         assert all(n >= k for n in of.values())
