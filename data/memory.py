@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import psutil
 
 from llmrg.core.errors import DataError
-from llmrg.data.files import GZIP, PARQUET, first_bytes, open_bytes
+from llmrg.data.files import GZIP, PARQUET, ZIP, first_bytes, open_bytes
 
 BYTES_A_ROW = 72
 """What a row takes at most while its columns are sorted; texts of reviews come on top (benchmarks/loading.py)."""
@@ -22,8 +23,8 @@ def check_memory(path: Path) -> None:
     needed, free = rows * BYTES_A_ROW, psutil.virtual_memory().available
     if needed > free:
         raise DataError(
-            f"{path} holds some {rows:,} rows by its size; they need {needed / 1e9:,.1f} GB of memory at least ({BYTES_A_ROW} bytes a "
-            f"row), and {free / 1e9:,.1f} GB are free: end other programs, load a part of it, or take a larger machine"
+            f"{path} holds some {rows:,} rows by its size; they need {needed / 1e9:,.1f} GB of memory at least "
+            f"({BYTES_A_ROW} bytes a row), and {free / 1e9:,.1f} GB are free: end other programs, load a part of it, or take a larger machine"
         )
 
 
@@ -39,19 +40,16 @@ def _rows(path: Path) -> int:
             return int(pq.ParquetFile(path).metadata.num_rows)
         except (pa.ArrowInvalid, OSError):
             return 0  # its reader tells what it is
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if member.file_size]
-            largest = max(members, key=lambda member: member.file_size, default=None)
-            if largest is None or largest.flag_bits & 1:  # nothing, or a password
-                return 0
-            with archive.open(largest) as file:
-                return _by_size(largest.file_size, file.read(HEAD))
     try:
+        if head.startswith(ZIP):
+            with zipfile.ZipFile(path) as archive:
+                largest = max(archive.infolist(), key=lambda member: member.file_size)
+                with archive.open(largest) as file:
+                    return _by_size(largest.file_size, file.read(HEAD))
         with open_bytes(path) as file:
             return _by_size(_unpacked_size(path, head), file.read(HEAD))
-    except (OSError, EOFError):
-        return 0  # damaged: its reader tells
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, RuntimeError):
+        return 0  # damaged, empty or with a password: its reader tells
 
 
 def _by_size(size: int, head: bytes) -> int:
