@@ -24,7 +24,8 @@ def check_memory(path: Path) -> None:
     if needed > free:
         raise DataError(
             f"{path} holds some {rows:,} rows by its size; they need {needed / 1e9:,.1f} GB of memory at least "
-            f"({BYTES_A_ROW} bytes a row), and {free / 1e9:,.1f} GB are free: end other programs, load a part of it, or take a larger machine"
+            f"({BYTES_A_ROW} bytes a row), and {free / 1e9:,.1f} GB are free: "
+            "end other programs, load a part of it, or take a larger machine"
         )
 
 
