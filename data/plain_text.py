@@ -8,6 +8,7 @@ numbers and tests speak of: so one such line gives the whole file to it.
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,8 @@ from llmrg.data.log_columns import Block, NotPlainError
 
 BLOCK = 1 << 24
 """Bytes read at once."""
+HEAD = 1 << 16
+"""Bytes in which the first two lines are looked for."""
 ONE_SIGN = "\x1f"
 """Stands for a separator of several characters, since Arrow takes one."""
 
@@ -41,7 +44,7 @@ class PlainText:
     def first_fields(self) -> list[str]:
         """The columns' names. Raises: NotPlainError: the first two lines have other numbers of fields, or are not there."""
         with self.open() as file:
-            head = file.read(1 << 16)
+            head = _read(file, HEAD)
         lines = self._text(_without_mark(head).rpartition(b"\n")[0] or head).split("\n")[:2]
         first, second = (line.rstrip("\r").split(self.delimiter) for line in ([*lines, ""][:2]))
         if not any(first):
@@ -64,7 +67,9 @@ class PlainText:
         from pyarrow import csv
 
         names, line = self.first_fields(), 1
-        numbers = {column: str(len(names) - 1 - names[::-1].index(column)) for column in columns}
+        if any(names.count(column) != 1 for column in columns):
+            raise NotPlainError
+        numbers = {column: str(names.index(column)) for column in columns}
         delimiter = self.delimiter if len(self.delimiter) == 1 else ONE_SIGN
         parse = csv.ParseOptions(delimiter=delimiter, quote_char=False, double_quote=False, escape_char=False)
         read = csv.ReadOptions(column_names=[str(number) for number in range(len(names))])
@@ -112,7 +117,7 @@ def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
     """The file in blocks that end with a line, without a byte-order mark."""
     rest = b""
     first = True
-    while piece := _read(file):
+    while piece := _read(file, BLOCK):
         piece = rest + piece
         if first:
             piece, first = _without_mark(piece), False
@@ -123,10 +128,10 @@ def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _read(file: IO[bytes]) -> bytes:
+def _read(file: IO[bytes], size: int) -> bytes:
     try:
-        return file.read(BLOCK)
-    except (OSError, EOFError, zlib.error):
+        return file.read(size)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile):
         raise NotPlainError from None  # a damaged archive, of which the careful reader tells
 
 
