@@ -39,9 +39,10 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=32_000_204)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--before", default=BEFORE)
+    options.add_argument("--large", type=Path, help="the folder of the large file, where --generate made it before")
     options.add_argument("--load", help=argparse.SUPPRESS)
     options.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
-    options.add_argument("--generate", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--generate", type=Path, help="write the large file there and end")
     chosen = options.parse_args()
     if chosen.generate:
         generate(chosen.generate, chosen.rows)
@@ -59,11 +60,14 @@ def measure(chosen: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with worktree(chosen.before, Path(folder) / "before") as before:
             ways: dict[str, list[dict[str, Any]]] = {"now": [], "before": []}
+            for root in (ROOT, before):  # so that no round compiles
+                child(root, folder, "--load", "demo", "--data", str(chosen.data))
             for _ in range(chosen.rounds):
                 for way, root in (("now", ROOT), ("before", before)):
                     ways[way].append(child(root, folder, "--load", "ml-1m", "--data", str(chosen.data)))
-        large = Path(folder) / "ml-32m"
-        child(ROOT, folder, "--generate", str(large), "--rows", str(chosen.rows), "--data", str(chosen.data), reply=False)
+        large = chosen.large or Path(folder) / "ml-32m"
+        if not large.exists():
+            child(ROOT, folder, "--generate", str(large), "--rows", str(chosen.rows), "--data", str(chosen.data), reply=False)
         size = (large / "ratings.csv").stat().st_size
         found = child(ROOT, folder, "--load", str(large), "--data", str(chosen.data), "--train")
     assert len({run["content"] for runs in ways.values() for run in runs}) == 1, "the two ways load other data"
