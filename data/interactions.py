@@ -45,7 +45,7 @@ class Interactions:
     at: np.ndarray
     """(N,) float64 Unix seconds, NaN for none."""
     rating: np.ndarray
-    """(N,) float64, NaN for none."""
+    """(N,) float64, or float32 where that is exact; NaN for none."""
     headline: Words | None = None
     """What stood above a review; None where no row has any."""
     text: Words | None = None
@@ -88,9 +88,15 @@ class Interactions:
             return log
         low, span = places.min(), places.max() - places.min() + 1
         if span * users < 2**62 and not (places % 1).any():  # one whole number a row, which NumPy sorts several times faster
-            keys = (places - low).astype(np.int64) + log.user * np.int64(span)
-            return log if (keys[1:] >= keys[:-1]).all() else log.take(np.argsort(keys, kind="stable"))
-        return log.take(np.lexsort((places, log.user)))
+            places = (places - low).astype(np.int64)
+            places += log.user * np.int64(span)
+            if (places[1:] >= places[:-1]).all():
+                return log
+            order = np.argsort(places, kind="stable")
+        else:
+            order = np.lexsort((places, log.user))
+        del places  # as large as what is made next
+        return log.take(order)
 
     def renumbered(self) -> Interactions:
         """With users' codes that count the first appearances in the rows as they stand now."""

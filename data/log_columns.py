@@ -126,11 +126,17 @@ def _read_blocks(blocks: Iterable[Block], rules: LogRules, bad_rows: BadRows) ->
         columns.get("user", np.zeros(0, np.int32)),
         columns.get("item", np.zeros(0, np.int32)),
         columns.get("at", none),
-        columns.get("rating", none),
+        _small(columns.pop("rating", none)),
         **{part: Words(columns[part], tuple(codes)) for part, (codes, _) in words.items() if columns and len(codes) > 1},
     )
     log = log.renumbered() if errors else log
     return _ranked(log, columns["rank"]) if "rank" in columns else log
+
+
+def _small(numbers: np.ndarray) -> np.ndarray:
+    """In half the bytes, where nothing is lost."""
+    small = numbers.astype(np.float32)
+    return small if np.array_equal(small, numbers, equal_nan=True) else numbers
 
 
 def _errors(block: Block, rows: np.ndarray, rules: LogRules) -> Iterable[BadRowError]:
