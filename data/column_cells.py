@@ -24,7 +24,7 @@ class IdColumn:
     def __init__(self, rule: ColumnRule, missing: Collection[str], codes: dict[str, int]) -> None:
         self.rule, self.codes = rule, codes
         self._missing = missing
-        self._known: dict[Any, int] = {}
+        self._known: dict[str, int] = {}
 
     def of(self, cells: Cells) -> np.ndarray:
         """(n,) int32 codes, -1 for a bad cell."""
@@ -32,12 +32,11 @@ class IdColumn:
         return np.array([self._code(cell) for cell in distinct], dtype=np.int32)[where]
 
     def _code(self, cell: Any) -> int:
-        key = cell if type(cell) is str else None
-        if key is None:
+        if type(cell) is not str:
             return self._read(cell)
-        code = self._known.get(key)
+        code = self._known.get(cell)
         if code is None:
-            code = self._known[key] = self._read(cell)
+            code = self._known[cell] = self._read(cell)
         return code
 
     def _read(self, cell: Any) -> int:
