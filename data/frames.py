@@ -81,7 +81,7 @@ def _cells(series: Any) -> Any:
 
     try:
         array = series.to_arrow()
-    except (pa.ArrowException, TypeError, ValueError):
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return series.to_list()
     cells = as_cells(array)
     return series.to_list() if isinstance(cells, list) else cells
