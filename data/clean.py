@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.core.graph_table import offsets_of
@@ -110,15 +109,11 @@ def sorted_by_time(log: Interactions) -> Interactions:
 
 def without_repeats(log: Interactions) -> Interactions:
     """Only the first of a user's interactions with an item."""
-    shape, rows = (len(log.users), len(log.items)), np.arange(len(log), dtype=np.int32)
-    offsets = offsets_of(np.bincount(log.user, minlength=len(log.users)))
-    pairs = csr_matrix((rows, log.item, offsets), shape=shape).tocsc().tocsr()  # sorts stably by item within each user
-    again = (pairs.indices[1:] == pairs.indices[:-1]) & (log.user[pairs.data[1:]] == log.user[pairs.data[:-1]])
-    if not again.any():
+    pairs = log.user * np.int64(len(log.items)) + log.item
+    alike = np.sort(pairs)
+    if not (alike[1:] == alike[:-1]).any():
         return log
-    kept = np.ones(len(log), dtype=bool)
-    kept[pairs.data[1:][again]] = False
-    return log.take(kept)
+    return log.take(np.sort(np.unique(pairs, return_index=True)[1]))
 
 
 def k_core(log: Interactions, k: int) -> Interactions:

@@ -63,7 +63,7 @@ def numbers_of(cells: Cells, rule: ColumnRule, missing: Collection[str]) -> tupl
     if rule.kind == "time":
         values = _scaled(values)
     if not plain.all():
-        encoded = _where(texts, ~plain).dictionary_encode()
+        encoded = (_where(texts, ~plain) if plain.any() else texts).dictionary_encode()
         where = _numpy(encoded.indices)
         values[~plain], bad[~plain] = (of[where] for of in _of_texts(encoded.dictionary, rule, missing))
     return values, bad

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csc_matrix
 
 from llmrg.core.records import Interaction
 
@@ -79,24 +78,28 @@ class Interactions:
 
         Equal places stay in order. What is in order already is not sorted again.
         """
-        users, log = np.int64(len(self.users)), self
-        if (self.user[1:] < self.user[:-1]).any():  # from the column of a sparse matrix to its rows is a counting sort
-            column = csc_matrix((np.arange(len(self)), self.user, np.array([0, len(self)])), shape=(users, 1))
-            order = np.asarray(column.tocsr().data)
+        log = self
+        if (self.user[1:] < self.user[:-1]).any():
+            order = stable_order(self.user)
             log, places = self.take(order), None if places is None else places[order]
         if places is None or not len(log):
             return log
-        low, span = places.min(), places.max() - places.min() + 1
-        if span * users < 2**62 and not (places % 1).any():  # one whole number a row, which NumPy sorts several times faster
-            places = (places - low).astype(np.int64)
-            places += log.user * np.int64(span)
-            if (places[1:] >= places[:-1]).all():
+        low, span = places.min(), int(places.max() - places.min()) + 1
+        counts = np.bincount(log.user, minlength=len(self.users))
+        begin, most = np.cumsum(counts) - counts, int(counts.max())
+        if span * most * len(counts) < 2**63 and not (places % 1).any():
+            # user, place and number as one: NumPy sorts whole numbers many times faster than it finds their order
+            keys = (places - low).astype(np.int64)
+            del places
+            keys += log.user * np.int64(span)
+            if (keys[1:] >= keys[:-1]).all():
                 return log
-            order = np.argsort(places, kind="stable")
-        else:
-            order = np.lexsort((places, log.user))
-        del places  # as large as what is made next
-        return log.take(order)
+            keys *= most
+            keys += np.arange(len(log)) - begin[log.user]
+            keys.sort()
+            keys %= most
+            return log.take(keys + np.repeat(begin, counts))
+        return log.take(np.lexsort((places, log.user)))
 
     def renumbered(self) -> Interactions:
         """With users' codes that count the first appearances in the rows as they stand now."""
@@ -141,5 +144,13 @@ class GrowingLog:
             Words(np.frombuffer(codes, np.int32), tuple(values)) if len(values) > 1 else None for values, codes in self._words
         )
         users, items = self._ids
-        codes = (np.frombuffer(of, np.int32) for of in self._codes)
-        return Interactions(tuple(users), tuple(items), *codes, *(np.frombuffer(of, np.float64) for of in self._numbers), *words)
+        user, item = (np.frombuffer(codes, np.int32) for codes in self._codes)
+        at, rating = (np.frombuffer(numbers, np.float64) for numbers in self._numbers)
+        return Interactions(tuple(users), tuple(items), user, item, at, rating, *words)
+
+
+def stable_order(codes: np.ndarray) -> np.ndarray:
+    """(N,) int64: where (N,) codes of 0 and more stand, in their order. (NumPy's stable sort is linear up to 16 bits.)"""
+    order = np.argsort((codes & 0xFFFF).astype(np.uint16), kind="stable")
+    high = codes >> 16
+    return order[np.argsort(high[order].astype(np.uint16), kind="stable")] if high.any() else order
