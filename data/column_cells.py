@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from llmrg.core.errors import BadRowError
 from llmrg.data.cells import EXACT, UNITS
 from llmrg.data.rows import ColumnRule, Row
 
-Cells = pa.Array | Sequence[Any]
-"""One column: of Arrow where its cells are of one plain kind, else objects as a frame has them."""
+Cells = Any
+"""One column, a `pyarrow.Array` or a list: of Arrow where its cells are of one plain kind, else objects as a frame has them."""
 COLUMN = "cell"
 
 
@@ -29,7 +29,8 @@ class IdColumn:
     def of(self, cells: Cells) -> np.ndarray:
         """(n,) int32 codes, -1 for a bad cell."""
         distinct, where = coded(cells)
-        return np.array([self._code(cell) for cell in distinct], dtype=np.int32)[where]
+        codes = np.array([self._code(cell) for cell in distinct], dtype=np.int32)
+        return np.asarray(codes[where])
 
     def _code(self, cell: Any) -> int:
         if type(cell) is not str:

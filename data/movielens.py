@@ -78,8 +78,8 @@ def _format(bundle: Bundle) -> Callable[[Bundle, BadRows], Parts]:
 
 def _read_csv(bundle: Bundle, bad_rows: BadRows) -> Parts:
     with bundle.open("movies.csv") as file:
-        rows = csv_rows(file, bundle.where("movies.csv"), ("movieId", "title", "genres"), bad_rows)
-        items = list(bad_rows.each(rows, lambda row: _film(row, "movieId", row["genres"].split("|"))))
+        films = csv_rows(file, bundle.where("movies.csv"), ("movieId", "title", "genres"), bad_rows)
+        items = list(bad_rows.each(films, lambda row: _film(row, "movieId", row["genres"].split("|"))))
     phrases: tuple[str, ...] = ()
     if "tags.csv" in bundle:
         with bundle.open("tags.csv") as file:
