@@ -103,19 +103,19 @@ def _read_blocks(blocks: Iterable[Block], rules: LogRules, bad_rows: BadRows) ->
     kept: dict[str, list[np.ndarray]] = {part: [] for part in (*ids, *words, *NUMBERS)}
     errors: list[BadRowError] = []
     for block in blocks:
-        found: dict[str, np.ndarray] = {}
+        values: dict[str, np.ndarray] = {}
         bad = np.zeros(len(next(iter(block.cells.values()))), dtype=bool)
         for part, rule in rules.columns.items():
             cells = block.cells[rule.column]
             if part in NUMBERS:
-                found[part], wrong = numbers_of(cells, rule, rules.missing)
+                values[part], refused = numbers_of(cells, rule, rules.missing)
             else:
-                found[part] = (ids[part] if part in ids else words[part][1]).of(cells)
-                wrong = found[part] < 0
-            bad |= wrong
+                values[part] = (ids[part] if part in ids else words[part][1]).of(cells)
+                refused = values[part] < 0
+            bad |= refused
         errors += _errors(block, np.flatnonzero(bad), rules)
-        for part, values in found.items():
-            kept[part].append(values[~bad] if bad.any() else values)
+        for part, column in values.items():
+            kept[part].append(column[~bad] if bad.any() else column)
     for error in errors:
         bad_rows.add(error)
     columns = {part: np.concatenate(kept.pop(part)) for part in list(kept) if kept[part]}
