@@ -18,6 +18,8 @@ class BuildReport:
     built: int
     skipped: int
     """Done before, by an earlier call of the same run."""
+    steps_before: bool = False
+    """Whether an earlier call accepted steps for those."""
     failed: dict[str, str] = field(default_factory=dict)
     """User -> cause: all of them, up to `agents.fleet.FAILURES_KEPT`; the store knows the rest."""
     failures: int = 0
@@ -39,14 +41,15 @@ class BuildReport:
         last = next(reversed(self.failed.values()), "")
         if self.failures and not self.built:
             return f"no graph was built: all {self.failures:,} users failed, the last one with {last}"
-        if not self.built or self.skipped or self.accepted:
+        if self.accepted or self.steps_before or not self.built + self.skipped:
             return ""
         why = f"{self._sum('.useless_replies'):,.0f} useless replies" if self._sum(".useless_replies") else ""
         rejected = self.counts.get("verify.reasoned.rejected", 0) + self.counts.get("verify.imagined.rejected", 0)
         why = " and ".join(part for part in (why, f"{rejected:,.0f} steps rejected" if rejected else "") if part)
+        none = "none was proposed" if self.built else "all were done before, by an earlier call that accepted none"
         failed = f"; {self.failures:,} users failed, the last one with {last}" if self.failures else ""
         return (
-            f"no step was accepted for any of {self.built:,} users ({why or 'none was proposed'}){failed}; the report of run "
+            f"no step was accepted for any of {self.built + self.skipped:,} users ({why or none}){failed}; the report of run "
             f"{self.run} says why, a lower tau accepts more, another mind may find more"
         )
 

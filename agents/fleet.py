@@ -19,7 +19,6 @@ from llmrg.agents.machine import machine, steps_at_most
 from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.nodes.publish import asked_again
 from llmrg.agents.prices import Prices
-from llmrg.agents.replaced import tell_replaced
 from llmrg.agents.run_record import RunRecord
 from llmrg.agents.tracing import Tracing
 from llmrg.agents.unfinished import unfinished
@@ -96,9 +95,9 @@ async def build(
 
     A run is named by namespace, settings, minds with theirs, and prompt versions, so the same call goes on with a run that was
     cut short: users that are done are skipped (unless their history has grown: then only the new part is done), users half done
-    go on after their last block. A user whose graph another run has replaced since is built anew; graphs of other runs that this
-    one replaces are told before it begins (a warning). Processes that work on one run
-    at once share its users: where two do the same block the later one's is dropped, and that process turns to another user first.
+    go on after their last block. Graphs of other runs stay beside those of this one, which become the newest of their users.
+    Processes that work on one run at once share its users: where two do the same block the later one's is dropped, and that
+    process turns to another user first.
 
     Args:
         retry_failed: of these users only those that failed in this run, or had useless replies.
@@ -128,7 +127,6 @@ async def build(
         statuses = await context.stored(store.user_statuses, dataset.name, run)
         known = {user: statuses.get(user, ("pending", "")) for user in chosen}
         chosen = [user for user, (status, told) in known.items() if status == "failed" or asked_again(told) is not None]
-    await context.stored(tell_replaced, context, chosen)
     fleet = _Fleet(context, chosen, record, progress)
     try:
         with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
@@ -329,6 +327,7 @@ class _Fleet:
             users=len(self.users),
             built=self.built,
             skipped=self.skipped,
+            steps_before=usage.steps_before,
             failed=dict(self.failed),
             failures=self.failures,
             counts=dict(usage.counts),

@@ -21,7 +21,7 @@ def learn(context: BuildContext, users: Sequence[str]) -> int:
         return 0
     learnt = 0
     for page in (users[i : i + PAGE] for i in range(0, len(users), PAGE)):
-        graphs = context.store.graphs(context.namespace, page)
+        graphs = context.store.graphs(context.namespace, page, context.run)
         entries = [entry for user in page if user in graphs for entry in _entries(context, graphs[user])]
         if new := _not_known(context, entries):
             context.store.put_knowledge(context.namespace, _with_vectors(context, new))
@@ -31,8 +31,6 @@ def learn(context: BuildContext, users: Sequence[str]) -> int:
 
 def _entries(context: BuildContext, graph: ReasoningGraph) -> list[Knowledge]:
     """An entry's source position is the last one that its maker had seen, not the step's own: recall goes by it."""
-    if graph.run != context.run:
-        return []
     return [
         Knowledge(s.cause, s.reason, s.item, s.score, 0, graph.user, s.seen - 1, mind=context.minds.judges)
         for s in graph.reasoned()

@@ -19,7 +19,7 @@ REJECTED = "verify.why."
 
 
 def run_report(store: GraphStore, namespace: str, run_id: str) -> dict[str, Any]:
-    """Costs and counts per stage, causes of rejection, users by status with the causes of failures.
+    """Costs and counts per stage, users with a graph, causes of rejection, users by status with the causes of failures.
 
     Raises: StoreError: no such run.
     """
@@ -34,6 +34,7 @@ def run_report(store: GraphStore, namespace: str, run_id: str) -> dict[str, Any]
         "ended": _time(run.ended_at),
         "settings": run.settings,
         "users": dict(Counter(status for status, _ in statuses.values())),
+        "graphs": store.graphs_by_run(namespace).get(run_id, 0),
         "failed": failed,
         "causes of failure": dict(Counter(cause.partition(":")[0] for cause in failed.values()).most_common()),
         "stages": {stage: counts for stage in STAGES if (counts := _stage(run.costs, stage))},

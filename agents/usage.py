@@ -31,6 +31,8 @@ class Usage:
         """(tokens, user, costs) of the users that took the most; a heap."""
         self.heard: defaultdict[str, Heard] = defaultdict(Heard)
         """User under way -> what came of the questions."""
+        self.steps_before = False
+        """Whether users that were done before have steps that count."""
         self.rests = Rests()
         self.started = time.monotonic()
         self._users: defaultdict[str, Counts] = defaultdict(lambda: defaultdict(float))

@@ -1,6 +1,9 @@
 """How both stores grow to a million steps: size on disk, seconds, reads and look-ups of the knowledge base; with a plot.
 
-    python benchmarks/growth.py [--steps 1000000] [--stores sqlite neo4j]
+    python benchmarks/growth.py [--steps 1000000] [--stores sqlite neo4j] [--mark TEXT]
+
+`bytes` has the transaction logs of Neo4j in it (`logs`). `--mark` keeps a run beside the others, as that of an older release
+whose code PYTHONPATH names.
 
 At each size the same questions are asked: one user's graph, the graphs of 100 users in one call, the knowledge of 10 pairs, the 5
 nearest of the entries that lead to one item (vectors of 384 numbers), the 20 most used entries. Ten steps bring one entry, and a
@@ -49,12 +52,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--steps", type=int, default=1_000_000)
     options.add_argument("--stores", nargs="+", choices=["sqlite", "neo4j"], default=["sqlite", "neo4j"])
+    options.add_argument("--mark", default="", help="Stands behind the store's name in the results.")
     chosen = options.parse_args()
     result: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     with tempfile.TemporaryDirectory() as folder, bars() as progress:
         for name in chosen.stores:
             with opened(name, Path(folder)) as (store, size):
-                result[name] = {
+                result[f"{name}{chosen.mark and ', '}{chosen.mark}"] = {
                     "machine": machine() | {"load_average": round(os.getloadavg()[0], 1)},
                     "product": store.health().product,
                     "bar_p50_ms": BAR_MS if name == "neo4j" else None,
@@ -66,19 +70,24 @@ def main() -> None:
 
 
 @contextmanager
-def opened(name: str, folder: Path) -> Iterator[tuple[GraphStore, Callable[[], int]]]:
+def opened(name: str, folder: Path) -> Iterator[tuple[GraphStore, Callable[[], dict[str, int]]]]:
     """An empty store, and its bytes on disk."""
     if name == "sqlite":
         path = folder / "graphs.db"
         with open_store(f"sqlite:///{path}") as store:
-            yield store, lambda: sum(file.stat().st_size for file in folder.glob("graphs.db*"))
+            yield store, lambda: {"bytes": sum(file.stat().st_size for file in folder.glob("graphs.db*"))}
         return
     home = folder / "neo4j"
     with (
         LocalNeo4j(DEFAULT_VERSION, home=home, profile="work") as server,
         open_store(server.get_connection_url(), timeout_s=120) as store,
     ):
-        yield store, lambda: sum(file.stat().st_size for file in (home / "data").rglob("*") if file.is_file())
+        yield store, lambda: {"bytes": held(home / "data"), "logs": held(home / "data" / "transactions" / "neo4j")}
+
+
+def held(folder: Path) -> int:
+    """Bytes of all files."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def sizes_up_to(steps: int) -> list[int]:
@@ -87,7 +96,9 @@ def sizes_up_to(steps: int) -> list[int]:
     return [round(n / STEPS_A_USER) for n in [*wanted, steps]]
 
 
-def grow(store: GraphStore, size: Callable[[], int], steps: int, progress: Progress, name: str) -> Iterator[dict[str, Any]]:
+def grow(
+    store: GraphStore, size: Callable[[], dict[str, int]], steps: int, progress: Progress, name: str
+) -> Iterator[dict[str, Any]]:
     store.put_items(SPACE, catalogue())
     store.put_run(SPACE, Run("run", "running", {}, {}, 0.0))
     draw_vector = np.random.default_rng(0)
@@ -115,7 +126,7 @@ def grow(store: GraphStore, size: Callable[[], int], steps: int, progress: Progr
         yield (
             {"steps": users * STEPS_A_USER, "entries": len(pairs), "load_s": round(seconds, 1)}
             | ask(store, users, pairs)
-            | {"bytes": size()}
+            | size()
         )
         progress.update(bar, note="")
 
@@ -157,11 +168,12 @@ def ask(store: GraphStore, users: int, pairs: list[tuple[str, str]]) -> dict[str
 def show(result: dict[str, Any]) -> None:
     for name, found in result.items():
         print_rows(
-            f"{found['product']}, p50 in ms",
-            ("steps", "entries", "load s", "MB", *QUESTIONS.values()),
+            f"{name}: {found['product']}, p50 in ms",
+            ("steps", "entries", "load s", "MB", "of it logs", *QUESTIONS.values()),
             [
                 (
-                    *(f"{at['steps']:,}", f"{at['entries']:,}", str(at["load_s"]), f"{at['bytes'] / 1e6:.0f}"),
+                    *(f"{at['steps']:,}", f"{at['entries']:,}", str(at["load_s"])),
+                    *(f"{at['bytes'] / 1e6:.0f}", f"{at.get('logs', 0) / 1e6:.0f}"),
                     *(f"{at[what]['p50']:.1f}" for what in QUESTIONS),
                 )
                 for at in found["sizes"]
@@ -181,10 +193,10 @@ def draw(result: dict[str, Any]) -> None:
     figure, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
     titles = {"bytes": "on disk, MB", **{what: f"{title}, ms" for what, title in QUESTIONS.items()}}
     for axis, (what, title) in zip(axes.flat, titles.items(), strict=True):
-        for found in result.values():
+        for name, found in result.items():
             steps = [at["steps"] for at in found["sizes"]]
             values = [at["bytes"] / 1e6 if what == "bytes" else at[what]["p50"] for at in found["sizes"]]
-            axis.plot(steps, values, marker="o", label=found["product"])
+            axis.plot(steps, values, marker="o", label=found["product"] + name.partition(",")[1] + name.partition(",")[2])
         axis.set(title=title, xscale="log", yscale="log", xlabel="steps")
         axis.grid(alpha=0.3)
     axes.flat[0].legend()

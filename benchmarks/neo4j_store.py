@@ -67,47 +67,46 @@ def load_through_store(store: Neo4jStore, users: Sequence[tuple[History, Reasoni
         store.replace_graph(SPACE, graph)
 
 
-def _item_key(row: dict[str, Any], column: str) -> str:
-    return node_key(Label.ITEM, SPACE, row[column])
-
-
 def load_by_hand(driver: neo4j.Driver, users: Sequence[tuple[History, ReasoningGraph]]) -> None:
     """The nodes and relations that the store makes, all nodes of a kind first, 1,000 rows a transaction."""
-    steps = [(user, row) for _, graph in users for user, row in _owned(graph)]
-    accepted = [(user, row) for user, row in steps if row["accepted"]]
-    refused = [(user, row) for user, row in steps if not row["accepted"]]
+    accepted = [row for _, graph in users for row in _owned(graph, accepted=True)]
+    refused = [row for _, graph in users for row in _owned(graph, accepted=False)]
     run = neo4j_rows.run_row(SPACE, Run(RUN, "running", {}, {}, 0.0))
     for statement, rows in (
         ("UNWIND $rows AS row CREATE (n:Run) SET n = row", [run]),
         ("UNWIND $rows AS row CREATE (n:Item) SET n = row", [neo4j_rows.item_row(SPACE, item) for item in catalogue()]),
         ("UNWIND $rows AS row CREATE (n:User) SET n = row", [neo4j_rows.user_row(SPACE, history) for history, _ in users]),
-        ("UNWIND $rows AS row CREATE (n:Reason) SET n = row", [row for _, row in accepted]),
-        ("UNWIND $rows AS row CREATE (n:RejectedReason) SET n = row", [row for _, row in refused]),
-        (_between("User", "TOOK {position: row.position, at: row.at}", "Item"), _taken(users)),
-        (_between("User", "HAS", "Reason"), [{"a": user, "b": row["key"]} for user, row in accepted]),
-        (_between("User", "REJECTED", "RejectedReason"), [{"a": user, "b": row["key"]} for user, row in refused]),
-        (_between("Item", "LEADS_TO", "Reason"), [{"a": _item_key(row, "cause"), "b": row["key"]} for _, row in accepted]),
-        (_between("Reason", "LEADS_TO", "Item"), [{"a": row["key"], "b": _item_key(row, "item")} for _, row in accepted]),
-        (_between("RejectedReason", "ABOUT", "Item"), [{"a": row["key"], "b": _item_key(row, "item")} for _, row in refused]),
-        (_between("Run", "MADE", "Reason"), [{"a": run["key"], "b": row["key"]} for _, row in accepted]),
+        (TAKE, _taken(users)),
+        (REASON, accepted),
+        (REFUSE, refused),
     ):
         with driver.session() as session:
             for batch in neo4j_rows.batches(rows):
                 session.execute_write(lambda tx, text=statement, batch=batch: tx.run(text, rows=batch).consume())
 
 
-def _owned(graph: ReasoningGraph) -> Iterator[tuple[str, dict[str, Any]]]:
+TAKE = """
+UNWIND $rows AS row MATCH (u:User {key: row.user}) MATCH (i:Item {key: row.item})
+CREATE (u)-[:TOOK {position: row.position, at: row.at}]->(i)
+"""
+REASON = """
+UNWIND $rows AS row MATCH (u:User {key: row.user}) MATCH (i:Item {key: row.item}) MATCH (c:Item {key: row.cause})
+CREATE (u)-[:HAS]->(s:Reason)-[:LEADS_TO]->(i) CREATE (c)-[:LEADS_TO]->(s) SET s = row.step
+"""
+REFUSE = """
+UNWIND $rows AS row MATCH (u:User {key: row.user}) MATCH (i:Item {key: row.item})
+CREATE (u)-[:REJECTED]->(s:RejectedReason)-[:ABOUT]->(i) SET s = row.step
+"""
+
+
+def _owned(graph: ReasoningGraph, accepted: bool) -> Iterator[dict[str, Any]]:
     user = node_key(Label.USER, SPACE, graph.user)
-    return ((user, row) for row in neo4j_rows.step_rows(SPACE, graph))
+    steps = [step for step in graph.steps if step.accepted == accepted]
+    return (row | {"user": user} for row in neo4j_rows.step_rows(SPACE, steps))
 
 
 def _taken(users: Sequence[tuple[History, ReasoningGraph]]) -> list[dict[str, Any]]:
-    rows = [row for history, _ in users for row in neo4j_rows.taken_rows(SPACE, history)]
-    return [{"a": row["user"], "b": row["item"], "position": row["position"], "at": row["at"]} for row in rows]
-
-
-def _between(one: str, relation: str, other: str) -> str:
-    return f"UNWIND $rows AS row MATCH (a:{one} {{key: row.a}}) MATCH (b:{other} {{key: row.b}}) CREATE (a)-[:{relation}]->(b)"
+    return [row for history, _ in users for row in neo4j_rows.taken_rows(SPACE, history)]
 
 
 def catalogue() -> list[Item]:
@@ -116,10 +115,10 @@ def catalogue() -> list[Item]:
 
 # -- read -----------------------------------------------------------------------------------------------------------------
 WALK = """
-MATCH (u:User {key: $key})-[:HAS|REJECTED]->(s:Reason|RejectedReason)
-RETURN s.position AS position, s.kind AS kind, s.cause_kind AS cause_kind, s.cause AS cause, s.cause_position AS cause_position,
-       s.reason AS reason, s.item AS item, s.score AS score, s.chain AS chain, s.seen AS seen, s.accepted AS accepted,
-       s.why_rejected AS why_rejected, s.origin AS origin, s.grounding AS grounding
+MATCH (u:User {key: $key})-[:HAS|REJECTED]->(s:Reason|RejectedReason)-[:LEADS_TO|ABOUT]->(i:Item)
+OPTIONAL MATCH (c:Item)-[:LEADS_TO]->(s)
+RETURN s.position AS position, s.kind AS kind, c.id AS cause, s.name AS reason, i.id AS item, s.score AS score, s.chain AS chain,
+       s.seen AS seen, s.why_rejected AS why_rejected, s.origin AS origin, s.grounding AS grounding
 """
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/sqlite_store.py [--folder FOLDER]
 
-All vectors lead to one item, the worst case. Beside the bars: the same rows read by the bare driver, and a search right after
+All vectors lead to one item, the worst case. Beside the bars: the same bytes read by the bare driver, and a search right after
 a commit of something else, and right after a new vector, which has all vectors of the item read anew.
 """
 
@@ -63,7 +63,7 @@ def measure(path: Path) -> dict[str, Any]:
         say("read and replace")
         users = [f"user {n}" for n in random.integers(0, USERS, 500)]
         times["read a user"] = timed([lambda user=user: store.graph(SPACE, user) for user in users])
-        times["read a user's rows, bare driver"] = timed_bare(path, users)
+        times["read a user's bytes, bare driver"] = timed_bare(path, users)
         graphs = [graph(user, "second") for user in users]
         times["replace a user"] = timed([lambda new=new: store.replace_graph(SPACE, new) for new in graphs])
         with SqliteStore(path, synchronous="full") as safe:
@@ -125,9 +125,9 @@ def timed(calls: list[Callable[[], object]]) -> dict[str, float]:
 def timed_bare(path: Path, users: list[str]) -> dict[str, float]:
     with closing(sqlite3.connect(path)) as db:
 
-        def read(user: str) -> list[tuple[Any, ...]]:
-            (number, *_) = db.execute(sqlite_statements.GRAPH, (SPACE, user)).fetchone()
-            return db.execute(sqlite_statements.STEPS, (number,)).fetchall()
+        def read(user: str) -> bytes:
+            (packed,) = db.execute(sqlite_statements.NEWEST_GRAPH, (SPACE, user)).fetchone()
+            return bytes(packed)
 
         return timed([lambda user=user: read(user) for user in users])
 

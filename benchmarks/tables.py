@@ -141,6 +141,7 @@ def growth(found: dict[str, Any]) -> list[str]:
             "store",
             "steps",
             "on disk",
+            "of it logs",
             "loaded in",
             "a user",
             "100 users at once",
@@ -150,12 +151,16 @@ def growth(found: dict[str, Any]) -> list[str]:
         ),
     ]
     questions = ("user_ms", "users_ms", "pairs_ms", "nearest_ms", "top_ms")
-    for store in found.values():
+    for name, store in found.items():
+        product = store["product"] + name.partition(",")[1] + name.partition(",")[2]
         for at in store["sizes"]:
             times = " | ".join(f"{at[question]['p50']:.1f} ms" for question in questions)
-            size = f"{at['bytes'] / 1e6:,.0f} MB | {at['load_s']:,.0f} s"
-            lines.append(f"| {store['product']} | {at['steps']:,} | {size} | {times} |")
+            logs = f"{at['logs'] / 1e6:,.0f} MB" if "logs" in at else ""
+            size = f"{at['bytes'] / 1e6:,.0f} MB | {logs} | {at['load_s']:,.0f} s"
+            lines.append(f"| {product} | {at['steps']:,} | {size} | {times} |")
     lines += ["", "Medians. Ten steps bring one entry of the knowledge base, with a vector of 384 numbers."]
+    loads = [f"{name} {store['machine']['load_average']}" for name, store in found.items()]
+    lines.append(f"Load average at the start, on 2 cores: {'; '.join(loads)}. What stands behind a comma is an older schema.")
     return [*lines, *(machine_line(store) for store in list(found.values())[-1:])]
 
 

@@ -177,13 +177,15 @@ class DraftConflictError(StoreError):
 
 
 class GraphNotFoundError(StoreError, LookupError):
-    """No graph for this user."""
+    """No graph for this user, or none of this run."""
 
-    def __init__(self, user: str) -> None:
-        super().__init__(user)
-        self.user = user
+    def __init__(self, user: str, run: str = "") -> None:
+        super().__init__(user, run)
+        self.user, self.run = user, run
 
     def __str__(self) -> str:
+        if self.run:
+            return f"no reasoning graph of run {self.run!r} for user {self.user!r}; `llmrg runs` lists the runs that have graphs"
         return f"no reasoning graph for user {self.user!r}; build one with `llmrg build --user={shlex.quote(self.user)}`"
 
 

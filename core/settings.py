@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from llmrg.core.errors import ConfigError
 
@@ -147,7 +154,21 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, InitSettingsSource(settings_cls, _settings_file())
+        return init_settings, _Environment(settings_cls), InitSettingsSource(settings_cls, _settings_file())
+
+
+class _Environment(EnvSettingsSource):
+    """The variables, without blanks around their values; one that is empty is not set. Passwords and keys stay as they are."""
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, value in super().__call__().items():
+            if isinstance(value, str) and not name.lower().endswith(("password", "key")):
+                value = value.strip()
+                if not value:
+                    continue
+            values[name] = value
+        return values
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -33,8 +33,8 @@ def demo_catalogue(folder: Path = FOLDER) -> Catalogue:
     return Catalogue(items, noun="book")
 
 
-def load_demo() -> Dataset:
-    """The demo set as a data set named `demo`."""
+def load_demo(min_interactions: int = 1) -> Dataset:
+    """The demo set as a data set named `demo`; see `make_dataset` for its k-core."""
     bad_rows = BadRows("error")
     rows = read_csv(FOLDER / "readers.csv", ("reader_id", "item_id", "at"), bad_rows)
     interactions = [Interaction(row.need("reader_id"), row.need("item_id"), row.time("at")) for row in rows]
@@ -46,6 +46,7 @@ def load_demo() -> Dataset:
         users={row["reader_id"]: tuple((k, v) for k, v in row.values.items() if k != "reader_id") for row in profiles},
         noun="book",
         keep_unused=True,
+        min_interactions=min_interactions,
         source="bundled demo set",
         notes=(SIMULATED,),
         reason_attributes=(THEME,),

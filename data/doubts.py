@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +18,17 @@ NOBODY = frozenset(
 DAY = 86_400
 YEAR_1976 = 2e8
 """Seconds: whole numbers from a thousand on and below are more often years, months (202401), days of a spreadsheet (45322)."""
+
+KINDS_OF_EVENT = frozenset(
+    ("event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviour", "behaviortype", "behaviourtype",
+     "interaction", "interactiontype", "activity", "type")
+)  # fmt: skip
+"""Plain names of columns that say what somebody did with an item."""
+NOT_TAKEN = re.compile(
+    r"view|click|impression|cart|basket|wish|favou?rite|fav|pv|remove|dislike|skip|return|refund", re.IGNORECASE
+)
+"""In the name of what somebody did without taking the item, or before."""
+MOST_KINDS = 20
 
 
 def doubts(what: str, used: Mapping[str, int]) -> list[str]:
@@ -47,6 +59,20 @@ def doubts(what: str, used: Mapping[str, int]) -> list[str]:
         )
         notes.append(f"{len(twice):,} {what}s are spelled in two ways and count as two, such as {first!r} and {second!r}{alike}")
     return notes
+
+
+def doubtful_events(source: str, column: str, kinds: Counter[str]) -> list[str]:
+    """A note on rows of several kinds, such as views and purchases, all of which count as taken.
+
+    Args: kinds: value of the column -> rows.
+    """
+    if not 1 < len(kinds) <= MOST_KINDS or not any(NOT_TAKEN.search(kind) for kind in kinds):
+        return []
+    listed = ", ".join(f"{kind} {rows:,}" for kind, rows in kinds.most_common(5))
+    return [
+        f"{source}: {column!r} tells what was done ({listed}), and every row counts as an item taken; if only some are, keep "
+        "their rows in a file of its own"
+    ]
 
 
 def doubtful_times(times: np.ndarray) -> list[str]:

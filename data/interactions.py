@@ -50,6 +50,8 @@ class Interactions:
     text: Words | None = None
     title: Words | None = None
     """What the log calls the items."""
+    kind: Words | None = None
+    """What was done: viewed, bought."""
 
     @classmethod
     def of(cls, rows: Iterable[Interaction]) -> Interactions:
@@ -61,7 +63,8 @@ class Interactions:
 
     def take(self, rows: np.ndarray | slice) -> Interactions:
         """Some of the rows, in the order given; the codes stay."""
-        headline, text, title = (None if words is None else words.take(rows) for words in (self.headline, self.text, self.title))
+        words = (self.headline, self.text, self.title, self.kind)
+        headline, text, title, kind = (None if of is None else of.take(rows) for of in words)
         return replace(
             self,
             user=self.user[rows],
@@ -71,6 +74,7 @@ class Interactions:
             headline=headline,
             text=text,
             title=title,
+            kind=kind,
         )
 
     def by_user(self, places: np.ndarray | None = None) -> Interactions:
@@ -129,14 +133,14 @@ class GrowingLog:
         self._ids: tuple[dict[str, int], dict[str, int]] = {}, {}
         self._codes = array("i"), array("i")
         self._numbers = array("d"), array("d")
-        self._words = tuple(({"": 0}, array("i")) for _ in range(3))
+        self._words = tuple(({"": 0}, array("i")) for _ in range(4))
 
-    def add(self, row: Interaction, title: str = "") -> None:
+    def add(self, row: Interaction, title: str = "", kind: str = "") -> None:
         for code, ids, name in zip(self._codes, self._ids, (row.user, row.item), strict=True):
             code.append(ids.setdefault(name, len(ids)))
         for numbers, number in zip(self._numbers, (row.at, row.rating), strict=True):
             numbers.append(NONE if number is None else number)
-        for (values, codes), words in zip(self._words, (row.headline, row.text, title), strict=True):
+        for (values, codes), words in zip(self._words, (row.headline, row.text, title, kind), strict=True):
             codes.append(values.setdefault(words, len(values)) if words else 0)
 
     def columns(self) -> Interactions:

@@ -4,10 +4,28 @@ frames writes."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmrg.core.errors import DataError
+
+
+class Repeated(dict[str, Any]):
+    """An object with a key twice, of whose values JSON's readers keep the last."""
+
+    key = ""
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Hook of JSON's decoder."""
+    known = dict(pairs)
+    if len(known) == len(pairs):
+        return known
+    repeated = Repeated(known)
+    repeated.key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+    return repeated
+
 
 BETWEEN = " \t\r\n,\x1e\ufeff"
 """Signs between values that follow each other."""
@@ -15,7 +33,7 @@ BETWEEN = " \t\r\n,\x1e\ufeff"
 
 def values_of(source: str, text: str) -> list[Any]:
     """The values that follow each other in a text. Raises: DataError: it holds something else."""
-    decoder, values, at = json.JSONDecoder(), [], 0
+    decoder, values, at = json.JSONDecoder(object_pairs_hook=object_of), [], 0
     while at < len(text):
         if text[at] in BETWEEN:
             at += 1

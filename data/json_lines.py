@@ -12,7 +12,7 @@ from typing import Any
 from llmrg.core.errors import BadRowError, DataError
 from llmrg.data.cells import MISSING
 from llmrg.data.files import UTF_8, open_text
-from llmrg.data.json_documents import holds_rows, rows_of, values_of
+from llmrg.data.json_documents import Repeated, holds_rows, object_of, rows_of, values_of
 from llmrg.data.rows import BadRows, Row, check_columns
 
 
@@ -29,13 +29,17 @@ def read_json_lines(
     Args: python: lines may be Python literals too, as older releases of some publishers are.
     Raises:
         DataError: the file is empty, or a wanted column is missing.
-        BadRowError: a line is not a JSON object.
+        BadRowError: a line is not a JSON object, or one with a key twice.
     """
     empty = True
     with open_text(path, encoding) as file:
         for number, line, record in _records(path, file, python, encoding):
             if not isinstance(record, dict):
                 bad_rows.add(BadRowError(path.name, number, "line", line.strip()[:80], "not a JSON object"))
+                continue
+            if isinstance(record, Repeated):
+                problem = "this key stands twice in the object; which of its values counts is not clear"
+                bad_rows.add(BadRowError(path.name, number, record.key, line.strip()[:80], problem))
                 continue
             if empty:
                 check_columns(path.name, wanted, list(record))
@@ -86,7 +90,7 @@ def _records(path: Path, file: Any, python: bool, encoding: str) -> Iterator[tup
 def _read(line: str, python: bool) -> Any:
     line = line.strip().strip("\x1e").rstrip(",")
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=object_of)
     except (ValueError, RecursionError):
         if not python:
             return None

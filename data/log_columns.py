@@ -14,7 +14,7 @@ from llmrg.data.cells import MISSING
 from llmrg.data.interactions import GrowingLog, Interactions, Words
 from llmrg.data.rows import BadRows, ColumnRule, Row
 
-WORDS = ("headline", "text", "title")
+WORDS = ("headline", "text", "title", "kind")
 NUMBERS = ("at", "rating", "rank")
 
 
@@ -39,7 +39,8 @@ class LogRules:
     row: Callable[[Row], Interaction]
     """Raises: BadRowError."""
     columns: Mapping[str, ColumnRule]
-    """By part: `user`, `item`, `at`, `rating`, `headline`, `text`, `title`, and `rank`, a place that rows are sorted by."""
+    """By part: `user`, `item`, `at`, `rating`, `headline`, `text`, `title`, `kind` of event, and `rank`, a place that
+    rows are sorted by."""
     missing: Collection[str] = MISSING
 
     @property
@@ -49,6 +50,10 @@ class LogRules:
 
     def title(self, row: Row) -> str:
         rule = self.columns.get("title")
+        return rule.read(row, rule.column) if rule else ""
+
+    def kind(self, row: Row) -> str:
+        rule = self.columns.get("kind")
         return rule.read(row, rule.column) if rule else ""
 
     def rank(self, row: Row) -> float:
@@ -83,7 +88,7 @@ def _read_rows(rows: Iterable[Row], rules: LogRules, bad_rows: BadRows) -> Inter
 
     def read(row: Row) -> None:
         rank, interaction = rules.rank(row), rules.row(row)
-        log.add(interaction, rules.title(row))
+        log.add(interaction, rules.title(row), rules.kind(row))
         ranks.append(rank)
 
     for _ in bad_rows.each(rows, read):

@@ -54,7 +54,7 @@ class ReadOptions:
             or any(sign in "/\\\0" or not sign.isprintable() for sign in self.name)
         ):
             raise ConfigError(
-                f"{self.name!r} cannot be the name of a data set: it names folders too; use letters, digits, - and _"
+                f"{self.name!r} cannot be the name of a data set: it names folders too; use at most 100 letters, digits, - and _"
             )
         try:
             codecs.lookup(self.encoding)

@@ -130,7 +130,11 @@ def load_data(
 
         return load_frames(source, items, users, options)
     if str(source) == "demo":
-        return replace(load_demo(), name=name) if name else load_demo()
+        said = [word for word, value in (("columns", columns or None), ("items", items), ("users", users)) if value is not None]
+        if said:
+            raise ConfigError(f"the demo set has a form of its own; {' and '.join(said)} cannot be given with it")
+        default = "demo" if min_interactions == 1 else f"demo-{min_interactions}core"
+        return replace(load_demo(min_interactions), name=name or default)
     if data_dir is None:
         from llmrg.core.settings import load_settings
 

@@ -47,8 +47,10 @@ class Row:
         return self._read(column, lambda cell: cells.text(cell, self.missing))
 
     def need(self, column: str) -> str:
-        """Raises: BadRowError: nothing is there, or no text."""
+        """An id. Raises: BadRowError: nothing is there, or no id."""
         found = self.text(column)
+        if found in ("True", "False") and not isinstance(self.values.get(column), str):
+            raise self.bad(column, "true or false is no id; name another column")
         if not found:
             raise self._nothing(column)
         if "+" in found and ROUNDED.fullmatch(found):

@@ -13,12 +13,12 @@ from llmrg.core.errors import BadRowError, DataError
 from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
-from llmrg.data.doubts import doubtful_times, doubts, spelling
+from llmrg.data.doubts import KINDS_OF_EVENT, doubtful_events, doubtful_times, doubts, spelling
 from llmrg.data.interactions import Interactions
 from llmrg.data.log_columns import Blocks, LogRules, read_log
 from llmrg.data.options import ReadOptions
 from llmrg.data.reason_attributes import reason_attributes
-from llmrg.data.roles import Roles
+from llmrg.data.roles import Roles, plain_name
 from llmrg.data.rows import BadRows, ColumnRule, Row
 
 RENAMED = 0.05
@@ -61,6 +61,7 @@ def dataset_of(
     """
     log = Roles("interactions", interactions.source, interactions.columns, options)
     rules = _rules(log, options)
+    log_kind = rules.columns["kind"].column if "kind" in rules.columns else None
     events = interactions.log(rules, bad_rows)
     log.rest()
     tables, notes = [log], [*interactions.notes]
@@ -86,6 +87,8 @@ def dataset_of(
     notes += [note for table in tables for note in table.notes]
     if not any(use.use == "time" for use in log.uses):
         notes.append("no time column: the order is the source's")
+    if log_kind is not None and any(use.column == log_kind and use.use == "not used" for use in log.uses):
+        notes += doubtful_events(interactions.source, log_kind, _kinds(events))
     notes += doubts("user", used["user"]) + doubts("item", used["item"]) + doubtful_times(events.at[~np.isnan(events.at)])
     return make_dataset(
         name,
@@ -124,7 +127,14 @@ def _rules(roles: Roles, options: ReadOptions) -> LogRules:
         layout = options.time_format
         del found["time"]
         found["at"] = ColumnRule(time, lambda row, column: row.time(column, layout), "" if layout else "time")
+    if kind := next((column for column in roles.columns if plain_name(column) in KINDS_OF_EVENT), None):
+        found["kind"] = ColumnRule(kind, lambda row, column: str(row.values.get(column) or "nothing"))
     return LogRules(make, found, options.missing)
+
+
+def _kinds(log: Interactions) -> Counter[str]:
+    """What was done -> rows."""
+    return Counter() if log.kind is None else Counter(_counts(log.kind.values, log.kind.codes))
 
 
 def _counts(ids: Sequence[str], codes: np.ndarray) -> dict[str, int]:

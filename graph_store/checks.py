@@ -62,6 +62,12 @@ def check_users(namespace: str, users: Iterable[str]) -> None:
         check_id(user, "user id")
 
 
+def check_graphs(namespace: str, users: Iterable[str], run: str) -> None:
+    """Arguments of a read of graphs; no run is the newest."""
+    check_users(namespace, users)
+    check_text(run, "run id")
+
+
 def check_items(items: Sequence[Item]) -> None:
     """Ids, titles and attributes."""
     for item in items:
@@ -220,6 +226,23 @@ def check_profile(profile: Profile) -> None:
         if (appeal.item, appeal.theme) in seen:
             raise CallerError(f"there is more than one appeal of {_short(appeal.theme)}: {where}; join them (`strongest`)")
         seen.add((appeal.item, appeal.theme))
+
+
+def check_recommendations(user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+    """Ids, scores and a time that are finite numbers."""
+    check_id(user, "user id")
+    check_id(model, "recommender")
+    _check_number(at, "time of recommendations")
+    for item, score in items:
+        check_id(item, f"item recommended to user {_short(user)}")
+        _check_number(score, f"score of item {_short(item)} recommended to user {_short(user)}")
+
+
+def no_recommendations(url: str) -> CallerError:
+    return CallerError(
+        f"recommendations are kept in a Neo4j store only, for people who look at them in Neo4j Browser, and {url} is none: move "
+        "the data set into one (`llmrg export neo4j://127.0.0.1:7687`) and name that store (`--store`, or `Project(store=...)`)"
+    )
 
 
 def check_run(run: Run) -> None:

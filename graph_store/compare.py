@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from llmrg.core.records import Knowledge, ReasoningGraph
 from llmrg.core.themes import Profile, Themes
-from llmrg.graph_store.contents import PAGE, Contents, Progress, StoreContents, UserContents, followed, pages_of_users
+from llmrg.graph_store.contents import (
+    PAGE,
+    Contents,
+    Progress,
+    StoreContents,
+    UserContents,
+    followed,
+    graphs_of,
+    pages_of_users,
+)
 from llmrg.graph_store.protocol import GraphStore
 
 
@@ -29,7 +38,7 @@ class CopyReport:
     profiles: int
     """Sources whose profile was put, as a whole."""
     users_equal: int
-    """Users whose history and graph the target had already."""
+    """Users whose history and graphs the target had already."""
 
 
 def copy_store(source: GraphStore, target: GraphStore, namespace: str, progress: Progress | None = None) -> CopyReport:
@@ -44,8 +53,8 @@ def copy_contents(contents: Contents, target: GraphStore, namespace: str, progre
     no user is marked done without a graph.
 
     Repeating it after an interruption goes on where it stopped: what is equal is skipped. Where the two differ the source wins,
-    except that knowledge keeps its source and the larger use count and score; what only the target has stays. Versions are the
-    target's own.
+    except that knowledge keeps its source and the larger use count and score; what only the target has stays. The newest graph
+    of a user in the source is then the newest in the target; versions are the target's own.
 
     Raises: StoreError: the source cannot be read or the target not written; what was copied by then stays.
     """
@@ -63,23 +72,28 @@ def copy_contents(contents: Contents, target: GraphStore, namespace: str, progre
 
 
 def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[str]:
-    """What is in one store and not, or not equal, in the other; drafts and versions do not count."""
+    """What is in one store and not, or not equal, in the other; of versions only the newest counts, and drafts do not."""
     yield from _differing("item", {i.id: i for i in one.items(namespace)}, {i.id: i for i in other.items(namespace)})
     users = sorted(_all_users(one, namespace) | _all_users(other, namespace))
     for start in range(0, len(users), PAGE):
         page = users[start : start + PAGE]
         yield from _differing("history", one.histories(namespace, page), other.histories(namespace, page))
-        yield from _differing("graph", _contents(one.graphs(namespace, page)), _contents(other.graphs(namespace, page)))
+        here, there = graphs_of(one, namespace, page), graphs_of(other, namespace, page)
+        for run in sorted({graph.run for graphs in (*here.values(), *there.values()) for graph in graphs}):
+            yield from _differing(f"graph in run {run!r} of user", _steps_of(here, run), _steps_of(there, run))
+        newest = [{user: graphs[-1].run for user, graphs in found.items()} for found in (here, there)]
+        yield from _differing("the run of the newest graph of user", *newest)
     if one.vector_space(namespace) != other.vector_space(namespace):
         yield f"vectors are of {one.vector_space(namespace)} in the first store, of {other.vector_space(namespace)} in the second"
     yield from _differing("knowledge", _all_knowledge(one, namespace), _all_knowledge(other, namespace))
-    here, there = one.themes(namespace), other.themes(namespace)
-    yield from _differing("the theme of", here.of_text, there.of_text)
-    yield from _differing("profile", _profiles(here), _profiles(there))
+    themes, others = one.themes(namespace), other.themes(namespace)
+    yield from _differing("the theme of", themes.of_text, others.of_text)
+    yield from _differing("profile", _profiles(themes), _profiles(others))
     yield from _differing("run", {r.id: r for r in one.runs(namespace)}, {r.id: r for r in other.runs(namespace)})
     for run in {r.id for r in one.runs(namespace)} & {r.id for r in other.runs(namespace)}:
-        statuses, others = one.user_statuses(namespace, run), other.user_statuses(namespace, run)
-        yield from _differing(f"status in run {run!r} of user", statuses, others)
+        yield from _differing(
+            f"status in run {run!r} of user", one.user_statuses(namespace, run), other.user_statuses(namespace, run)
+        )
 
 
 def _copy_items(contents: Contents, target: GraphStore, namespace: str) -> int:
@@ -92,15 +106,25 @@ def _copy_items(contents: Contents, target: GraphStore, namespace: str) -> int:
 
 def _copy_users(page: Sequence[UserContents], target: GraphStore, namespace: str) -> tuple[int, int, int]:
     users = [history.user for history, _ in page]
-    there, known = target.histories(namespace, users), _contents(target.graphs(namespace, users))
+    there, known = target.histories(namespace, users), graphs_of(target, namespace, users)
     new_histories = [history for history, _ in page if there.get(history.user) != history]
     if new_histories:
         target.put_histories(namespace, new_histories)
-    new_graphs = [graph for _, graph in page if graph and known.get(graph.user) != (graph.run, graph.steps)]
+    new_graphs = [graph for history, graphs in page for graph in _lacking(graphs, known.get(history.user, ()))]
     for graph in new_graphs:
         target.replace_graph(namespace, graph)
     changed = {history.user for history in new_histories} | {graph.user for graph in new_graphs}
     return len(new_histories), len(new_graphs), len(users) - len(changed)
+
+
+def _lacking(source: Sequence[ReasoningGraph], target: Sequence[ReasoningGraph]) -> Sequence[ReasoningGraph]:
+    """The graphs to write, in this order, so that the newest graphs of a user in the target are those of the source."""
+    for done in reversed(range(len(source) + 1)):
+        coming = {graph.run for graph in source[done:]}
+        kept = [(graph.run, graph.steps) for graph in target if graph.run not in coming]
+        if kept[len(kept) - done :] == [(graph.run, graph.steps) for graph in source[:done]]:
+            return source[done:]
+    return source
 
 
 def _copy_vector_space(contents: Contents, target: GraphStore, namespace: str) -> None:
@@ -167,8 +191,8 @@ def _all_knowledge(store: GraphStore, namespace: str) -> dict[str, Knowledge]:
     return {entry.key: entry for page in StoreContents(store, namespace).knowledge() for entry in page}
 
 
-def _contents(graphs: Mapping[str, ReasoningGraph]) -> dict[str, tuple[object, ...]]:
-    return {user: (graph.run, graph.steps) for user, graph in graphs.items()}
+def _steps_of(graphs: Mapping[str, Sequence[ReasoningGraph]], run: str) -> dict[str, object]:
+    return {user: graph.steps for user, of_user in graphs.items() for graph in of_user if graph.run == run}
 
 
 def _differing(what: str, here: Mapping[str, object], there: Mapping[str, object]) -> Iterator[str]:

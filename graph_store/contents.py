@@ -16,7 +16,8 @@ PAGE = 500
 Counted = Literal["users", "knowledge"]
 Progress = Callable[[Counted, int, int], None]
 """(what, how many are done, how many in all)."""
-UserContents = tuple[History, ReasoningGraph | None]
+UserContents = tuple[History, tuple[ReasoningGraph, ...]]
+"""A history, and the user's graphs of all runs, the newest last."""
 RunContents = tuple[Run, dict[str, tuple[UserStatus, str]]]
 """A run, and user -> (status, cause of a failure)."""
 T = TypeVar("T")
@@ -45,10 +46,10 @@ class Contents(Protocol):
 
 
 class StoreContents:
-    """`Contents` of a namespace of any store."""
+    """`Contents` of a namespace of any store; with `run` the graphs and the record of that run alone."""
 
-    def __init__(self, store: GraphStore, namespace: str) -> None:
-        self.store, self.namespace = store, namespace
+    def __init__(self, store: GraphStore, namespace: str, run: str = "") -> None:
+        self.store, self.namespace, self.run = store, namespace, run
 
     def total(self, what: Counted) -> int:
         counts = self.store.counts(self.namespace)
@@ -59,8 +60,9 @@ class StoreContents:
 
     def users(self) -> Iterator[Sequence[UserContents]]:
         for users in pages_of_users(self.store, self.namespace):
-            histories, graphs = self.store.histories(self.namespace, users), self.store.graphs(self.namespace, users)
-            yield [(histories[user], graphs.get(user)) for user in users]
+            histories = self.store.histories(self.namespace, users)
+            graphs = graphs_of(self.store, self.namespace, users, self.run)
+            yield [(histories[user], graphs.get(user, ())) for user in users]
 
     def vector_space(self) -> VectorSpace | None:
         return self.store.vector_space(self.namespace)
@@ -76,11 +78,13 @@ class StoreContents:
 
     def runs(self) -> Iterator[RunContents]:
         for run in self.store.runs(self.namespace):
+            if self.run not in ("", run.id):
+                continue
             yield run, self.store.user_statuses(self.namespace, run.id)
 
 
-def filled(store: GraphStore, namespace: str) -> StoreContents:
-    """The contents of a namespace that holds something.
+def filled(store: GraphStore, namespace: str, run: str = "") -> StoreContents:
+    """The contents of a namespace that holds something; with `run` those of one run.
 
     Raises: StoreError: it holds nothing, which is mostly a misspelt name.
     """
@@ -90,7 +94,19 @@ def filled(store: GraphStore, namespace: str) -> StoreContents:
             f"{store.url} holds nothing of {namespace!r}; build graphs first, or give the store with --store "
             "and the name of the data set in it (`export --data store:NAME`, `import --namespace NAME`)"
         )
-    return StoreContents(store, namespace)
+    return StoreContents(store, namespace, run)
+
+
+def graphs_of(store: GraphStore, namespace: str, users: Sequence[str], run: str = "") -> dict[str, tuple[ReasoningGraph, ...]]:
+    """User -> the graphs of all runs, or of one, the newest last; users without one are left out."""
+    runs = [run] if run else [name for name in store.graphs_by_run(namespace) if name]
+    tables = [store.graphs(namespace, users, name) for name in runs]
+    if not run:  # a graph may name no run: it can be read as long as it is the newest
+        tables.append(store.graphs(namespace, users))
+    found: dict[str, dict[str, ReasoningGraph]] = {}
+    for graph in (graph for table in tables for graph in table.values()):
+        found.setdefault(graph.user, {})[graph.run] = graph
+    return {user: tuple(sorted(graphs.values(), key=lambda graph: graph.version)) for user, graphs in found.items()}
 
 
 def pages_of_users(store: GraphStore, namespace: str) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""A namespace as a folder of open files: nine tables in Parquet or JSONL, and `manifest.json`.
+"""A namespace as a folder of open files: ten tables in Parquet or JSONL, and `manifest.json`.
 
 While an export is under way the manifest is called `manifest.json.part`: nothing reads such a folder, and the next export into it
 starts anew.
@@ -25,7 +25,7 @@ from llmrg.graph_store.contents import PAGE, Contents, Counted, Progress, RunCon
 from llmrg.graph_store.folder_files import FileFormat, TableWriter, count_rows, read_records
 from llmrg.graph_store.folder_rows import COLUMNS, Row, Table, columns_of
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST, UNFINISHED = "manifest.json", "manifest.json.part"
 T = TypeVar("T")
 
@@ -101,7 +101,12 @@ class FolderContents:
 
     def users(self) -> Iterator[Sequence[UserContents]]:
         steps = self._read("steps", folder_rows.step_from)
-        yield from _pages(self._read("users", lambda row: folder_rows.user_from(row, steps)))
+        if "graphs" in columns_of(self.manifest.format_version):
+            graphs = self._read("graphs", lambda row: folder_rows.graph_from(row, steps))
+            yield from _pages(self._read("users", lambda row: folder_rows.user_from(row, graphs)))
+            self._check_spent("graphs", graphs)
+        else:
+            yield from _pages(self._read("users", lambda row: folder_rows.user_of_one_graph(row, steps)))
         self._check_spent("steps", steps)
 
     def vector_space(self) -> VectorSpace | None:
@@ -150,8 +155,9 @@ def _prepare(folder: Path) -> None:
 def _write(contents: Contents, writers: Mapping[Table, TableWriter], progress: Progress | None) -> None:
     """Items come last: what a builder adds meanwhile can only speak of items that are then written too."""
     for users in followed(contents.users(), "users", contents, progress):
-        writers["users"].write([folder_rows.user_row(history, graph) for history, graph in users])
-        writers["steps"].write([folder_rows.step_row(step) for _, graph in users if graph for step in graph.steps])
+        writers["users"].write([folder_rows.user_row(history, len(graphs)) for history, graphs in users])
+        writers["graphs"].write([folder_rows.graph_row(graph) for _, graphs in users for graph in graphs])
+        writers["steps"].write([folder_rows.step_row(step) for _, graphs in users for graph in graphs for step in graph.steps])
     for entries in followed(contents.knowledge(), "knowledge", contents, progress):
         writers["knowledge"].write([folder_rows.knowledge_row(entry) for entry in entries])
     themes = contents.themes()

@@ -15,9 +15,10 @@ import pyarrow as pa
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus
 from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store.checks import to_json
+from llmrg.graph_store.contents import UserContents
 
 Row: TypeAlias = dict[str, Any]
-Table = Literal["items", "users", "steps", "knowledge", "theme_texts", "profiles", "appeals", "runs", "statuses"]
+Table = Literal["items", "users", "graphs", "steps", "knowledge", "theme_texts", "profiles", "appeals", "runs", "statuses"]
 _SINCE_FORMAT_2: Final[tuple[Table, ...]] = ("theme_texts", "profiles", "appeals")
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
@@ -30,10 +31,8 @@ def _columns(may_be_missing: tuple[str, ...] = (), **types: Any) -> Any:
 
 COLUMNS: Mapping[Table, Any] = {
     "items": _columns(id=_TEXT, title=_TEXT, attributes=_PAIRS),
-    "users": _columns(
-        ("graph_run", "graph_steps"), id=_TEXT, items=pa.list_(_TEXT), at=pa.list_(_REAL), attributes=_PAIRS,
-        graph_run=_TEXT, graph_steps=_WHOLE,
-    ),
+    "users": _columns(id=_TEXT, items=pa.list_(_TEXT), at=pa.list_(_REAL), attributes=_PAIRS, graphs=_WHOLE),
+    "graphs": _columns(user=_TEXT, run=_TEXT, steps=_WHOLE),
     "steps": _columns(
         ("cause_position",), user=_TEXT, position=_WHOLE, kind=_TEXT, cause_kind=_TEXT, cause=_TEXT, cause_position=_WHOLE,
         reason=_TEXT, item=_TEXT, score=_REAL, chain=_WHOLE, seen=_WHOLE, accepted=pa.bool_(), why_rejected=_TEXT, origin=_TEXT,
@@ -53,17 +52,25 @@ COLUMNS: Mapping[Table, Any] = {
 }  # fmt: skip
 """Table -> its Arrow schema.
 
-`users`, `profiles` and `runs` say how many rows of `steps`, `appeals` and `statuses` are theirs; these stand in the same order. A
-user without a graph has no `graph_run`; `settings` and `costs` are JSON.
+`users`, `graphs`, `profiles` and `runs` say how many rows of `graphs`, `steps`, `appeals` and `statuses` are theirs; these stand
+in the same order, a user's newest graph last. `settings` and `costs` are JSON.
 """
+_USERS_OF_ONE_GRAPH = _columns(
+    ("graph_run", "graph_steps"), id=_TEXT, items=pa.list_(_TEXT), at=pa.list_(_REAL), attributes=_PAIRS,
+    graph_run=_TEXT, graph_steps=_WHOLE,
+)  # fmt: skip
+"""Before format 3; a user without a graph has no `graph_run`."""
 
 
 def columns_of(format_version: int) -> Mapping[Table, Any]:
-    """The tables of a folder of this format. Format 1 knew nothing of minds and themes."""
-    if format_version > 1:
+    """The tables of a folder of this format. Format 1 knew nothing of minds and themes, format 2 one graph a user."""
+    if format_version > 2:
         return COLUMNS
+    second = {table: columns for table, columns in COLUMNS.items() if table != "graphs"} | {"users": _USERS_OF_ONE_GRAPH}
+    if format_version == 2:
+        return second
     knowledge = COLUMNS["knowledge"]
-    first = {table: columns for table, columns in COLUMNS.items() if table not in _SINCE_FORMAT_2}
+    first = {table: columns for table, columns in second.items() if table not in _SINCE_FORMAT_2}
     return first | {"knowledge": knowledge.remove(knowledge.get_field_index("mind"))}
 
 
@@ -71,15 +78,18 @@ def item_row(item: Item) -> Row:
     return {"id": item.id, "title": item.title, "attributes": _pairs(item.attributes)}
 
 
-def user_row(history: History, graph: ReasoningGraph | None) -> Row:
+def user_row(history: History, graphs: int) -> Row:
     return {
         "id": history.user,
         "items": list(history.items),
         "at": list(history.at),
         "attributes": _pairs(history.attributes),
-        "graph_run": graph and graph.run,
-        "graph_steps": graph and len(graph.steps),
+        "graphs": graphs,
     }
+
+
+def graph_row(graph: ReasoningGraph) -> Row:
+    return {"user": graph.user, "run": graph.run, "steps": len(graph.steps)}
 
 
 def step_row(step: Step) -> Row:
@@ -124,15 +134,33 @@ def item_from(row: Row) -> Item:
     return Item(row["id"], row["title"], _attributes(row["attributes"]))
 
 
-def user_from(row: Row, steps: Iterator[Step]) -> tuple[History, ReasoningGraph | None]:
-    """Takes the user's steps from `steps`. Raises: ValueError: those are another user's."""
-    history = History(row["id"], tuple(row["items"]), tuple(row["at"]), _attributes(row["attributes"]))
+def user_from(row: Row, graphs: Iterator[ReasoningGraph]) -> UserContents:
+    """Takes the user's graphs from `graphs`. Raises: ValueError: those are another user's."""
+    history = _history_from(row)
+    own = tuple(islice(graphs, row["graphs"]))
+    if len(own) != row["graphs"] or any(graph.user != history.user for graph in own):
+        raise ValueError(f"the {row['graphs']} graphs of user {history.user!r} are not next among the graphs")
+    return history, own
+
+
+def user_of_one_graph(row: Row, steps: Iterator[Step]) -> UserContents:
+    """As folders before format 3 had it."""
     if row["graph_run"] is None:
-        return history, None
-    own = tuple(islice(steps, row["graph_steps"]))
-    if len(own) != row["graph_steps"] or any(step.user != history.user for step in own):
-        raise ValueError(f"the {row['graph_steps']} steps of user {history.user!r} are not next among the steps")
-    return history, ReasoningGraph(history.user, own, row["graph_run"])
+        return _history_from(row), ()
+    graph = {"user": row["id"], "run": row["graph_run"], "steps": row["graph_steps"]}
+    return _history_from(row), (graph_from(graph, steps),)
+
+
+def graph_from(row: Row, steps: Iterator[Step]) -> ReasoningGraph:
+    """Takes the graph's steps from `steps`. Raises: ValueError: those are another user's."""
+    own = tuple(islice(steps, row["steps"]))
+    if len(own) != row["steps"] or any(step.user != row["user"] for step in own):
+        raise ValueError(f"the {row['steps']} steps of user {row['user']!r} are not next among the steps")
+    return ReasoningGraph(row["user"], own, row["run"])
+
+
+def _history_from(row: Row) -> History:
+    return History(row["id"], tuple(row["items"]), tuple(row["at"]), _attributes(row["attributes"]))
 
 
 def step_from(row: Row) -> Step:

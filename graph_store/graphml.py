@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import networkx as nx
 
 from llmrg.core.errors import CallerError, StoreError
-from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Step, stable_key
+from llmrg.core.records import History, Item, Knowledge, Step, stable_key
 from llmrg.core.themes import Themes
 from llmrg.graph_store.contents import Progress, UserContents, filled, followed
 from llmrg.graph_store.protocol import GraphStore
@@ -25,9 +25,11 @@ Graph: TypeAlias = Any
 
 
 def export_graphml(
-    store: GraphStore, namespace: str, path: Path, user: str | None = None, progress: Progress | None = None
+    store: GraphStore, namespace: str, path: Path, user: str | None = None, progress: Progress | None = None, run: str = ""
 ) -> tuple[int, int]:
     """Write one user's graph, or those of all users and the knowledge base; returns (nodes, edges).
+
+    Of each user the graph of a run, or the newest.
 
     Raises:
         UnknownUserError, GraphNotFoundError: about `user`.
@@ -36,9 +38,9 @@ def export_graphml(
     """
     if path.exists():
         raise CallerError(f"{path} is there already; name another file, or remove it first")
-    contents = filled(store, namespace)
+    contents = filled(store, namespace, run)
     if user is not None:
-        graph = as_networkx(contents.items(), [_of_user(store, namespace, user)])
+        graph = as_networkx(contents.items(), [(store.history(namespace, user), (store.graph(namespace, user, run),))])
     else:
         _check_size(store, namespace)
         users = chain.from_iterable(followed(contents.users(), "users", contents, progress))
@@ -57,27 +59,28 @@ def export_graphml(
 def as_networkx(
     items: Iterable[Item], users: Iterable[UserContents], knowledge: Iterable[Knowledge] = (), themes: Themes | None = None
 ) -> Graph:
-    """Nodes and edges with the attributes `kind` and `label` (the caption), and what else is known of them.
+    """Nodes and edges with the attributes `kind` and `label` (the caption), and what else is known of them; of each user the last
+    graph given.
 
     Nodes: User, Item (those that something speaks of), Attribute, Reasoned, Imagined, Rejected (one for each step), Knowledge,
     Theme. Edges: TOOK, HAS, REJECTED, ABOUT, LEADS_TO, KNOWN_FOR, OF, APPEALS_FOR.
     """
     graph = nx.MultiDiGraph()
     titles = {item.id: item.title for item in items}
-    for history, steps in users:
-        _add_user(graph, titles, history, steps)
+    for history, graphs in users:
+        _add_user(graph, titles, history, graphs[-1].steps if graphs else ())
     for entry in knowledge:
         _add_knowledge(graph, titles, entry)
     _add_themes(graph, titles, themes or Themes())
     return graph
 
 
-def _add_user(graph: Graph, titles: dict[str, str], history: History, steps: ReasoningGraph | None) -> None:
+def _add_user(graph: Graph, titles: dict[str, str], history: History, steps: Sequence[Step]) -> None:
     user = _node(graph, "User", history.user, history.user, identifier=history.user)
     for position, item in enumerate(history.items):
         at = history.at[position] if history.at else None
         _edge(graph, "TOOK", user, _item(graph, titles, item), position=position, at=at)
-    for rank, step in enumerate(steps.steps if steps else ()):
+    for rank, step in enumerate(steps):
         _add_step(graph, titles, user, rank, step)
 
 
@@ -145,11 +148,6 @@ def _told(values: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: str) -> str:
     return _NOT_XML.sub("\ufffd", value)
-
-
-def _of_user(store: GraphStore, namespace: str, user: str) -> UserContents:
-    history = store.history(namespace, user)
-    return history, store.graph(namespace, user)
 
 
 def _check_size(store: GraphStore, namespace: str) -> None:

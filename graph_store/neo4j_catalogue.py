@@ -37,6 +37,15 @@ def unknown_user(tx: ManagedTransaction, namespace: str, user: str) -> UnknownUs
     return UnknownUserError(user, record["id"] if record else "")
 
 
+def lock_user(tx: ManagedTransaction, namespace: str, user: str) -> str:
+    """Key of the user, whom nobody else changes until we are done. Raises: UnknownUserError."""
+    key = neo4j_rows.node_key(Label.USER, namespace, user)
+    tx.run(cypher.LOCK_USER, key=key, space=neo4j_rows.space_of(namespace)).consume()
+    if tx.run(cypher.GRAPH_STATE, key=key).single() is None:
+        raise unknown_user(tx, namespace, user)
+    return key
+
+
 def counts(tx: ManagedTransaction, namespace: str) -> StoreCounts:
     """Sizes of the namespace; those of the graphs are summed from the users' nodes, so that no half replaced graph is counted."""
     space = neo4j_rows.space_of(namespace)
@@ -66,7 +75,8 @@ def put_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[Hi
     last = {history.user: history for history in histories}
     rows = {row["key"]: row for row in (neo4j_rows.user_row(namespace, history) for history in last.values())}
     users = _by_key(rows)
-    write_rows(tx, cypher.PUT_USERS, users)
+    write_rows(tx, cypher.PUT_USERS, ({"key": row["key"], "space": row["space"]} for row in users))
+    write_rows(tx, cypher.SET_USERS, users)
     take_again(tx, namespace, last.values())
 
 

@@ -21,13 +21,21 @@ SET i = row
 
 ITEMS: Final = """
 MATCH (i:Item {space: $space})
-RETURN i.id AS id, i.title AS title, i.attribute_names AS names, i.attribute_values AS values
+RETURN i.id AS id, i.title AS title, i.attributes_json AS attributes_json
 """
 
 PUT_USERS: Final = """
 UNWIND $rows AS row
 MERGE (u:User {key: row.key}) ON CREATE SET u.version = 0, u.sizes = [0, 0, 0]
-SET u += row
+SET u.space = row.space
+"""
+
+SET_USERS: Final = """
+UNWIND $rows AS row
+MATCH (u:User {key: row.key})
+WITH row, u, u.version AS version, u.sizes AS sizes, u.run AS run
+SET u = row
+SET u.version = version, u.sizes = sizes, u.run = run
 """
 
 FORGET_HISTORIES: Final = """
@@ -79,21 +87,39 @@ SET u.version = $version, u.sizes = $sizes, u.run = $run
 
 DELETE_STEPS: Final = """
 MATCH (:User {key: $key})-[:HAS|REJECTED]->(s:Reason|RejectedReason)
+OPTIONAL MATCH (a:Attribute)-[:LEADS_TO]->(s)
+WITH s, a.key AS attribute
 DETACH DELETE s
+RETURN DISTINCT attribute
 """
 
 CREATE_REASONS: Final = """
 MATCH (u:User {key: $user})
 UNWIND $rows AS row
-CREATE (u)-[:HAS]->(s:Reason)
-SET s = row
+MATCH (i:Item {key: row.item})
+CREATE (u)-[:HAS]->(s:Reason)-[:LEADS_TO]->(i)
+SET s = row.step
+WITH s, row ORDER BY row.cause
+OPTIONAL MATCH (c:Item {key: row.cause})
+FOREACH (cause IN CASE WHEN c IS NULL THEN [] ELSE [c] END | CREATE (cause)-[:LEADS_TO]->(s))
+WITH s, row ORDER BY row.attribute
+OPTIONAL MATCH (a:Attribute {key: row.attribute})
+FOREACH (attribute IN CASE WHEN a IS NULL THEN [] ELSE [a] END | CREATE (attribute)-[:LEADS_TO]->(s))
+WITH s, row ORDER BY row.own_theme
+OPTIONAL MATCH (x:ThemeText {key: row.text})
+OPTIONAL MATCH (t:Theme {key: coalesce(x.theme_key, row.own_theme)})
+FOREACH (theme IN CASE WHEN t IS NULL THEN [] ELSE [t] END | CREATE (s)-[:OF]->(theme))
+WITH s, row WHERE row.pair IS NOT NULL
+MATCH (k:Knowledge {pair: row.pair}) WHERE k.reason = s.name
+CREATE (s)-[:REUSES]->(k)
 """
 
 CREATE_REJECTED: Final = """
 MATCH (u:User {key: $user})
 UNWIND $rows AS row
-CREATE (u)-[:REJECTED]->(s:RejectedReason)
-SET s = row
+MATCH (i:Item {key: row.item})
+CREATE (u)-[:REJECTED]->(s:RejectedReason)-[:ABOUT]->(i)
+SET s = row.step
 """
 
 PUT_ATTRIBUTES: Final = """
@@ -101,90 +127,80 @@ UNWIND $rows AS row
 MERGE (a:Attribute {key: row.key}) ON CREATE SET a = row
 """
 
-LINK_REASON_TO_ITEM: Final = """
-UNWIND $rows AS row
-MATCH (s:Reason {key: row.step})
-MATCH (i:Item {key: row.to})
-CREATE (s)-[:LEADS_TO]->(i)
-"""
-
-LINK_ITEM_TO_REASON: Final = """
-UNWIND $rows AS row
-MATCH (s:Reason {key: row.step})
-MATCH (i:Item {key: row.to})
-CREATE (i)-[:LEADS_TO]->(s)
-"""
-
-LINK_ATTRIBUTE_TO_REASON: Final = """
-UNWIND $rows AS row
-MATCH (s:Reason {key: row.step})
-MATCH (a:Attribute {key: row.to})
-CREATE (a)-[:LEADS_TO]->(s)
-"""
-
-LINK_REJECTED_TO_ITEM: Final = """
-UNWIND $rows AS row
-MATCH (s:RejectedReason {key: row.step})
-MATCH (i:Item {key: row.to})
-CREATE (s)-[:ABOUT]->(i)
-"""
-
-LINK_REASON_TO_KNOWLEDGE: Final = """
-UNWIND $rows AS row
-MATCH (s:Reason {key: row.step})
-MATCH (k:Knowledge {pair: row.pair}) WHERE k.reason = s.reason
-CREATE (s)-[:REUSES]->(k)
-"""
-
-LINK_RUN_TO_REASON: Final = """
-MATCH (r:Run {key: $run})
-UNWIND $rows AS row
-MATCH (s:Reason {key: row.step})
-CREATE (r)-[:MADE]->(s)
-"""
-
-PUT_PACKED_GRAPH: Final = """
+PUBLISH: Final = """
+MATCH (u:User {key: $row.user_key})
+SET u.version = $row.version, u.sizes = $sizes, u.run = $row.run
 MERGE (g:PackedGraph {key: $row.key})
 SET g = $row
+WITH g
+MATCH (d:Draft {key: $draft})
+DELETE d
 """
 
-PACKED_GRAPHS: Final = """
+GRAPHS_OF_RUN: Final = """
 UNWIND $keys AS key
 MATCH (g:PackedGraph {key: key})
 RETURN g.data AS data
 """
 
+NEWEST_GRAPHS: Final = """
+UNWIND $keys AS key
+CALL (key) {
+  MATCH (g:PackedGraph {user_key: key})
+  RETURN g ORDER BY g.version DESC LIMIT 1
+}
+RETURN g.data AS data
+"""
+
+GRAPHS_OF_USER: Final = """
+MATCH (g:PackedGraph {user_key: $key})
+RETURN g.key AS key, g.data AS data ORDER BY g.version DESC
+"""
+
+GRAPHS_BY_RUN: Final = """
+MATCH (g:PackedGraph) WHERE g.space = $space AND g.run_key > $before
+RETURN g.run AS run, count(*) AS graphs ORDER BY run
+"""
+
 DELETE_PACKED_GRAPH: Final = """
 MATCH (g:PackedGraph {key: $key})
+WITH g, g.version AS version
 DELETE g
+RETURN version
 """
 
 # -- drafts ---------------------------------------------------------------------------------------------------------------
 LOCK_DRAFT: Final = """
-MERGE (d:Draft {key: $row.key}) ON CREATE SET d = $row, d.steps = [], d.through = 0, d.blocks = []
+MERGE (d:Draft {key: $row.key}) ON CREATE SET d = $row, d.through = 0, d.blocks = []
 SET d.space = $row.space
 """
 
 DRAFT_STATE: Final = """
 MATCH (d:Draft {key: $key})
-RETURN d.through AS through, $block IN coalesce(d.blocks, []) AS repeated
+RETURN d.through AS through, $block IN d.blocks AS repeated, d.data AS data
 """
 
 APPEND_DRAFT: Final = """
 MATCH (d:Draft {key: $key})
-SET d.steps = d.steps + [step IN $steps WHERE NOT step IN d.steps],
-    d.blocks = coalesce(d.blocks, []) + $block,
-    d.through = $through
+SET d.data = $data, d.blocks = d.blocks + $block, d.through = $through
 """
 
 DRAFT: Final = """
 MATCH (d:Draft {key: $key})
-RETURN d.steps AS steps, d.through AS through
+RETURN d.data AS data, d.through AS through
 """
 
-DELETE_DRAFT: Final = """
-MATCH (d:Draft {key: $key})
-DELETE d
+# -- recommendations ------------------------------------------------------------------------------------------------------
+FORGET_RECOMMENDATIONS: Final = """
+MATCH (:User {key: $user})-[r:RECOMMENDED {model: $model}]->(:Item)
+DELETE r
+"""
+
+RECOMMEND: Final = """
+MATCH (u:User {key: $user})
+UNWIND $rows AS row
+MATCH (i:Item {key: row.item})
+CREATE (u)-[:RECOMMENDED {rank: row.rank, score: row.score, model: $model, at: $at}]->(i)
 """
 
 # -- runs -----------------------------------------------------------------------------------------------------------------
@@ -195,14 +211,12 @@ SET r = $row
 
 RUN: Final = """
 MATCH (r:Run {key: $key})
-RETURN r.id AS id, r.status AS status, r.settings AS settings, r.costs AS costs, r.started_at AS started_at,
-       r.ended_at AS ended_at
+RETURN r.id AS id, r.status AS status, r.settings AS settings, r.costs AS costs, r.seconds AS seconds
 """
 
 RUNS: Final = """
 MATCH (r:Run {space: $space})
-RETURN r.id AS id, r.status AS status, r.settings AS settings, r.costs AS costs, r.started_at AS started_at,
-       r.ended_at AS ended_at
+RETURN r.id AS id, r.status AS status, r.settings AS settings, r.costs AS costs, r.seconds AS seconds
 """
 
 SET_USER_STATUS: Final = """
@@ -215,45 +229,6 @@ RETURN count(s) AS found
 USER_STATUSES: Final = """
 MATCH (s:UserStatus {run_key: $run_key})
 RETURN s.user AS user, s.status AS status, s.cause AS cause
-"""
-
-# -- migrations ----------------------------------------------------------------------------------------------------------
-USERS_WITH_GRAPHS: Final = """
-MATCH (u:User) WHERE u.key > $after AND u.version > 0
-RETURN u.key AS key, u.namespace AS namespace ORDER BY u.key LIMIT $limit
-"""
-
-STEPS_OF_NODES: Final = """
-MATCH (u:User {key: $key})
-CALL (u) {
-  MATCH (u)-[:HAS|REJECTED]->(s:Reason|RejectedReason)
-  WITH s ORDER BY s.rank
-  RETURN collect([s.position, s.kind, s.cause_kind, s.cause, s.cause_position, s.reason, s.item, s.score, s.chain, s.seen,
-                  s.accepted, s.why_rejected, s.origin, s.grounding]) AS steps
-}
-RETURN u.id AS user, u.run AS run, u.version AS version, steps
-"""
-
-KNOWLEDGE_OF_NOBODY: Final = """
-MATCH (k:Knowledge) WHERE k.key > $after AND k.mind IS NULL
-RETURN k.key AS key ORDER BY k.key LIMIT $limit
-"""
-
-REASONS: Final = """
-MATCH (s:Reason) WHERE s.key > $after
-RETURN s.key AS key, s.namespace AS namespace, s.reason AS reason ORDER BY s.key LIMIT $limit
-"""
-
-SET_WORDINGS: Final = """
-UNWIND $rows AS row
-MATCH (s:Reason {key: row.key})
-SET s += row
-"""
-
-SET_MIND: Final = """
-UNWIND $rows AS row
-MATCH (k:Knowledge {key: row.key})
-SET k.mind = $mind
 """
 
 # -- the store itself -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The Cypher texts that delete a user or a namespace; the habits of `neo4j_cypher` hold here too."""
+"""The Cypher texts that delete a user, a run or a namespace; the habits of `neo4j_cypher` hold here too."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ MATCH (n:Item|Run|VectorSpace|ThemeText|ProfileSource)
 RETURN DISTINCT n.namespace AS namespace
 """
 
-ATTRIBUTES_OF_USER: Final = """
-MATCH (:User {key: $key})-[:HAS]->(:Reason)<-[:LEADS_TO]-(a:Attribute)
-RETURN DISTINCT a.key AS key ORDER BY key
+FORGET_GRAPHS: Final = """
+MATCH (g:PackedGraph {user_key: $key})
+DELETE g
 """
 
 LOCK_ATTRIBUTES: Final = """
@@ -44,9 +44,32 @@ DETACH DELETE u
 RETURN count(*) AS found
 """
 
+KEYS_OF_GRAPHS_OF_RUN: Final = """
+MATCH (g:PackedGraph {space: $space, run_key: $run_key})
+RETURN g.key AS key, g.user_key AS user_key ORDER BY user_key LIMIT $limit
+"""
+
+FORGET_DRAFTS_OF_RUN: Final = """
+MATCH (d:Draft {space: $space, run: $run})
+DELETE d
+RETURN count(*) AS found
+"""
+
+FORGET_RUN: Final = """
+MATCH (n:Run|UserStatus) WHERE n.space = $space AND (n.key = $run_key OR n.run_key = $run_key)
+DETACH DELETE n
+RETURN count(*) AS found
+"""
+
+FORGET_STEPS: Final = """
+MATCH (:User {space: $space})-[:HAS|REJECTED]->(s:Reason|RejectedReason)
+WITH s LIMIT $limit
+DETACH DELETE s
+RETURN count(*) AS found
+"""
+
 FORGET_NAMESPACE: Final = """
-MATCH (n:PackedGraph|Draft|UserStatus|Reason|RejectedReason|Attribute|Knowledge|User|Theme|ThemeText|ProfileSource|VectorSpace|
-         Run|Item {space: $space})
+MATCH (n:PackedGraph|Draft|UserStatus|Attribute|Knowledge|User|Theme|ThemeText|ProfileSource|VectorSpace|Run|Item {space: $space})
 WITH n LIMIT $limit
 DETACH DELETE n
 RETURN count(*) AS found

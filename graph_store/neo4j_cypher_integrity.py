@@ -6,7 +6,7 @@ from typing import Final
 
 STRAY_STEPS: Final = """
 MATCH (s:Reason|RejectedReason) WHERE NOT EXISTS { MATCH (:User)-[:HAS|REJECTED]->(s) }
-RETURN s.key AS key, s.name AS example
+RETURN elementId(s) AS key, s.name AS example
 """
 
 USERS_OF_TORN_GRAPHS: Final = """
@@ -22,14 +22,27 @@ RETURN u.key AS key, u.id AS example, u.id AS user, u.namespace AS namespace, u.
        COUNT { MATCH (u)-[:TOOK]->(:Item) } AS taken
 """
 
-USERS_WITH_A_GRAPH: Final = """
-MATCH (u:User) WHERE u.version > 0
-RETURN u.key AS key, u.id AS user, u.namespace AS namespace
+USERS_OF_OTHER_GRAPHS: Final = """
+MATCH (u:User)
+OPTIONAL MATCH (g:PackedGraph {user_key: u.key})
+WITH u, coalesce(max(g.version), 0) AS newest WHERE u.version <> newest
+RETURN u.key AS key, u.id AS example, u.namespace AS namespace
 """
 
-PACKED_OWNERS: Final = """
-MATCH (g:PackedGraph)
-RETURN g.key AS key, g.user AS user, g.namespace AS namespace
+OWNERLESS_GRAPHS: Final = """
+MATCH (g:PackedGraph) WHERE NOT EXISTS { MATCH (:User {key: g.user_key}) }
+RETURN g.key AS key, g.user AS example
+"""
+
+PACKED_GRAPHS: Final = """
+MATCH (g:PackedGraph) WHERE g.key > $after
+RETURN g.key AS key, g.namespace AS namespace, g.user AS user, g.run AS run, g.version AS version, g.data AS data
+ORDER BY g.key LIMIT $limit
+"""
+
+DRAFTS: Final = """
+MATCH (d:Draft) WHERE d.key > $after
+RETURN d.key AS key, d.user AS user, d.data AS data ORDER BY d.key LIMIT $limit
 """
 
 DRAFT_OWNERS: Final = """
@@ -51,7 +64,7 @@ RETURN row.key AS key, row.user AS example
 
 LACKING_GRAPH: Final = """
 UNWIND $rows AS row
-OPTIONAL MATCH (g:PackedGraph {key: row.wanted})
+OPTIONAL MATCH (g:PackedGraph {user_key: row.wanted})
 WITH row, g WHERE g IS NULL
 RETURN row.key AS key, row.user AS example
 """
@@ -74,12 +87,9 @@ RETURN k.key AS key, k.name AS example
 
 INDEXES: Final = "SHOW INDEXES YIELD name, state RETURN name, state"
 
-DROP_CONSTRAINT: Final = "DROP CONSTRAINT $name IF EXISTS"
-DROP_INDEX: Final = "DROP INDEX $name IF EXISTS"
-
 DELETE_STEPS_OF_KEYS: Final = """
 UNWIND $rows AS row
-MATCH (s:Reason|RejectedReason {key: row.key})
+MATCH (s:Reason|RejectedReason) WHERE elementId(s) = row.key
 DETACH DELETE s
 """
 
@@ -171,15 +181,16 @@ RETURN t.key AS key, t.name AS example, t.namespace AS namespace
 
 REASONS_WITHOUT_THEIR_THEME: Final = """
 MATCH (s:Reason)
-OPTIONAL MATCH (x:ThemeText {key: s.text_key})
-WITH s, coalesce(x.theme_key, s.wording_key) AS wanted
+OPTIONAL MATCH (own:Theme {wording: s.wording})
+OPTIONAL MATCH (x:ThemeText {wording: s.wording, text: s.name})
+WITH s, coalesce(x.theme_key, own.key) AS wanted
 MATCH (t:Theme {key: wanted})
 WHERE NOT EXISTS { MATCH (s)-[:OF]->(t) }
-RETURN s.key AS key, s.name AS example
+RETURN elementId(s) AS key, s.name AS example
 """
 
 FORGET_THEMES: Final = """
 UNWIND $rows AS row
-MATCH (:Reason {key: row.key})-[of:OF]->(:Theme)
+MATCH (s:Reason)-[of:OF]->(:Theme) WHERE elementId(s) = row.key
 DELETE of
 """

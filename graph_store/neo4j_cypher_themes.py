@@ -92,8 +92,8 @@ DETACH DELETE t
 LINK_REASONS_OF_TEXTS: Final = """
 UNWIND $rows AS row
 MATCH (t:Theme {key: row.theme_key})
-MATCH (s:Reason {wording_key: row.wording_key})
-WHERE s.text_key = row.key AND NOT EXISTS { MATCH (s)-[:OF]->(t) }
+MATCH (s:Reason {wording: row.wording})
+WHERE s.name = row.text AND NOT EXISTS { MATCH (s)-[:OF]->(t) }
 WITH s, t LIMIT $limit
 OPTIONAL MATCH (s)-[before:OF]->(:Theme)
 DELETE before
@@ -104,8 +104,8 @@ RETURN count(*) AS found
 LINK_REASONS_OF_THEMES: Final = """
 UNWIND $rows AS row
 MATCH (t:Theme {key: row.key})
-MATCH (s:Reason {wording_key: row.key})
-WHERE NOT EXISTS { MATCH (s)-[:OF]->(:Theme) } AND NOT EXISTS { MATCH (:ThemeText {key: s.text_key}) }
+MATCH (s:Reason {wording: row.wording})
+WHERE NOT EXISTS { MATCH (s)-[:OF]->(:Theme) } AND NOT EXISTS { MATCH (:ThemeText {wording: row.wording, text: s.name}) }
 WITH s, t LIMIT $limit
 CREATE (s)-[:OF]->(t)
 RETURN count(*) AS found
@@ -113,9 +113,10 @@ RETURN count(*) AS found
 
 LINK_REASONS: Final = """
 UNWIND $rows AS row
-MATCH (s:Reason {key: row.key})
-OPTIONAL MATCH (x:ThemeText {key: s.text_key})
-WITH s, coalesce(x.theme_key, s.wording_key) AS wanted
+MATCH (s:Reason) WHERE elementId(s) = row.key
+OPTIONAL MATCH (own:Theme {wording: s.wording})
+OPTIONAL MATCH (x:ThemeText {wording: s.wording, text: s.name})
+WITH s, coalesce(x.theme_key, own.key) AS wanted
 MATCH (t:Theme {key: wanted})
 CREATE (s)-[:OF]->(t)
 """

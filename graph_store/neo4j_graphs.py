@@ -1,23 +1,23 @@
 """Reasoning graphs and drafts in Neo4j: the work of one transaction each.
 
 Whoever writes a user's graph or draft takes the user's lock first, so writers of one user come one after the other; writers of
-different users meet only at items, whose relations are made in order of key.
+different users meet only at items and themes, whose relations are made in order of key.
 
-The nodes of the steps are there to be looked at and walked along. Programs read a graph from one property, the packed graph,
-which is written in the same transaction: one look-up, flat arrays, never half old and half new.
+Programs read a graph from one property of its (:PackedGraph), of which a user has one a run. The nodes of steps are there to be
+looked at and walked along; they are those of the user's newest graph, made in the transaction that writes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as replace_in_record
 from typing import TYPE_CHECKING
 
-from llmrg.core.errors import DraftConflictError, UnknownItemError, VersionConflictError
+from llmrg.core.errors import DraftConflictError, StoreError, UnknownItemError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.graph_store import neo4j_cypher as cypher
-from llmrg.graph_store import neo4j_cypher_themes as cypher_themes
+from llmrg.graph_store import neo4j_cypher_forget as cypher_forget
 from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.checks import items_of
 from llmrg.graph_store.neo4j_catalogue import check_items, unknown_user, write_rows
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def replace(tx: ManagedTransaction, namespace: str, graph: ReasoningGraph, expected_version: int | None) -> int:
-    """Swap the user's graph; returns its new version."""
+    """Swap the user's graph of the run; returns its version."""
     user = node_key(Label.USER, namespace, graph.user)
     version = _lock_and_read_version(tx, namespace, user)
     if expected_version is not None and expected_version != (version or 0):
@@ -39,48 +39,87 @@ def replace(tx: ManagedTransaction, namespace: str, graph: ReasoningGraph, expec
         raise unknown_user(tx, namespace, graph.user)
     check_items(tx, namespace, items_of(graph.steps))
     graph = replace_in_record(graph, version=version + 1)
-    tx.run(cypher.DELETE_STEPS, key=user).consume()
-    _create_steps(tx, namespace, user, graph)
-    tx.run(cypher.PUT_PACKED_GRAPH, row=neo4j_rows.packed_row(namespace, graph)).consume()
-    sizes = [len(graph.reasoned()), len(graph.rejected()), len(graph.imagined())]
-    tx.run(cypher.SET_GRAPH_STATE, key=user, version=graph.version, sizes=sizes, run=graph.run).consume()
-    tx.run(cypher.DELETE_DRAFT, key=node_key(Label.DRAFT, namespace, graph.run, graph.user)).consume()
+    draw(tx, namespace, user, graph.steps, anew=version > 0)
+    row, draft = neo4j_rows.packed_row(namespace, graph), node_key(Label.DRAFT, namespace, graph.run, graph.user)
+    tx.run(cypher.PUBLISH, row=row, sizes=neo4j_rows.sizes_of(graph), draft=draft).consume()
     return graph.version
 
 
-def delete(tx: ManagedTransaction, namespace: str, user: str) -> bool:
-    key = node_key(Label.USER, namespace, user)
-    if not _lock_and_read_version(tx, namespace, key):
-        return False
-    tx.run(cypher.DELETE_STEPS, key=key).consume()
-    tx.run(cypher.DELETE_PACKED_GRAPH, key=node_key(Label.PACKED_GRAPH, namespace, user)).consume()
-    tx.run(cypher.SET_GRAPH_STATE, key=key, version=0, sizes=[0, 0, 0], run=None).consume()
-    return True
-
-
-def read(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> GraphTable:
-    """Graphs of those users who have one."""
-    keys = [node_key(Label.PACKED_GRAPH, namespace, user) for user in dict.fromkeys(users)]
-    found = [data for batch in neo4j_rows.batches(keys) for (data,) in tx.run(cypher.PACKED_GRAPHS, keys=batch).values()]
-    return unpack(found)
-
-
-def write_nodes_again(tx: ManagedTransaction, namespace: str, user: str) -> None:
-    """Make the nodes of the user's steps from the packed graph; a graph with an item that is missing is deleted."""
-    key = node_key(Label.USER, namespace, user)
-    _lock_and_read_version(tx, namespace, key)
-    graph = read(tx, namespace, [user]).get(user)
-    try:
-        check_items(tx, namespace, items_of(graph.steps if graph else ()))
-    except UnknownItemError:
-        graph = None
-    if graph is None:
-        delete(tx, namespace, user)
+def read(tx: ManagedTransaction, namespace: str, users: Sequence[str], run: str) -> GraphTable:
+    """Graphs of those users who have one: of a run, or each user's newest."""
+    names = dict.fromkeys(users)
+    if run:
+        statement, keys = cypher.GRAPHS_OF_RUN, [node_key(Label.PACKED_GRAPH, namespace, user, run) for user in names]
     else:
-        tx.run(cypher.DELETE_STEPS, key=key).consume()
-        _create_steps(tx, namespace, key, graph)
+        statement, keys = cypher.NEWEST_GRAPHS, [node_key(Label.USER, namespace, user) for user in names]
+    packed = [data for batch in neo4j_rows.batches(keys) for (data,) in tx.run(statement, keys=batch).values()]
+    try:
+        return unpack(packed)
+    except ValueError as error:
+        raise StoreError(f"{error}; `llmrg doctor` tells whose it is, a backup of the server may have it whole") from error
 
 
+def draw(tx: ManagedTransaction, namespace: str, user: str, steps: Sequence[Step], *, anew: bool = True) -> None:
+    """Make the nodes that people see of a user's steps. Args: user: key; anew: there are nodes of an older graph to delete."""
+    left = _delete_steps(tx, user) if anew else set()
+    accepted = [step for step in steps if step.accepted]
+    attributes = {
+        step.cause: neo4j_rows.attribute_row(namespace, step.cause) for step in accepted if step.cause_kind == "attribute"
+    }
+    write_rows(tx, cypher.PUT_ATTRIBUTES, _by(attributes.values(), "key"))
+    write_rows(tx, cypher.CREATE_REASONS, _by(neo4j_rows.step_rows(namespace, accepted), "item"), user=user)
+    rejected = neo4j_rows.step_rows(namespace, [step for step in steps if not step.accepted])
+    write_rows(tx, cypher.CREATE_REJECTED, _by(rejected, "item"), user=user)
+    delete_unused_attributes(tx, namespace, left - {row["key"] for row in attributes.values()})
+
+
+def draw_newest(tx: ManagedTransaction, namespace: str, user: str) -> None:
+    """Make what people see of a user again, from the newest graph; of one whose bytes or items are lost nothing is left.
+
+    Args: user: key.
+    """
+    _lock_and_read_version(tx, namespace, user)
+    newest = ReasoningGraph("")
+    for key, data in tx.run(cypher.GRAPHS_OF_USER, key=user).values():
+        try:
+            (newest,) = unpack([data]).values()
+            check_items(tx, namespace, items_of(newest.steps))
+            break
+        except (ValueError, UnknownItemError):
+            tx.run(cypher.DELETE_PACKED_GRAPH, key=key).consume()
+            newest = ReasoningGraph("")
+    draw(tx, namespace, user, newest.steps)
+    state: Row = {"version": newest.version, "sizes": neo4j_rows.sizes_of(newest), "run": newest.run if newest.version else None}
+    tx.run(cypher.SET_GRAPH_STATE, key=user, **state).consume()
+
+
+def forget_run(tx: ManagedTransaction, namespace: str, graphs: Sequence[Row]) -> None:
+    """Delete these graphs; of users whose newest it was, the one before is drawn.
+
+    Args: graphs: `key` and `user_key` of each.
+    """
+    for graph in graphs:
+        newest = _lock_and_read_version(tx, namespace, graph["user_key"])
+        if newest in tx.run(cypher.DELETE_PACKED_GRAPH, key=graph["key"]).value("version"):
+            draw_newest(tx, namespace, graph["user_key"])
+
+
+def forget_user(tx: ManagedTransaction, namespace: str, user: str) -> None:
+    """Delete the graphs of all runs, and what people see of the newest. Args: user: key."""
+    _lock_and_read_version(tx, namespace, user)
+    delete_unused_attributes(tx, namespace, _delete_steps(tx, user))
+    tx.run(cypher_forget.FORGET_GRAPHS, key=user).consume()
+
+
+def delete_unused_attributes(tx: ManagedTransaction, namespace: str, attributes: set[str]) -> None:
+    """Those of these attributes, named by key, that no step leads from any more."""
+    if attributes:
+        space = neo4j_rows.space_of(namespace)
+        tx.run(cypher_forget.LOCK_ATTRIBUTES, keys=sorted(attributes), space=space).consume()
+        tx.run(cypher_forget.DELETE_UNUSED_ATTRIBUTES, keys=sorted(attributes)).consume()
+
+
+# -- drafts ---------------------------------------------------------------------------------------------------------------
 def append_draft(
     tx: ManagedTransaction, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int
 ) -> None:
@@ -90,62 +129,34 @@ def append_draft(
     check_items(tx, namespace, items_of(steps))
     row = neo4j_rows.draft_row(namespace, run, user)
     tx.run(cypher.LOCK_DRAFT, row=row).consume()
-    block = neo4j_rows.block_key(steps, through, start)
-    done, repeated = tx.run(cypher.DRAFT_STATE, key=row["key"], block=block).single(strict=True).values()
+    block = neo4j_rows.draft_block(run, user, steps)
+    key = neo4j_rows.block_key(block, through, start)
+    done, repeated, data = tx.run(cypher.DRAFT_STATE, key=row["key"], block=key).single(strict=True).values()
     if repeated:
         return
     if done != start:
         raise DraftConflictError(user, run, start, done)
-    texts = list(dict.fromkeys(neo4j_rows.step_text(step) for step in steps))
-    tx.run(cypher.APPEND_DRAFT, key=row["key"], steps=texts, through=int(through), block=block).consume()
+    tx.run(cypher.APPEND_DRAFT, key=row["key"], data=(data or b"") + block, through=int(through), block=key).consume()
 
 
 def draft(tx: ManagedTransaction, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
     record = tx.run(cypher.DRAFT, key=node_key(Label.DRAFT, namespace, run, user)).single()
     if record is None:
         return (), 0
-    return tuple(neo4j_rows.step_from_text(text) for text in record["steps"]), record["through"]
+    return neo4j_rows.draft_steps(user, record["data"] or b""), record["through"]
 
 
 def _lock_and_read_version(tx: ManagedTransaction, namespace: str, user: str) -> int | None:
-    """Version of the user's graph (0: no graph), or None if there is no such user; nobody else changes it until we are done."""
+    """Version of the user's newest graph (0: none), or None without such a user; nobody else changes it until we are done."""
     tx.run(cypher.LOCK_USER, key=user, space=neo4j_rows.space_of(namespace)).consume()
     record = tx.run(cypher.GRAPH_STATE, key=user).single()
     return None if record is None else int(record["version"])
 
 
-def _create_steps(tx: ManagedTransaction, namespace: str, user: str, graph: ReasoningGraph) -> None:
-    rows = neo4j_rows.step_rows(namespace, graph)
-    accepted = [row for row in rows if row["accepted"]]
-    rejected = [row for row in rows if not row["accepted"]]
-    by_attribute = [row for row in accepted if row["cause_kind"] == "attribute"]
-    attributes = {row["cause"]: neo4j_rows.attribute_row(namespace, row["cause"]) for row in by_attribute}
-
-    write_rows(tx, cypher.PUT_ATTRIBUTES, sorted(attributes.values(), key=lambda row: str(row["key"])))
-    write_rows(tx, cypher.CREATE_REASONS, accepted, user=user)
-    write_rows(tx, cypher.CREATE_REJECTED, rejected, user=user)
-
-    by_item = [row for row in accepted if row["cause_kind"] == "item"]
-    reused = [row for row in by_item if row["origin"] == "knowledge"]
-    write_rows(tx, cypher.LINK_REASON_TO_ITEM, _links(accepted, namespace, Label.ITEM, "item"))
-    write_rows(tx, cypher.LINK_ITEM_TO_REASON, _links(by_item, namespace, Label.ITEM, "cause"))
-    write_rows(tx, cypher.LINK_ATTRIBUTE_TO_REASON, _links(by_attribute, namespace, Label.ATTRIBUTE, "cause"))
-    write_rows(tx, cypher.LINK_REJECTED_TO_ITEM, _links(rejected, namespace, Label.ITEM, "item"))
-    write_rows(tx, cypher.LINK_REASON_TO_KNOWLEDGE, _knowledge_links(reused, namespace))
-    write_rows(
-        tx, cypher_themes.LINK_REASONS, ({"key": row["key"]} for row in sorted(accepted, key=lambda row: row["wording_key"]))
-    )
-    write_rows(
-        tx, cypher.LINK_RUN_TO_REASON, ({"step": row["key"]} for row in accepted), run=node_key(Label.RUN, namespace, graph.run)
-    )
+def _delete_steps(tx: ManagedTransaction, user: str) -> set[str]:
+    """Keys of the attributes that the steps led from."""
+    return {key for key in tx.run(cypher.DELETE_STEPS, key=user).value("attribute") if key}
 
 
-def _links(rows: Sequence[Row], namespace: str, label: Label, column: str) -> list[Row]:
-    links = [{"step": row["key"], "to": node_key(label, namespace, row[column])} for row in rows]
-    return sorted(links, key=lambda link: (link["to"], link["step"]))
-
-
-def _knowledge_links(rows: Sequence[Row], namespace: str) -> list[Row]:
-    """By what the entries say: a step does not tell whose it took."""
-    links = [{"step": row["key"], "pair": neo4j_rows.pair_key(namespace, row["cause"], row["item"])} for row in rows]
-    return sorted(links, key=lambda link: (link["pair"], link["step"]))
+def _by(rows: Iterable[Row], column: str) -> list[Row]:
+    return sorted(rows, key=lambda row: str(row[column]))

@@ -6,6 +6,7 @@ The packed graphs are what programs read, so they are the truth, and the nodes b
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeAlias
 
 from llmrg.graph_store import neo4j_catalogue, neo4j_graphs, neo4j_knowledge, neo4j_rows
 from llmrg.graph_store import neo4j_cypher_integrity as cypher
+from llmrg.graph_store import neo4j_cypher_migrations as cypher_migrations
 from llmrg.graph_store import neo4j_integrity_themes as themes
+from llmrg.graph_store.checks import items_of
 from llmrg.graph_store.neo4j_catalogue import write_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import bound
-from llmrg.graph_store.neo4j_migrations import MIGRATIONS, pack_users
+from llmrg.graph_store.neo4j_migrations import statements
 from llmrg.graph_store.neo4j_rows import Row, node_key
 from llmrg.graph_store.neo4j_schema import wait_for_indexes
+from llmrg.graph_store.packed_graph import unpack
 from llmrg.graph_store.protocol import Problem
 
 if TYPE_CHECKING:
@@ -57,11 +61,10 @@ def repair(link: Neo4jLink) -> None:
     """Mend all that can be mended; some rows a transaction, so an interrupted repair is simply begun again."""
     if lost := _lost_indexes(link):
         for name in lost:  # one that failed stands in the way of a new one
-            link.write(partial(_drop, cypher.DROP_CONSTRAINT, name))
-            link.write(partial(_drop, cypher.DROP_INDEX, name))
-        for migration in MIGRATIONS:
-            for statement in migration.statements:
-                link.change_schema(statement)
+            link.write(partial(_drop, cypher_migrations.DROP_CONSTRAINT, name))
+            link.write(partial(_drop, cypher_migrations.DROP_INDEX, name))
+        for statement in statements():
+            link.change_schema(statement)
         wait_for_indexes(link)
     for check in CHECKS:
         if check.mend:
@@ -76,8 +79,7 @@ def _drop(statement: LiteralString, name: str, tx: ManagedTransaction) -> None:
 def _lost_indexes(link: Neo4jLink) -> list[str]:
     """Names of those that are not there, or failed to be filled."""
     there = {name for name, state in link.read(lambda tx: tx.run(cypher.INDEXES).values()) if state == "ONLINE"}
-    wanted = [text for migration in MIGRATIONS for text in migration.statements]
-    return sorted({name[0] for text in wanted if (name := re.search(r"llmrg_\w+", text))} - there)
+    return sorted({name[0] for text in statements() if (name := re.search(r"llmrg_\w+", text))} - there)
 
 
 # -- find -----------------------------------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ def _rows(statement: LiteralString, **fixed: Any) -> Callable[[Neo4jLink], list[
 
 
 def _lacking(owners: LiteralString, label: Label, statement: LiteralString, **fixed: Any) -> Callable[[Neo4jLink], list[Row]]:
-    """Rows of `owners` whose user has no node of this label."""
+    """Rows of `owners` of whose user `statement` finds nothing under the key of its node of this label."""
 
     def find(link: Neo4jLink) -> list[Row]:
         rows = _rows(owners, **fixed)(link)
@@ -96,6 +98,57 @@ def _lacking(owners: LiteralString, label: Label, statement: LiteralString, **fi
         return [row | {"namespace": names[row["key"]]} for batch in found for row in batch]
 
     return find
+
+
+def _unreadable_graphs(link: Neo4jLink) -> list[Row]:
+    """Graphs whose bytes are damaged, or are not those of their user, run and version."""
+    found = (row for page in link.pages(cypher.PACKED_GRAPHS) for row in page)
+    return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_graph(row)]
+
+
+def _holds_graph(row: Row) -> bool:
+    try:
+        table = unpack([row["data"]])
+    except (ValueError, TypeError):
+        return False
+    return (table.users[0], table.runs[0], table.versions[0]) == (row["user"], row["run"], row["version"])
+
+
+def _graphs_of_missing_items(link: Neo4jLink) -> list[Row]:
+    """Of any run. Those that cannot be read are another problem."""
+    found: list[Row] = []
+    for page in link.pages(cypher.PACKED_GRAPHS):
+        named = [
+            {"key": row["key"], "example": row["user"], "item_key": item_key}
+            for row in page
+            if _holds_graph(row)
+            for item_key in _item_keys(row)
+        ]
+        lacking = [row for batch in neo4j_rows.batches(named) for row in link.read(partial(_lacking_items, batch))]
+        found += {row["key"]: row for row in lacking}.values()
+    return found
+
+
+def _item_keys(row: Row) -> list[str]:
+    items = items_of(unpack([row["data"]])[row["user"]].steps)
+    return [node_key(Label.ITEM, row["namespace"], item) for item in items]
+
+
+def _lacking_items(rows: Sequence[Row], tx: ManagedTransaction) -> list[Row]:
+    return list(tx.run(cypher.LACKING_ITEM, rows=rows).value("row"))
+
+
+def _unreadable_drafts(link: Neo4jLink) -> list[Row]:
+    found = (row for page in link.pages(cypher.DRAFTS) for row in page)
+    return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_blocks(row)]
+
+
+def _holds_blocks(row: Row) -> bool:
+    try:
+        neo4j_rows.draft_steps(row["user"], row["data"] or b"")
+    except (ValueError, KeyError, struct.error):
+        return False
+    return True
 
 
 def _torn_histories(link: Neo4jLink) -> list[Row]:
@@ -113,13 +166,9 @@ def _run(statement: LiteralString, **fixed: Any) -> Callable[[ManagedTransaction
     return lambda tx, rows: write_rows(tx, statement, ({"key": row["key"]} for row in rows), **fixed)
 
 
-def _pack(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
-    pack_users(tx, [(row["key"], row["namespace"]) for row in rows])
-
-
-def _write_nodes_again(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
+def _draw_again(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
     for row in rows:
-        neo4j_graphs.write_nodes_again(tx, row["namespace"], row["example"])
+        neo4j_graphs.draw_newest(tx, row["namespace"], row["key"])
 
 
 def _take_again(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
@@ -134,23 +183,35 @@ def _link_or_delete(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
     write_rows(tx, cypher.DELETE_KNOWLEDGE, ({"key": row["key"]} for row in rows if row["key"] in still))
 
 
-_NO_GRAPH: Final = (Label.PACKED_GRAPH, cypher.LACKING_GRAPH)
+_NO_GRAPH: Final = (Label.USER, cypher.LACKING_GRAPH)
 _NO_USER: Final = (Label.USER, cypher.LACKING_USER)
 
 CHECKS: Final = (
     _Check("steps without a user", _rows(cypher.STRAY_STEPS), "delete them", _run(cypher.DELETE_STEPS_OF_KEYS)),
-    _Check("graphs whose user is missing", _lacking(cypher.PACKED_OWNERS, *_NO_USER), "delete them", _run(cypher.DELETE_PACKED)),
+    _Check("graphs whose user is missing", _rows(cypher.OWNERLESS_GRAPHS), "delete them", _run(cypher.DELETE_PACKED)),
     _Check(
-        "graphs without their packed copy",
-        _lacking(cypher.USERS_WITH_A_GRAPH, *_NO_GRAPH),
-        "pack the nodes of their steps",
-        _pack,
+        "graphs that cannot be read",
+        _unreadable_graphs,
+        "delete them, so that the next build makes them anew; a backup of the server may have them whole",
+        _run(cypher.DELETE_PACKED),
+    ),
+    _Check(
+        "graphs with a step whose item is missing",
+        _graphs_of_missing_items,
+        "delete them, so that the next build makes them anew",
+        _run(cypher.DELETE_PACKED),
+    ),
+    _Check(
+        "users whose newest graph is not the one that is drawn",
+        _rows(cypher.USERS_OF_OTHER_GRAPHS),
+        "draw the newest; where there is none, the next build makes one",
+        _draw_again,
     ),
     _Check(
         "graphs whose nodes are not all there",
         _rows(cypher.USERS_OF_TORN_GRAPHS),
-        "make the nodes from the packed copy; where an item is missing, delete the graph, so that the next build makes it anew",
-        _write_nodes_again,
+        "make the nodes from the packed graph",
+        _draw_again,
     ),
     _Check(
         "histories whose relations are not all there",
@@ -165,6 +226,12 @@ CHECKS: Final = (
         _run(cypher.MARK_PENDING, pending="pending"),
     ),
     _Check("statuses of a run that is missing", _rows(cypher.STRAY_STATUSES), "delete them", _run(cypher.DELETE_STATUSES)),
+    _Check(
+        "drafts that cannot be read",
+        _unreadable_drafts,
+        "delete them, so that the next build begins these users anew",
+        _run(cypher.DELETE_DRAFTS),
+    ),
     _Check("drafts whose user is missing", _lacking(cypher.DRAFT_OWNERS, *_NO_USER), "delete them", _run(cypher.DELETE_DRAFTS)),
     _Check(
         "knowledge without its items",

@@ -99,6 +99,17 @@ class Neo4jLink:
         for portion in portions:
             self.write(bound(put, portion))
 
+    def pages(self, statement: LiteralString, size: int = neo4j_rows.BATCH) -> Iterator[list[neo4j_rows.Row]]:
+        """Rows of a statement that takes `$after` and `$limit` and returns them in order of their `key`: a page a transaction."""
+
+        def read(tx: ManagedTransaction) -> list[neo4j_rows.Row]:
+            return tx.run(statement, after=after, limit=size).data()
+
+        after = ""
+        while page := self.read(read):
+            yield page
+            after = page[-1]["key"]
+
     def change_schema(self, statement: LiteralString) -> None:
         """Run one schema statement in its own transaction, again if another client's got in its way."""
         from neo4j.exceptions import ClientError

@@ -9,14 +9,14 @@ found by the index on `target`, and compared exactly. Their dimension is kept in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from llmrg.core.records import ReasoningGraph, Step
-from llmrg.graph_store import neo4j_cypher as cypher
-from llmrg.graph_store import neo4j_rows
+from llmrg.graph_store import neo4j_cypher_migrations as cypher
+from llmrg.graph_store import neo4j_lean
 from llmrg.graph_store.neo4j_link import bound
+from llmrg.graph_store.neo4j_rows import Row
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction
@@ -40,49 +40,17 @@ class Migration:
 
 
 def _pack_graphs(link: Neo4jLink) -> None:
-    page = _users_after(link, "")
-    while page:
-        link.write(bound(pack_users, page))
-        page = _users_after(link, page[-1][0])
+    for page in link.pages(cypher.USERS_WITH_GRAPHS, AT_ONCE):
+        link.write(bound(neo4j_lean.pack_nodes, page))
 
 
-def _users_after(link: Neo4jLink, key: str) -> list[list[str]]:
-    return link.read(lambda tx: tx.run(cypher.USERS_WITH_GRAPHS, after=key, limit=AT_ONCE).values())
-
-
-def pack_users(tx: ManagedTransaction, users: Sequence[Sequence[str]]) -> None:
-    """Pack the graphs of these users, given as (key, namespace), from the nodes of their steps."""
-    for key, namespace in users:
-        tx.run(cypher.LOCK_USER, key=key, space=neo4j_rows.space_of(namespace)).consume()
-        user, run, version, steps = tx.run(cypher.STEPS_OF_NODES, key=key).single(strict=True).values()
-        graph = ReasoningGraph(user, tuple(Step(user, *values) for values in steps), run, version)
-        tx.run(cypher.PUT_PACKED_GRAPH, row=neo4j_rows.packed_row(namespace, graph)).consume()
-
-
-def _fill_version_3(link: Neo4jLink) -> None:
-    """Knowledge of before is nobody's; reasons get the keys that their themes will be found by."""
-    for page in _pages(link, cypher.KNOWLEDGE_OF_NOBODY):
+def _set_minds(link: Neo4jLink) -> None:
+    """Knowledge of before is nobody's."""
+    for page in link.pages(cypher.KNOWLEDGE_OF_NOBODY):
         link.write(bound(_set_mind, page))
-    for page in _pages(link, cypher.REASONS):
-        link.write(bound(_set_wordings, page))
 
 
-def _pages(link: Neo4jLink, statement: LiteralString) -> Iterator[list[neo4j_rows.Row]]:
-    page: list[neo4j_rows.Row] = [{"key": ""}]
-    while page := _page(link, statement, page[-1]["key"]):
-        yield page
-
-
-def _page(link: Neo4jLink, statement: LiteralString, after: str) -> list[neo4j_rows.Row]:
-    return link.read(lambda tx: tx.run(statement, after=after, limit=neo4j_rows.BATCH).data())
-
-
-def _set_wordings(tx: ManagedTransaction, rows: Sequence[neo4j_rows.Row]) -> None:
-    keys = [{"key": row["key"]} | neo4j_rows.wording_keys(row["namespace"], row["reason"]) for row in rows]
-    tx.run(cypher.SET_WORDINGS, rows=keys).consume()
-
-
-def _set_mind(tx: ManagedTransaction, rows: Sequence[neo4j_rows.Row]) -> None:
+def _set_mind(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
     tx.run(cypher.SET_MIND, rows=rows, mind="").consume()
 
 
@@ -95,8 +63,6 @@ MIGRATIONS: Final = (
             "CREATE CONSTRAINT llmrg_user_key IF NOT EXISTS FOR (n:User) REQUIRE n.key IS UNIQUE",
             "CREATE CONSTRAINT llmrg_item_key IF NOT EXISTS FOR (n:Item) REQUIRE n.key IS UNIQUE",
             "CREATE CONSTRAINT llmrg_attribute_key IF NOT EXISTS FOR (n:Attribute) REQUIRE n.key IS UNIQUE",
-            "CREATE CONSTRAINT llmrg_reason_key IF NOT EXISTS FOR (n:Reason) REQUIRE n.key IS UNIQUE",
-            "CREATE CONSTRAINT llmrg_rejected_reason_key IF NOT EXISTS FOR (n:RejectedReason) REQUIRE n.key IS UNIQUE",
             "CREATE CONSTRAINT llmrg_knowledge_key IF NOT EXISTS FOR (n:Knowledge) REQUIRE n.key IS UNIQUE",
             "CREATE CONSTRAINT llmrg_run_key IF NOT EXISTS FOR (n:Run) REQUIRE n.key IS UNIQUE",
             "CREATE CONSTRAINT llmrg_user_status_key IF NOT EXISTS FOR (n:UserStatus) REQUIRE n.key IS UNIQUE",
@@ -133,11 +99,27 @@ MIGRATIONS: Final = (
             "CREATE INDEX llmrg_theme_text_space IF NOT EXISTS FOR (n:ThemeText) ON (n.space)",
             "CREATE INDEX llmrg_theme_text_theme IF NOT EXISTS FOR (n:ThemeText) ON (n.theme_key)",
             "CREATE INDEX llmrg_profile_source_space IF NOT EXISTS FOR (n:ProfileSource) ON (n.space)",
-            "CREATE INDEX llmrg_reason_wording IF NOT EXISTS FOR (n:Reason) ON (n.wording_key)",
             "CREATE INDEX llmrg_appeal_source IF NOT EXISTS FOR ()-[r:APPEALS_FOR]-() ON (r.source_key)",
         ),
-        _fill_version_3,
+        _set_minds,
+    ),
+    Migration(
+        4,
+        "step nodes with what people look at alone, attributes and times to be read, a graph of each run, packed drafts",
+        (
+            "CREATE INDEX llmrg_reason_theme IF NOT EXISTS FOR (n:Reason) ON (n.wording)",
+            "CREATE INDEX llmrg_theme_wording IF NOT EXISTS FOR (n:Theme) ON (n.wording)",
+            "CREATE INDEX llmrg_theme_text_wording IF NOT EXISTS FOR (n:ThemeText) ON (n.wording)",
+            "CREATE INDEX llmrg_packed_graph_user IF NOT EXISTS FOR (n:PackedGraph) ON (n.user_key)",
+            "CREATE INDEX llmrg_packed_graph_run IF NOT EXISTS FOR (n:PackedGraph) ON (n.space, n.run_key)",
+        ),
+        neo4j_lean.fill,
     ),
 )
 
 CURRENT_VERSION: Final = MIGRATIONS[-1].version
+
+
+def statements() -> tuple[LiteralString, ...]:
+    """What makes all constraints and indexes of the current version."""
+    return tuple(text for migration in MIGRATIONS for text in migration.statements)

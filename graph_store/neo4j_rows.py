@@ -1,25 +1,27 @@
 """Records to the nodes of the Neo4j store, and back.
 
-Every node carries `key` (a hash of its kind, namespace and id: what it is found by), `namespace` and `space` (the namespace's
-hash: an index holds values of limited length, a namespace has no limit), and `name`, the caption in Neo4j Browser.
+Every node carries `name`, the caption in Neo4j Browser, and all but those of steps carry `key` (a hash of their kind, namespace
+and id: what they are found by), `namespace` and `space` (the namespace's hash: an index holds values of limited length, a
+namespace has no limit). There is one node a step, so that a step has only what people look at: it is found through its user.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 
-from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
+from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
 from llmrg.core.themes import Profile, strongest, theme_name
 from llmrg.graph_store import packed_profile
 from llmrg.graph_store.checks import to_json
 from llmrg.graph_store.neo4j_labels import Label
-from llmrg.graph_store.packed_graph import pack
+from llmrg.graph_store.neo4j_shown import attribute_lists, moment
+from llmrg.graph_store.packed_graph import pack, unpack
 
 Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -30,6 +32,8 @@ LOAD: Final = 20_000
 """Rows of one transaction: a server of 1 GB undoes one of 300,000."""
 CAPTION: Final = 40
 """Characters of a caption."""
+_SIZE: Final = struct.Struct("<I")
+"""Bytes of a block of a draft, before it."""
 INDEXED: Final = 500
 """Characters of an id that the index on users holds; what comes after is compared outside the index."""
 
@@ -91,31 +95,37 @@ def _node(label: Label, namespace: str, name: str, *parts: object) -> Row:
 # -- items and users ------------------------------------------------------------------------------------------------------
 def item_row(namespace: str, item: Item) -> Row:
     node = _node(Label.ITEM, namespace, item.title or item.id, item.id)
-    return node | {"id": item.id, "title": item.title} | _attributes(item.attributes)
+    pairs = {"attributes_json": json.dumps(item.attributes, ensure_ascii=False)} if item.attributes else {}
+    return attribute_lists(item.attributes) | node | {"id": item.id, "title": item.title} | pairs
 
 
 def item_from(record: Row) -> Item:
-    return Item(record["id"], record["title"], _pairs(record))
+    """From one property, which has the order and all names."""
+    pairs = json.loads(record["attributes_json"] or "[]")
+    return Item(record["id"], record["title"], tuple((name, value) for name, value in pairs))
 
 
 def user_row(namespace: str, history: History) -> Row:
     sort, sort_rest = sort_parts(history.user)
     node = _node(Label.USER, namespace, history.user, history.user)
-    return node | {
-        "id": history.user,
-        "sort": sort,
-        "sort_rest": sort_rest,
-        "history": json.dumps([history.items, _times(history), history.attributes]),
-        "attributes": [f"{name}={value}" for name, value in history.attributes],
-    }
+    return (
+        attribute_lists(history.attributes)
+        | node
+        | {
+            "id": history.user,
+            "sort": sort,
+            "sort_rest": sort_rest,
+            "history": json.dumps([history.items, _times(history), history.attributes]),
+        }
+    )
 
 
 def taken_rows(namespace: str, history: History) -> list[Row]:
     """The user's TOOK relations."""
     user = node_key(Label.USER, namespace, history.user)
-    at = _times(history) or [None] * len(history.items)
+    at = history.at or [None] * len(history.items)
     return [
-        {"user": user, "item": node_key(Label.ITEM, namespace, item), "position": i, "at": at[i]}
+        {"user": user, "item": node_key(Label.ITEM, namespace, item), "position": i, "at": moment(at[i])}
         for i, item in enumerate(history.items)
     ]
 
@@ -130,72 +140,104 @@ def _times(history: History) -> list[float | None]:
     return [None if at is None else float(at) for at in history.at]
 
 
-def _attributes(attributes: Attributes) -> Row:
-    return {"attribute_names": [name for name, _ in attributes], "attribute_values": [value for _, value in attributes]}
-
-
-def _pairs(record: Row) -> Attributes:
-    return tuple(zip(record["names"], record["values"], strict=True))
-
-
 # -- graphs ---------------------------------------------------------------------------------------------------------------
-def step_rows(namespace: str, graph: ReasoningGraph) -> list[Row]:
-    """One node a step, in the order of the graph; equal steps get keys of their own."""
-    seen: Counter[str] = Counter()
-    rows = []
-    for rank, step in enumerate(graph.steps):
-        label = Label.REASON if step.accepted else Label.REJECTED_REASON
-        node = _node(label, namespace, step.reason, step.key, seen[step.key])
-        seen[step.key] += 1
-        of = wording_keys(namespace, step.reason) if step.accepted else {}
-        rows.append(node | step_values(step) | {"rank": rank, "run": graph.run} | of)
-    return rows
+def step_rows(namespace: str, steps: Sequence[Step]) -> list[Row]:
+    """For each step its node (`step`), and the keys of the nodes that it is related to, where it has them."""
+    items = _Keys(Label.ITEM, namespace)
+    return [_accepted(namespace, step, items) if step.accepted else _rejected(step, items) for step in steps]
 
 
-def wording_keys(namespace: str, reason: str) -> Row:
-    """What a reason's theme is found by: its text, and the theme that it is by itself."""
+class _Keys(dict[str, str]):
+    """Id -> key of a node of one label, each made once."""
+
+    def __init__(self, label: Label, namespace: str) -> None:
+        self._label, self._namespace = label, namespace
+
+    def __missing__(self, name: str) -> str:
+        self[name] = key = node_key(self._label, self._namespace, name)
+        return key
+
+
+def _accepted(namespace: str, step: Step, items: _Keys) -> Row:
+    own_theme = node_key(Label.THEME, namespace, theme_name(step.reason))
+    reused = step.cause_kind == "item" and step.origin == "knowledge"
     return {
-        "text_key": node_key(Label.THEME_TEXT, namespace, reason),
-        "wording_key": node_key(Label.THEME, namespace, theme_name(reason)),
+        "step": _shown(step) | {"chain": int(step.chain), "origin": step.origin, "wording": wording_of(own_theme)},
+        "item": items[step.item],
+        "cause": items[step.cause] if step.cause_kind == "item" else None,
+        "attribute": node_key(Label.ATTRIBUTE, namespace, step.cause) if step.cause_kind == "attribute" else None,
+        "text": node_key(Label.THEME_TEXT, namespace, step.reason),
+        "own_theme": own_theme,
+        "pair": pair_key(namespace, step.cause, step.item) if reused else None,
     }
 
 
-def step_values(step: Step) -> Row:
-    """The fields of a step as plain values, always the same for equal steps."""
-    return step.to_json() | {
+def _rejected(step: Step, items: _Keys) -> Row:
+    why = {"why_rejected": step.why_rejected, "cause": step.cause or None}
+    return {"step": _shown(step) | why, "item": items[step.item]}
+
+
+def _shown(step: Step) -> Row:
+    """What people look at, and no relation says."""
+    return {
+        "name": step.reason,
+        "kind": step.kind,
         "position": int(step.position),
-        "cause_position": None if step.cause_position is None else int(step.cause_position),
         "score": float(step.score),
-        "chain": int(step.chain),
         "seen": int(step.seen),
-        "accepted": bool(step.accepted),
-        "grounding": float(step.grounding),
+        "grounding": float(step.grounding) if step.kind == "imagined" else None,
     }
+
+
+def wording_of(theme_key: str) -> int:
+    """A theme's key as a number of 64 bits. Each reason carries that of the theme which it is by itself."""
+    return int.from_bytes(bytes.fromhex(theme_key[:16]), "big", signed=True)
 
 
 def packed_row(namespace: str, graph: ReasoningGraph) -> Row:
-    return _node(Label.PACKED_GRAPH, namespace, graph.user, graph.user) | {"user": graph.user, "data": pack(graph)}
+    return _node(Label.PACKED_GRAPH, namespace, graph.user, graph.user, graph.run) | {
+        "user": graph.user,
+        "user_key": node_key(Label.USER, namespace, graph.user),
+        "run": graph.run,
+        "run_key": node_key(Label.RUN, namespace, graph.run),
+        "version": graph.version,
+        "data": pack(graph),
+    }
+
+
+def sizes_of(graph: ReasoningGraph) -> list[int]:
+    """Accepted, rejected, imagined, as `StoreCounts` counts them."""
+    return [len(graph.reasoned()), len(graph.rejected()), len(graph.imagined())]
 
 
 def attribute_row(namespace: str, attribute: str) -> Row:
     return _node(Label.ATTRIBUTE, namespace, attribute, attribute) | {"id": attribute}
 
 
+# -- drafts ---------------------------------------------------------------------------------------------------------------
 def draft_row(namespace: str, run: str, user: str) -> Row:
     return _node(Label.DRAFT, namespace, user, run, user) | {"run": run, "user": user}
 
 
-def step_text(step: Step) -> str:
-    return json.dumps(step_values(step), ensure_ascii=False)
+def draft_block(run: str, user: str, steps: Sequence[Step]) -> bytes:
+    """Size and packed steps: blocks stand one after the other in one property."""
+    packed = pack(ReasoningGraph(user, tuple(steps), run))
+    return _SIZE.pack(len(packed)) + packed
 
 
-def block_key(steps: Sequence[Step], through: int, start: int) -> str:
+def block_key(block: bytes, through: int, start: int) -> str:
     """What one call appends to a draft, by which it is known when it comes again."""
-    return stable_key("block", int(start), int(through), *map(step_text, steps))
+    return stable_key("block", int(start), int(through), block.hex())
 
 
-def step_from_text(text: str) -> Step:
-    return Step(**json.loads(text))
+def draft_steps(user: str, data: bytes) -> tuple[Step, ...]:
+    """The steps of all blocks, equal ones once."""
+    blocks, begin = [], 0
+    while begin < len(data):
+        end = begin + _SIZE.size + _SIZE.unpack_from(data, begin)[0]
+        blocks.append(data[begin + _SIZE.size : end])
+        begin = end
+    return tuple(dict.fromkeys(step for block in blocks for step in unpack([block])[user].steps))
 
 
 # -- knowledge base -------------------------------------------------------------------------------------------------------
@@ -238,12 +280,17 @@ def vector_space_row(namespace: str, space: VectorSpace) -> Row:
 
 # -- themes and profiles --------------------------------------------------------------------------------------------------
 def theme_row(namespace: str, theme: str) -> Row:
-    return _node(Label.THEME, namespace, theme, theme) | {"id": theme}
+    node = _node(Label.THEME, namespace, theme, theme)
+    return node | {"id": theme, "wording": wording_of(node["key"])}
 
 
 def theme_text_row(namespace: str, text: str, theme: str) -> Row:
-    keys = {"theme_key": node_key(Label.THEME, namespace, theme), "wording_key": wording_keys(namespace, text)["wording_key"]}
-    return _node(Label.THEME_TEXT, namespace, text, text) | {"text": text, "theme": theme} | keys
+    return _node(Label.THEME_TEXT, namespace, text, text) | {
+        "text": text,
+        "theme": theme,
+        "theme_key": node_key(Label.THEME, namespace, theme),
+        "wording": wording_of(node_key(Label.THEME, namespace, theme_name(text))),
+    }
 
 
 def profile_row(namespace: str, profile: Profile, generation: str) -> Row:
@@ -287,25 +334,29 @@ def appeal_rows(namespace: str, profile: Profile) -> list[Row]:
 
 # -- runs -----------------------------------------------------------------------------------------------------------------
 def run_row(namespace: str, run: Run) -> Row:
-    return _node(Label.RUN, namespace, run.id, run.id) | {
-        "id": run.id,
-        "status": run.status,
-        "settings": to_json(run.settings, "settings"),
-        "costs": to_json(run.costs, "costs"),
-        "started_at": float(run.started_at),
-        "ended_at": None if run.ended_at is None else float(run.ended_at),
-    }
+    return (
+        _node(Label.RUN, namespace, run.id, run.id)
+        | {
+            "id": run.id,
+            "status": run.status,
+            "settings": to_json(run.settings, "settings"),
+            "costs": to_json(run.costs, "costs"),
+        }
+        | run_times(run.started_at, run.ended_at)
+    )
+
+
+def run_times(started_at: float, ended_at: float | None) -> Row:
+    """For people, and as exact Unix seconds."""
+    seconds = [float(at) for at in (started_at, ended_at) if at is not None]
+    return {"started_at": moment(started_at), "ended_at": moment(ended_at), "seconds": seconds}
 
 
 def run_from(record: Row) -> Run:
-    return Run(
-        record["id"],
-        record["status"],
-        json.loads(record["settings"]),
-        json.loads(record["costs"]),
-        record["started_at"],
-        record["ended_at"],
-    )
+    """Its times from `seconds`, which are exact."""
+    settings, costs = json.loads(record["settings"]), json.loads(record["costs"])
+    started_at, ended_at = (*record["seconds"], None)[:2]
+    return Run(record["id"], record["status"], settings, costs, started_at, ended_at)
 
 
 def status_row(namespace: str, run_id: str, user: str, status: str, cause: str) -> Row:

@@ -21,6 +21,7 @@ from llmrg.graph_store import (
     neo4j_graphs,
     neo4j_integrity,
     neo4j_knowledge,
+    neo4j_recommendations,
     neo4j_rows,
     neo4j_schema,
     neo4j_themes,
@@ -37,8 +38,8 @@ class Neo4jStore:
 
     A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most. Only a
     call that puts more than 20,000 rows takes several: it is checked as a whole first; repeat it after a crash in between. So
-    do one that prunes more than 5,000 entries and one that forgets a namespace. A profile is replaced in one; its relations,
-    which are for people, follow.
+    do one that prunes more than 5,000 entries and one that forgets a run or a namespace. A profile is replaced in one; its
+    relations, which are for people, follow.
 
     Args:
         url: `neo4j://host:port/database` or `bolt://host:port/database`; `+s` for TLS, `+ssc` for TLS with a self-signed
@@ -160,19 +161,20 @@ class Neo4jStore:
         checks.check_graph(graph)
         return self._link.write(lambda tx: neo4j_graphs.replace(tx, namespace, graph, expected_version))
 
-    def graph(self, namespace: str, user: str) -> ReasoningGraph:
-        found = self.graphs(namespace, [user])
-        if user not in found:
-            raise GraphNotFoundError(user)
-        return found[user]
+    def graph(self, namespace: str, user: str, run: str = "") -> ReasoningGraph:
+        table = self.graphs(namespace, [user], run)
+        if user not in table:
+            raise GraphNotFoundError(user, run)
+        return table[user]
 
-    def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
-        checks.check_users(namespace, users)
-        return self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users))
+    def graphs(self, namespace: str, users: Sequence[str], run: str = "") -> GraphTable:
+        checks.check_graphs(namespace, users, run)
+        return self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users, run))
 
-    def delete_graph(self, namespace: str, user: str) -> bool:
-        checks.check_users(namespace, [user])
-        return self._link.write(lambda tx: neo4j_graphs.delete(tx, namespace, user))
+    def graphs_by_run(self, namespace: str) -> dict[str, int]:
+        checks.check_id(namespace, "namespace")
+        space = neo4j_rows.space_of(namespace)
+        return dict(self._link.read(lambda tx: tx.run(cypher.GRAPHS_BY_RUN, space=space, before="").values()))
 
     # -- drafts ------------------------------------------------------------------------------------------------------
     def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
@@ -260,7 +262,21 @@ class Neo4jStore:
         checks.check_id(namespace, "namespace")
         return self._link.read(lambda tx: neo4j_themes.read(tx, namespace))
 
+    # -- recommendations ---------------------------------------------------------------------------------------------
+    def put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+        checks.check_id(namespace, "namespace")
+        checks.check_recommendations(user, model, items, at)
+        self._link.write(lambda tx: neo4j_recommendations.put(tx, namespace, user, model, items, at))
+
     # -- runs --------------------------------------------------------------------------------------------------------
+    def forget_run(self, namespace: str, run_id: str) -> bool:
+        checks.check_id(namespace, "namespace")
+        checks.check_id(run_id, "run id")
+        found = False
+        while self._link.write(lambda tx: neo4j_forget.graphs_of_run(tx, namespace, run_id)):
+            found = True
+        return self._link.write(lambda tx: neo4j_forget.run_itself(tx, namespace, run_id)) or found
+
     def put_run(self, namespace: str, run: Run) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_run(run)

@@ -61,16 +61,10 @@ class Neo4jUrl:
 
 def read_url(url: str) -> Neo4jUrl:
     """Raises: ConfigError: it means nothing to the driver, or less than it seems to. A password in it is not repeated."""
+    refuse_credentials(url)
     try:
         parts = urlsplit(url.strip())
-        if "@" in parts.netloc:
-            raise ConfigError(
-                "a store URL must not hold a user name or a password; give neo4j://host:port, and the rest as "
-                "LLMRG_STORE_USER and LLMRG_STORE_PASSWORD"
-            )
         host, port = parts.hostname, parts.port
-    except ConfigError:
-        raise
     except ValueError as error:
         raise ConfigError(
             f"the host or port of the store URL cannot be read; {FORM}, with an IPv6 address in brackets: neo4j://[::1]:{PORT}"
@@ -83,6 +77,18 @@ def read_url(url: str) -> Neo4jUrl:
         raise ConfigError(f"what comes after # in the store URL means nothing; {FORM}")
     query = _query(parts.scheme, parts.query)
     return Neo4jUrl(f"{parts.scheme}://{parts.netloc}{query}", parts.scheme, host, port or PORT, _database(parts.path))
+
+
+def refuse_credentials(url: str) -> None:
+    """Raises: ConfigError: a user name or a password seems to stand in it; neither is repeated.
+
+    An `@` anywhere counts: a password with a slash, a question mark or a number sign ends the host part before the `@`.
+    """
+    if "@" in url:
+        raise ConfigError(
+            "a store URL must not hold a user name or a password; give neo4j://host:port, and the rest as "
+            "LLMRG_STORE_USER and LLMRG_STORE_PASSWORD"
+        )
 
 
 def _database(path: str) -> str:

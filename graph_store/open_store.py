@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Literal
 
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
-from llmrg.graph_store.neo4j_url import PORT, SCHEMES, read_url
+from llmrg.graph_store.neo4j_url import FORM, PORT, SCHEMES, read_url, refuse_credentials
 from llmrg.graph_store.protocol import GraphStore
 
 _FORMS = "use sqlite:///relative.db, sqlite:////absolute/file.db, or neo4j://host:port"
@@ -101,7 +102,13 @@ def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL; None for a Neo4j URL. Raises: ConfigError: neither, or slashes are missing."""
     scheme, separator, rest = url.strip().partition("://")
     scheme = scheme.lower()
+    if scheme != "sqlite" and (separator or re.search(r":.*@", url)):
+        refuse_credentials(url)
     if not separator:
+        if re.fullmatch(r"[\w.-]+:\d+|localhost", url.strip()):
+            raise ConfigError(f"{url!r} is a host, not a store URL; write neo4j://{url.strip()}")
+        if url.strip().lower().startswith(("neo4j", "bolt")) and ":" in url:
+            raise ConfigError(f"two slashes are missing in the store URL {url!r}; {FORM}")
         raise ConfigError(f"{url!r} is a path, not a store URL; write sqlite:///{url}")
     if scheme in SCHEMES:
         return None
@@ -110,6 +117,8 @@ def sqlite_path(url: str) -> Path | None:
             f"{scheme + '://'!r} is not how a Neo4j store is reached; write neo4j://host:{PORT}, neo4j+s:// for TLS, or "
             "neo4j+ssc:// for TLS with a self-signed certificate"
         )
+    if scheme.startswith("jdbc:"):
+        raise ConfigError(f"{scheme + '://'!r} is a URL for Java programs; {FORM}")
     if scheme != "sqlite":
         raise ConfigError(f"no store is known by {scheme + '://'!r}; {_FORMS}")
     path = rest.removeprefix("/")
@@ -119,6 +128,8 @@ def sqlite_path(url: str) -> Path | None:
         )
     if path in ("", ":memory:"):
         raise ConfigError("a SQLite store is a file, since several connections share it; write sqlite:///graphs.db")
+    if "?" in path and not Path(path).exists():
+        raise ConfigError(f"a SQLite URL takes no query; write sqlite:///{path.partition('?')[0]}")
     return Path(path)
 
 

@@ -24,7 +24,7 @@ class StoreAbilities:
     many_machines: bool
     """Several machines may use it at once; else any number of processes of one machine."""
     neo4j_browser: bool
-    """People can look at it in Neo4j Browser, with the queries of `llmrg graph queries`."""
+    """People can look at it in Neo4j Browser, with the queries of `llmrg graph queries`; `put_recommendations` works."""
     file_upkeep: bool
     """`llmrg store backup` and `llmrg store compact` work on it; else its server has tools of its own."""
 
@@ -47,6 +47,7 @@ class StoreCounts:
     items: int
     users: int
     graphs: int
+    """Users with a graph; of each the newest one counts, here and in the numbers of steps."""
     accepted: int
     """Accepted reasoned steps (`ReasoningGraph.reasoned`); accepted + rejected + imagined is the number of steps."""
     rejected: int
@@ -129,7 +130,7 @@ class GraphStore(Protocol):
         """
 
     def forget_user(self, namespace: str, user: str) -> bool:
-        """Delete history, graph, drafts and statuses of a user, and the knowledge that came from this user first.
+        """Delete history, graphs, drafts and statuses of a user in all runs, and the knowledge that came from this user first.
 
         Graphs of other users keep the steps that were made from that knowledge; themes and profiles name no user and stay.
         Returns True if there was anything.
@@ -157,25 +158,27 @@ class GraphStore(Protocol):
     def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
         """User ids in ascending order that come after `after` (keyset paging)."""
 
-    # -- graphs ------------------------------------------------------------------------------------------------------
+    # -- graphs: a user has one of each run that built for the user; the newest is the one written last -----------------
     def replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None = None) -> int:
-        """Swap a user's graph for this one, atomically, and clear the user's draft of `graph.run`; returns the new version.
+        """Swap the user's graph of `graph.run` for this one, atomically, and clear the user's draft of that run; returns the
+        new version. Graphs of other runs stay beside it, and it is the user's newest.
 
-        Steps come back in the order given. A graph that was deleted counts as never stored.
+        A version is one more than that of the user's newest graph so far, of whatever run (0: there is none). Steps come back in
+        the order given.
 
         Raises:
-            VersionConflictError: `expected_version` is given and is not the stored one (0: there is none yet).
+            VersionConflictError: `expected_version` is given and is not that of the user's newest graph.
             UnknownUserError, UnknownItemError: no history of the user; a step's item or cause is not in the catalogue.
         """
 
-    def graph(self, namespace: str, user: str) -> ReasoningGraph:
-        """Raises: GraphNotFoundError."""
+    def graph(self, namespace: str, user: str, run: str = "") -> ReasoningGraph:
+        """The user's graph of a run, or the newest. Raises: GraphNotFoundError."""
 
-    def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
-        """Graphs of many users in one call, as flat arrays; users without one are left out."""
+    def graphs(self, namespace: str, users: Sequence[str], run: str = "") -> GraphTable:
+        """Graphs of many users in one call, of a run or each user's newest, as flat arrays; users without one are left out."""
 
-    def delete_graph(self, namespace: str, user: str) -> bool:
-        """True if there was one."""
+    def graphs_by_run(self, namespace: str) -> dict[str, int]:
+        """Run -> how many users have a graph of it."""
 
     # -- drafts: steps of a run that is under way, not yet visible as a graph ------------------------------------------
     def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
@@ -251,7 +254,25 @@ class GraphStore(Protocol):
     def themes(self, namespace: str) -> Themes:
         """Theme of each text, and all profiles: sources by name, appeals by item and theme, both ascending."""
 
+    # -- recommendations: written on request, for people to look at; no method reads them -------------------------------
+    def put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+        """Replace what a recommender recommends to a user; no graph changes. Forgetting the user deletes it.
+
+        Args:
+            model: the recommender's name.
+            items: (item, score), best first.
+            at: when it was recommended, in Unix seconds.
+        Raises: UnknownUserError; UnknownItemError; CallerError: nobody can look at them there (`abilities.neo4j_browser`).
+        """
+
     # -- runs --------------------------------------------------------------------------------------------------------
+    def forget_run(self, namespace: str, run_id: str) -> bool:
+        """Delete the record of a run, its statuses, drafts and graphs; of users who had its graph as the newest, the one written
+        before it is. Knowledge that it found stays. Returns True if there was anything.
+
+        A server may take several transactions; repeat the call after an interruption.
+        """
+
     def put_run(self, namespace: str, run: Run) -> None:
         """Insert or replace by id."""
 

@@ -1,9 +1,10 @@
-"""Deleting a user or a namespace in a SQLite store, so that nothing of it can be read out of the file afterwards."""
+"""Deleting a user, a run or a namespace in a SQLite store, so that nothing of it can be read out of the file afterwards."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from llmrg.graph_store import sqlite_statements as sql
 
@@ -13,6 +14,11 @@ def user(db: sqlite3.Connection, namespace: str, user: str) -> bool:
     return _delete(db, sql.FORGET_USER, {"namespace": namespace, "user": user})
 
 
+def run(db: sqlite3.Connection, namespace: str, run: str) -> bool:
+    """True if there was anything."""
+    return _delete(db, sql.FORGET_RUN, {"namespace": namespace, "run": run})
+
+
 def namespace(db: sqlite3.Connection, namespace: str) -> bool:
     """True if there was anything."""
     return _delete(db, sql.FORGET_NAMESPACE, {"namespace": namespace})
@@ -20,11 +26,18 @@ def namespace(db: sqlite3.Connection, namespace: str) -> bool:
 
 def _delete(db: sqlite3.Connection, statements: Sequence[str], which: dict[str, str]) -> bool:
     before = db.total_changes
-    (kept,) = db.execute("PRAGMA secure_delete").fetchone()
-    db.execute("PRAGMA secure_delete = ON")  # overwrites what it deletes
-    try:
+    with overwriting(db):
         for statement in statements:
             db.execute(statement, which)
+    return db.total_changes > before
+
+
+@contextmanager
+def overwriting(db: sqlite3.Connection) -> Iterator[None]:
+    """What is deleted meanwhile is overwritten."""
+    (kept,) = db.execute("PRAGMA secure_delete").fetchone()
+    db.execute("PRAGMA secure_delete = ON")
+    try:
+        yield
     finally:
         db.execute(f"PRAGMA secure_delete = {int(kept)}")
-    return db.total_changes > before

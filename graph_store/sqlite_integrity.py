@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
+from llmrg.core.graph_table import GraphTable
+from llmrg.graph_store.checks import items_of
+from llmrg.graph_store.packed_graph import unpack
 from llmrg.graph_store.protocol import Problem
 from llmrg.graph_store.sqlite_migrations import LOOKUPS
+from llmrg.graph_store.sqlite_rows import sizes_of
 
-_BROKEN_GRAPHS: Final = """SELECT DISTINCT graphs.id FROM graphs JOIN steps ON steps.graph = graphs.id
-    WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = steps.item)
-    OR (steps.cause_kind = 'item'
-        AND NOT EXISTS (SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = steps.cause))"""
 _OWNERLESS_GRAPHS: Final = """SELECT id FROM graphs WHERE NOT EXISTS (
     SELECT 1 FROM users WHERE users.namespace = graphs.namespace AND users.user = graphs.user)"""
 _STRAY_DRAFTS: Final = """SELECT id FROM drafts WHERE NOT EXISTS (
     SELECT 1 FROM users WHERE users.namespace = drafts.namespace AND users.user = drafts.user)"""
-_SIZES: Final = """(SELECT count(*) FILTER (WHERE accepted AND kind = 'reasoned') FROM steps WHERE graph = graphs.id),
-    (SELECT count(*) FILTER (WHERE NOT accepted) FROM steps WHERE graph = graphs.id),
-    (SELECT count(*) FILTER (WHERE accepted AND kind = 'imagined') FROM steps WHERE graph = graphs.id)"""
-
+_UNREADABLE_GRAPHS: Final = "SELECT id FROM graphs WHERE packed_items(CAST(packed AS BLOB), user, run, version) IS NULL"
+_UNREADABLE_DRAFTS: Final = """SELECT drafts.id FROM drafts JOIN draft_blocks AS b ON b.draft = drafts.id
+    WHERE packed_items(CAST(b.packed AS BLOB), drafts.user, drafts.run, 0) IS NULL"""
+_BROKEN_GRAPHS: Final = """SELECT id FROM graphs WHERE EXISTS (
+    SELECT 1 FROM json_each(packed_items(CAST(packed AS BLOB), user, run, version)) AS named WHERE NOT EXISTS (
+        SELECT 1 FROM items WHERE items.namespace = graphs.namespace AND items.id = named.value))"""
+_MISCOUNTED_GRAPHS: Final = (
+    "SELECT id FROM graphs WHERE json_array(accepted, rejected, imagined) <> packed_sizes(CAST(packed AS BLOB))"
+)
 _NO_ITEM: Final = """NOT EXISTS (SELECT 1 FROM profile_sources AS p JOIN items ON items.namespace = p.namespace
     WHERE p.id = appeals.source AND items.id = appeals.item)"""
 _NO_NAME: Final = "trim(theme, ' ' || char(9, 10, 11, 12, 13)) = ''"
@@ -37,29 +43,36 @@ class _Check:
 
 CHECKS: Final = (
     _Check(
-        "steps without a graph",
-        "SELECT item FROM steps WHERE graph NOT IN (SELECT id FROM graphs)",
-        ("DELETE FROM steps WHERE graph NOT IN (SELECT id FROM graphs)",),
+        "graphs whose user is missing",
+        f"SELECT user FROM graphs WHERE id IN ({_OWNERLESS_GRAPHS})",
+        (f"DELETE FROM graphs WHERE id IN ({_OWNERLESS_GRAPHS})",),
         "delete them",
     ),
     _Check(
-        "graphs whose user is missing",
-        f"SELECT user FROM graphs WHERE id IN ({_OWNERLESS_GRAPHS})",
-        (f"DELETE FROM steps WHERE graph IN ({_OWNERLESS_GRAPHS})", f"DELETE FROM graphs WHERE id IN ({_OWNERLESS_GRAPHS})"),
-        "delete them",
+        "graphs that cannot be read",
+        f"SELECT user FROM graphs WHERE id IN ({_UNREADABLE_GRAPHS})",
+        (f"DELETE FROM graphs WHERE id IN ({_UNREADABLE_GRAPHS})",),
+        "delete them, so that the next build makes them anew; a backup may have them whole",
+    ),
+    _Check(
+        "drafts that cannot be read",
+        f"SELECT user FROM drafts WHERE id IN ({_UNREADABLE_DRAFTS})",
+        (f"DELETE FROM drafts WHERE id IN ({_UNREADABLE_DRAFTS})",),
+        "delete them, so that the next build begins these users anew",
     ),
     _Check(
         "graphs with a step whose item is missing",
         f"SELECT user FROM graphs WHERE id IN ({_BROKEN_GRAPHS})",
-        (f"DELETE FROM graphs WHERE id IN ({_BROKEN_GRAPHS})", "DELETE FROM steps WHERE graph NOT IN (SELECT id FROM graphs)"),
+        (f"DELETE FROM graphs WHERE id IN ({_BROKEN_GRAPHS})",),
         "delete them, so that the next build makes them anew",
     ),
     _Check(
         "graphs whose counts differ from their steps",
-        f"SELECT user FROM graphs WHERE (accepted, rejected, imagined) IS NOT ({_SIZES})",
+        f"SELECT user FROM graphs WHERE id IN ({_MISCOUNTED_GRAPHS})",
         (
-            f"UPDATE graphs SET (accepted, rejected, imagined) = (SELECT {_SIZES}) "
-            f"WHERE (accepted, rejected, imagined) IS NOT ({_SIZES})",
+            f"""UPDATE graphs SET (accepted, rejected, imagined) = (
+            SELECT json_extract(sizes, '$[0]'), json_extract(sizes, '$[1]'), json_extract(sizes, '$[2]')
+            FROM (SELECT packed_sizes(CAST(packed AS BLOB)) AS sizes)) WHERE id IN ({_MISCOUNTED_GRAPHS})""",
         ),
         "count again",
     ),
@@ -86,13 +99,13 @@ CHECKS: Final = (
     _Check(
         "drafts whose user is missing",
         f"SELECT user FROM drafts WHERE id IN ({_STRAY_DRAFTS})",
-        (f"DELETE FROM draft_steps WHERE draft IN ({_STRAY_DRAFTS})", f"DELETE FROM drafts WHERE id IN ({_STRAY_DRAFTS})"),
+        (f"DELETE FROM draft_blocks WHERE draft IN ({_STRAY_DRAFTS})", f"DELETE FROM drafts WHERE id IN ({_STRAY_DRAFTS})"),
         "delete them",
     ),
     _Check(
-        "draft steps without a draft",
-        "SELECT draft FROM draft_steps WHERE draft NOT IN (SELECT id FROM drafts)",
-        ("DELETE FROM draft_steps WHERE draft NOT IN (SELECT id FROM drafts)",),
+        "draft blocks without a draft",
+        "SELECT draft FROM draft_blocks WHERE draft NOT IN (SELECT id FROM drafts)",
+        ("DELETE FROM draft_blocks WHERE draft NOT IN (SELECT id FROM drafts)",),
         "delete them",
     ),
     _Check(
@@ -144,6 +157,7 @@ def problems(db: sqlite3.Connection) -> list[Problem]:
     damage = [text for (text,) in db.execute("PRAGMA quick_check(5)") if text != "ok"]
     if damage:
         return [Problem("damaged pages", len(damage), tuple(damage), "put a backup in the file's place", False)]
+    _add_functions(db)
     found = [_problem(db, check) for check in CHECKS]
     lost = [name for name in LOOKUPS if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone()]
     if lost:
@@ -153,6 +167,7 @@ def problems(db: sqlite3.Connection) -> list[Problem]:
 
 def repair(db: sqlite3.Connection) -> None:
     """Mend all that can be mended, inside the caller's transaction. In this order: deleting a graph leaves a user marked done."""
+    _add_functions(db)
     for check in CHECKS:
         for statement in check.mend:
             db.execute(statement)
@@ -164,3 +179,31 @@ def _problem(db: sqlite3.Connection, check: _Check) -> Problem:
     (count,) = db.execute(f"SELECT count(*) FROM ({check.find})").fetchone()
     examples = [str(row[0]) for row in db.execute(f"{check.find} LIMIT 3")] if count else []
     return Problem(check.what, count, tuple(examples), check.how, bool(check.mend))
+
+
+def _add_functions(db: sqlite3.Connection) -> None:
+    db.create_function("packed_items", 4, _packed_items, deterministic=True)
+    db.create_function("packed_sizes", 1, _packed_sizes, deterministic=True)
+
+
+def _packed_items(packed: object, user: str, run: str, version: int) -> str | None:
+    """The items that the steps speak of, as JSON; None for bytes that are no graph of this user, run and version."""
+    table = _table(packed)
+    if table is None or (table.users[0], table.runs[0], table.versions[0]) != (user, run, version):
+        return None
+    return json.dumps(sorted(items_of(table[user].steps)))
+
+
+def _packed_sizes(packed: object) -> str | None:
+    """(accepted, rejected, imagined) as JSON, written as SQLite writes it."""
+    table = _table(packed)
+    if table is None:
+        return None
+    return json.dumps(sizes_of(table[table.users[0]]), separators=(",", ":"))
+
+
+def _table(packed: object) -> GraphTable | None:
+    try:
+        return unpack([packed]) if isinstance(packed, bytes) else None
+    except ValueError:
+        return None

@@ -1,19 +1,22 @@
 """The schema of the SQLite store, version by version: made in a new file, checked at opening, brought forward on demand.
 
-Ids are compared by their bytes, which for UTF-8 is the order of code points. Steps hang on the number of their graph, so that
-one user's steps lie side by side and are read in one stretch. A migration is one transaction: done whole, or not at all.
+Ids are compared by their bytes, which for UTF-8 is the order of code points. A graph is one row with its steps packed in it. A
+migration is one transaction: done whole, or not at all.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from llmrg.core.errors import StoreVersionError
 from llmrg.graph_store.sqlite_errors import not_a_store
+from llmrg.graph_store.sqlite_forget import overwriting
+from llmrg.graph_store.sqlite_packing import pack_steps
 
 APPLICATION_ID: Final = 0x4C4D5247
 """`LMRG`: tells our files from other SQLite files."""
@@ -29,6 +32,10 @@ class Migration:
     tables: tuple[str, ...]
     lookups: tuple[str, ...] = ()
     """Indexes and triggers; may be made again at any time."""
+    move: Callable[[sqlite3.Connection], None] | None = None
+    """Fills the tables from those before."""
+    drops: tuple[str, ...] = ()
+    """Tables that have had their day."""
 
 
 def _counting(name: str, event: str, row: str, condition: str) -> str:
@@ -116,12 +123,32 @@ MIGRATIONS: Final = (
                 PRIMARY KEY (source, item, theme)) WITHOUT ROWID""",
         ),
     ),
+    Migration(
+        4,
+        "graphs of a user's runs stand side by side, each packed in one row; `llmrg store compact` then gives space back",
+        (
+            "ALTER TABLE graphs RENAME TO old_graphs",
+            "ALTER TABLE drafts RENAME TO old_drafts",
+            """CREATE TABLE graphs (
+                id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, user TEXT NOT NULL, run TEXT NOT NULL, version INTEGER NOT NULL,
+                accepted INTEGER NOT NULL, rejected INTEGER NOT NULL, imagined INTEGER NOT NULL, packed BLOB NOT NULL,
+                UNIQUE (namespace, user, run))""",
+            """CREATE TABLE drafts (
+                id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, run TEXT NOT NULL, user TEXT NOT NULL, through INTEGER NOT NULL,
+                UNIQUE (namespace, run, user))""",
+            """CREATE TABLE draft_blocks (
+                id INTEGER PRIMARY KEY, draft INTEGER NOT NULL, key TEXT NOT NULL, packed BLOB NOT NULL,
+                UNIQUE (draft, key))""",
+        ),
+        move=pack_steps,
+        drops=("old_graphs", "old_drafts", "steps", "draft_steps"),
+    ),
 )
 CURRENT_VERSION: Final = MIGRATIONS[-1].version
 
 LOOKUPS: Final = {re.split(r" ON | AFTER ", text.split(" EXISTS ")[1])[0]: text for m in MIGRATIONS for text in m.lookups}
 """Name of each index and trigger -> what makes it."""
-_TABLES: Final = frozenset(text.split()[2] for migration in MIGRATIONS for text in migration.tables)
+_TABLES: Final = frozenset(text.split()[2] for m in MIGRATIONS for text in m.tables) - {n for m in MIGRATIONS for n in m.drops}
 
 
 def is_new(db: sqlite3.Connection, path: Path) -> bool:
@@ -156,6 +183,11 @@ def migrate(db: sqlite3.Connection, todo: tuple[Migration, ...]) -> None:
     for migration in todo:
         for statement in (*migration.tables, *migration.lookups):
             db.execute(statement)
+        if migration.move is not None:
+            migration.move(db)
+        with overwriting(db):  # else a user who is forgotten later would still stand in the space that they leave
+            for table in migration.drops:
+                db.execute(f"DROP TABLE {table}")
     db.execute(f"PRAGMA user_version = {CURRENT_VERSION}")
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from llmrg.core.errors import CallerError
-from llmrg.core.graph_table import STEP_FIELDS, GraphTable, steps_from
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
 from llmrg.graph_store.checks import to_json
+from llmrg.graph_store.packed_graph import pack
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -39,47 +37,10 @@ def sizes_of(graph: ReasoningGraph) -> tuple[int, int, int]:
     return len(graph.reasoned()), len(graph.rejected()), len(graph.imagined())
 
 
-def step_row(graph_id: int, ordinal: int, step: Step) -> Row:
-    cause_position = None if step.cause_position is None else int(step.cause_position)
-    return (
-        *(graph_id, ordinal, int(step.position), step.kind, step.cause_kind, step.cause, cause_position, step.reason, step.item),
-        *(float(step.score), int(step.chain), int(step.seen), int(step.accepted), step.why_rejected, step.origin),
-        float(step.grounding),
-    )
-
-
-def graph_from(user: str, run: str, version: int, rows: Sequence[Row]) -> ReasoningGraph:
-    columns = _columns(rows)
-    columns["accepted"] = map(bool, columns["accepted"])
-    return ReasoningGraph(user, steps_from(user, len(rows), columns), run, version)
-
-
-def graphs_from(heads: Sequence[tuple[str, str, int, int]], rows: Sequence[Row]) -> GraphTable:
-    """Args: heads: (user, run, version, number of steps) of each graph; rows: the steps of all, one graph after the other."""
-    return GraphTable.from_columns(heads, _columns(rows))
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, Any]:
-    return dict(zip(STEP_FIELDS, zip(*rows, strict=True) if rows else repeat(()), strict=bool(rows)))
-
-
-def step_text(step: Step) -> str:
-    """The step as JSON, always the same for equal steps; drafts are kept so."""
-    return _text(step_row(0, 0, step)[2:])
-
-
-def block_key(steps: Sequence[Step], through: int, start: int) -> str:
-    """What one call appends to a draft, by which it is known when it comes again."""
-    return stable_key("block", int(start), int(through), *map(step_text, steps))
-
-
-def step_from_text(user: str, text: str) -> Step:
-    """Raises: ValueError: it does not read as it was written."""
-    values = dict(zip(STEP_FIELDS, json.loads(text), strict=True))
-    try:
-        return Step(user, **values | {"accepted": bool(values["accepted"])})
-    except CallerError as error:
-        raise ValueError(str(error)) from error
+def block_of(user: str, run: str, steps: Sequence[Step], through: int, start: int) -> tuple[str, bytes]:
+    """What one call appends to a draft: the key by which it is known when it comes again, and its steps."""
+    packed = pack(ReasoningGraph(user, tuple(steps), run))
+    return stable_key("block", int(start), int(through), packed.hex()), packed
 
 
 def knowledge_row(namespace: str, entry: Knowledge) -> Row:

@@ -12,26 +12,24 @@ HAS_USER = "SELECT 1 FROM users WHERE namespace = ? AND user = ?"
 USERS = "SELECT user FROM users WHERE namespace = ? AND user > ? ORDER BY user LIMIT ?"
 ANY_USER = "SELECT user FROM users WHERE namespace = ? LIMIT 1"
 
-GRAPH = "SELECT id, run, version FROM graphs WHERE namespace = ? AND user = ?"
-PUT_GRAPH = """INSERT INTO graphs (namespace, user, run, version, accepted, rejected, imagined) VALUES (?, ?, ?, 1, ?, ?, ?)
-    ON CONFLICT (namespace, user) DO UPDATE SET run = excluded.run, version = version + 1, accepted = excluded.accepted,
-        rejected = excluded.rejected, imagined = excluded.imagined"""
-DELETE_GRAPH = "DELETE FROM graphs WHERE id = ?"
-_STEP_COLUMNS = (
-    "position, kind, cause_kind, cause, cause_position, reason, item, score, chain, seen, accepted, "
-    "why_rejected, origin, grounding"
-)
-STEPS = f"SELECT {_STEP_COLUMNS} FROM steps WHERE graph = ? ORDER BY ordinal"
-PUT_STEP = f"INSERT INTO steps (graph, ordinal, {_STEP_COLUMNS}) VALUES ({', '.join('?' * 16)})"
-DELETE_STEPS = "DELETE FROM steps WHERE graph = ?"
+LATEST_VERSION = "SELECT coalesce(max(version), 0) FROM graphs WHERE namespace = ? AND user = ?"
+NEWEST_GRAPH = """SELECT packed FROM graphs WHERE id = (
+    SELECT id FROM graphs WHERE namespace = ? AND user = ? ORDER BY version DESC LIMIT 1)"""
+GRAPH_OF_RUN = "SELECT packed FROM graphs WHERE namespace = ? AND user = ? AND run = ?"
+PUT_GRAPH = """INSERT INTO graphs (namespace, user, run, version, accepted, rejected, imagined, packed)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (namespace, user, run) DO UPDATE SET version = excluded.version, accepted = excluded.accepted,
+        rejected = excluded.rejected, imagined = excluded.imagined, packed = excluded.packed"""
+GRAPHS_BY_RUN = "SELECT run, count(*) FROM graphs WHERE namespace = ? GROUP BY run ORDER BY run"
 
-DRAFT = "SELECT id, through, blocks FROM drafts WHERE namespace = ? AND run = ? AND user = ?"
-PUT_DRAFT = """INSERT INTO drafts (namespace, run, user, through, blocks) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (namespace, run, user) DO UPDATE SET through = excluded.through, blocks = blocks || ' ' || excluded.blocks"""
+DRAFT = "SELECT id, through FROM drafts WHERE namespace = ? AND run = ? AND user = ?"
+PUT_DRAFT = """INSERT INTO drafts (namespace, run, user, through) VALUES (?, ?, ?, ?)
+    ON CONFLICT (namespace, run, user) DO UPDATE SET through = excluded.through"""
 DELETE_DRAFT = "DELETE FROM drafts WHERE id = ?"
-PUT_DRAFT_STEP = "INSERT INTO draft_steps (draft, step) VALUES (?, ?) ON CONFLICT (draft, step) DO NOTHING"
-DRAFT_STEPS = "SELECT step FROM draft_steps WHERE draft = ? ORDER BY id"
-DELETE_DRAFT_STEPS = "DELETE FROM draft_steps WHERE draft = ?"
+HAS_BLOCK = "SELECT 1 FROM draft_blocks WHERE draft = ? AND key = ?"
+PUT_BLOCK = "INSERT INTO draft_blocks (draft, key, packed) VALUES (?, ?, ?)"
+BLOCKS = "SELECT packed FROM draft_blocks WHERE draft = ? ORDER BY id"
+DELETE_BLOCKS = "DELETE FROM draft_blocks WHERE draft = ?"
 
 PUT_KNOWLEDGE = """INSERT INTO knowledge
         (namespace, key, from_item, reason, to_item, score, uses, source_user, source_position, vector, mind)
@@ -78,30 +76,37 @@ STATUSES = "SELECT user, status, cause FROM user_statuses WHERE namespace = ? AN
 COUNTS = """SELECT
     (SELECT count(*) FROM items WHERE namespace = :namespace),
     (SELECT count(*) FROM users WHERE namespace = :namespace),
-    (SELECT count(*) FROM graphs WHERE namespace = :namespace),
-    (SELECT coalesce(sum(accepted), 0) FROM graphs WHERE namespace = :namespace),
-    (SELECT coalesce(sum(rejected), 0) FROM graphs WHERE namespace = :namespace),
-    (SELECT coalesce(sum(imagined), 0) FROM graphs WHERE namespace = :namespace),
+    newest.graphs, newest.accepted, newest.rejected, newest.imagined,
     (SELECT count(*) FROM knowledge WHERE namespace = :namespace),
     (SELECT count(*) FROM runs WHERE namespace = :namespace),
     (SELECT count(*) FROM (SELECT theme FROM theme_texts WHERE namespace = :namespace UNION
         SELECT theme FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))),
-    (SELECT count(*) FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))"""
+    (SELECT count(*) FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace))
+    FROM (SELECT count(*) AS graphs, coalesce(sum(accepted), 0) AS accepted, coalesce(sum(rejected), 0) AS rejected,
+            coalesce(sum(imagined), 0) AS imagined
+        FROM (SELECT accepted, rejected, imagined, max(version) FROM graphs WHERE namespace = :namespace GROUP BY user)
+    ) AS newest"""
+"""Beside `max`, SQLite takes the other columns from the row that has the maximum."""
 
 NAMESPACES = """SELECT namespace FROM items UNION SELECT namespace FROM runs UNION SELECT namespace FROM vector_sizes
     UNION SELECT namespace FROM theme_texts UNION SELECT namespace FROM profile_sources ORDER BY namespace"""
 FORGET_USER = (
-    "DELETE FROM steps WHERE graph IN (SELECT id FROM graphs WHERE namespace = :namespace AND user = :user)",
     "DELETE FROM graphs WHERE namespace = :namespace AND user = :user",
-    "DELETE FROM draft_steps WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace AND user = :user)",
+    "DELETE FROM draft_blocks WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace AND user = :user)",
     "DELETE FROM drafts WHERE namespace = :namespace AND user = :user",
     "DELETE FROM user_statuses WHERE namespace = :namespace AND user = :user",
     "DELETE FROM knowledge WHERE namespace = :namespace AND source_user = :user",
     "DELETE FROM users WHERE namespace = :namespace AND user = :user",
 )
+FORGET_RUN = (
+    "DELETE FROM graphs WHERE namespace = :namespace AND run = :run",
+    "DELETE FROM draft_blocks WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace AND run = :run)",
+    "DELETE FROM drafts WHERE namespace = :namespace AND run = :run",
+    "DELETE FROM user_statuses WHERE namespace = :namespace AND run = :run",
+    "DELETE FROM runs WHERE namespace = :namespace AND id = :run",
+)
 FORGET_NAMESPACE = (
-    "DELETE FROM steps WHERE graph IN (SELECT id FROM graphs WHERE namespace = :namespace)",
-    "DELETE FROM draft_steps WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace)",
+    "DELETE FROM draft_blocks WHERE draft IN (SELECT id FROM drafts WHERE namespace = :namespace)",
     "DELETE FROM appeals WHERE source IN (SELECT id FROM profile_sources WHERE namespace = :namespace)",
     *(
         f"DELETE FROM {table} WHERE namespace = :namespace"

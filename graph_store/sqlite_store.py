@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,8 +26,10 @@ from llmrg.graph_store import (
     sqlite_vectors,
 )
 from llmrg.graph_store import sqlite_statements as sql
+from llmrg.graph_store.packed_graph import pack, unpack
 from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 from llmrg.graph_store.sqlite_connections import SqliteConnections, Synchronous
+from llmrg.graph_store.sqlite_errors import rows_in_our_words
 
 
 class SqliteStore:
@@ -60,7 +63,7 @@ class SqliteStore:
     def migrate(self, dry_run: bool = False) -> list[str]:
         self._connections.open(to_migrate=True)
         try:
-            with self._connections.reading() if dry_run else self._connections.writing() as db:
+            with self._connections.reading() if dry_run else self._connections.writing() as db, rows_in_our_words(self.path):
                 todo = sqlite_migrations.pending(db, self.path)
                 if not dry_run:
                     sqlite_migrations.migrate(db, todo)
@@ -155,73 +158,59 @@ class SqliteStore:
         checks.check_id(namespace, "namespace")
         checks.check_graph(graph)
         with self._connections.writing() as db:
-            row = db.execute(sql.GRAPH, (namespace, graph.user)).fetchone()
-            found = row[2] if row else 0
-            if expected_version is not None and expected_version != found:
-                raise VersionConflictError(graph.user, expected_version, found)
+            (latest,) = db.execute(sql.LATEST_VERSION, (namespace, graph.user)).fetchone()
+            if expected_version is not None and expected_version != latest:
+                raise VersionConflictError(graph.user, expected_version, latest)
             sqlite_known.check_owner(db, namespace, graph.user, graph.steps)
-            db.execute(sql.PUT_GRAPH, (namespace, graph.user, graph.run, *sqlite_rows.sizes_of(graph)))
-            (number, _, version) = db.execute(sql.GRAPH, (namespace, graph.user)).fetchone()
-            db.execute(sql.DELETE_STEPS, (number,))
-            db.executemany(sql.PUT_STEP, [sqlite_rows.step_row(number, i, step) for i, step in enumerate(graph.steps)])
+            graph = replace(graph, version=latest + 1)
+            row = (namespace, graph.user, graph.run, graph.version, *sqlite_rows.sizes_of(graph), pack(graph))
+            db.execute(sql.PUT_GRAPH, row)
             _delete_draft(db, namespace, graph.run, graph.user)
-        return int(version)
+        return graph.version
 
-    def graph(self, namespace: str, user: str) -> ReasoningGraph:
-        checks.check_users(namespace, [user])
+    def graph(self, namespace: str, user: str, run: str = "") -> ReasoningGraph:
+        table = self.graphs(namespace, [user], run)
+        if user not in table:
+            raise GraphNotFoundError(user, run)
+        return table[user]
+
+    def graphs(self, namespace: str, users: Sequence[str], run: str = "") -> GraphTable:
+        checks.check_graphs(namespace, users, run)
+        statement, which = (sql.GRAPH_OF_RUN, (run,)) if run else (sql.NEWEST_GRAPH, ())
         with self._connections.reading() as db:
-            row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
-            if row is None:
-                raise GraphNotFoundError(user)
-            number, run, version = row
-            return sqlite_rows.graph_from(user, run, version, db.execute(sql.STEPS, (number,)).fetchall())
+            rows = (db.execute(statement, (namespace, user, *which)).fetchone() for user in dict.fromkeys(users))
+            return unpack(row[0] for row in rows if row is not None)
 
-    def graphs(self, namespace: str, users: Sequence[str]) -> GraphTable:
-        checks.check_users(namespace, users)
-        heads: list[tuple[str, str, int, int]] = []
-        rows: list[sqlite_rows.Row] = []
+    def graphs_by_run(self, namespace: str) -> dict[str, int]:
+        checks.check_id(namespace, "namespace")
         with self._connections.reading() as db:
-            for user in dict.fromkeys(users):
-                row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
-                if row is not None:
-                    number, run, version = row
-                    steps = db.execute(sql.STEPS, (number,)).fetchall()
-                    heads.append((user, run, version, len(steps)))
-                    rows += steps
-            return sqlite_rows.graphs_from(heads, rows)
-
-    def delete_graph(self, namespace: str, user: str) -> bool:
-        checks.check_users(namespace, [user])
-        with self._connections.writing() as db:
-            row = db.execute(sql.GRAPH, (namespace, user)).fetchone()
-            if row is not None:
-                db.execute(sql.DELETE_STEPS, row[:1])
-                db.execute(sql.DELETE_GRAPH, row[:1])
-        return row is not None
+            return dict(db.execute(sql.GRAPHS_BY_RUN, (namespace,)).fetchall())
 
     # -- drafts ------------------------------------------------------------------------------------------------------
     def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_draft(run, user, steps, through, start)
-        block = sqlite_rows.block_key(steps, through, start)
+        block = sqlite_rows.block_of(user, run, steps, through, start)
         with self._connections.writing() as db:
             sqlite_known.check_owner(db, namespace, user, steps)
-            _, done, blocks = db.execute(sql.DRAFT, (namespace, run, user)).fetchone() or (0, 0, "")
-            if block in blocks.split():
+            number, done = db.execute(sql.DRAFT, (namespace, run, user)).fetchone() or (None, 0)
+            if db.execute(sql.HAS_BLOCK, (number, block[0])).fetchone():
                 return
             if done != start:
                 raise DraftConflictError(user, run, start, done)
-            db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through), block))
-            (number, _, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
-            db.executemany(sql.PUT_DRAFT_STEP, [(number, sqlite_rows.step_text(step)) for step in steps])
+            db.execute(sql.PUT_DRAFT, (namespace, run, user, int(through)))
+            (number, _) = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
+            db.execute(sql.PUT_BLOCK, (number, *block))
 
     def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
         checks.check_users(namespace, [user])
         checks.check_id(run, "run id")
         with self._connections.reading() as db:
             row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
-            texts = [] if row is None else db.execute(sql.DRAFT_STEPS, row[:1]).fetchall()
-            return tuple(sqlite_rows.step_from_text(user, text) for (text,) in texts), 0 if row is None else row[1]
+            if row is None:
+                return (), 0
+            blocks = [unpack([packed])[user].steps for (packed,) in db.execute(sql.BLOCKS, row[:1])]
+            return tuple(dict.fromkeys(step for block in blocks for step in block)), row[1]
 
     # -- knowledge base ----------------------------------------------------------------------------------------------
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
@@ -306,7 +295,17 @@ class SqliteStore:
         with self._connections.reading() as db:
             return sqlite_themes.read(db, namespace)
 
+    # -- recommendations ---------------------------------------------------------------------------------------------
+    def put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
+        raise checks.no_recommendations(self.url)
+
     # -- runs --------------------------------------------------------------------------------------------------------
+    def forget_run(self, namespace: str, run_id: str) -> bool:
+        checks.check_id(namespace, "namespace")
+        checks.check_id(run_id, "run id")
+        with self._connections.writing() as db:
+            return sqlite_forget.run(db, namespace, run_id)
+
     def put_run(self, namespace: str, run: Run) -> None:
         checks.check_id(namespace, "namespace")
         checks.check_run(run)
@@ -344,5 +343,5 @@ class SqliteStore:
 def _delete_draft(db: sqlite3.Connection, namespace: str, run: str, user: str) -> None:
     row = db.execute(sql.DRAFT, (namespace, run, user)).fetchone()
     if row is not None:
-        db.execute(sql.DELETE_DRAFT_STEPS, row[:1])
+        db.execute(sql.DELETE_BLOCKS, row[:1])
         db.execute(sql.DELETE_DRAFT, row[:1])

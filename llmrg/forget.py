@@ -1,4 +1,4 @@
-"""What a project can forget, a user or the whole data set, and what lies in a store."""
+"""What a project can forget, a user, a run or the whole data set, and what lies in a store."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmrg.chosen_run import chosen_run
 from llmrg.core.errors import DataError, UnknownUserError
 from llmrg.core.settings import Settings
 from llmrg.data_identity import forget_in_identity
+from llmrg.graph_store.contents import graphs_of, pages_of_users
+from llmrg.kept_figures import read_figures
 from llmrg.project_part import ProjectPart
 
 if TYPE_CHECKING:
@@ -40,20 +43,24 @@ class Forgotten:
     data: str
     """Name of the data set."""
     user: str | None
-    """None: the whole data set."""
+    """None: the whole data set, or a run."""
     graph_steps: int
     """Steps of the deleted graphs."""
     files: tuple[str, ...]
     """Deleted or rewritten files and folders of the project's own."""
     train_again: tuple[str, ...]
-    """Trained recommenders that had learnt from the user."""
+    """Trained recommenders that had learnt from the user, or from the run's graphs."""
     in_the_data: bool
     """Whether the user is still in the data set that was read: the next build would bring the user back."""
     cached_replies: int
     """Replies in the call cache. They name no user, so those about this one cannot be told from the others."""
+    run: str | None = None
+    """Where a run was forgotten."""
 
     def left_to_do(self) -> list[str]:
         """What the caller must still do, a line each."""
+        if self.run is not None:
+            return self._left_of_a_run()
         who = f"user {self.user!r}" if self.user is not None else f"data set {self.data!r}"
         todo = []
         if self.in_the_data:
@@ -66,6 +73,11 @@ class Forgotten:
                 "out: `llmrg cache clear` deletes all (what is built anew is then paid anew)"
             )
         return [*todo, "backups, exports and traces made before still hold it"]
+
+    def _left_of_a_run(self) -> list[str]:
+        trained = f"trained with graphs of run {self.run!r}, so train again: {', '.join(self.train_again)}"
+        kept = "the knowledge base keeps what the run found; `llmrg store prune` deletes entries that are little used or weak"
+        return [*([trained] if self.train_again else []), kept]
 
 
 def picture_of(home: Path, data: str, user: str) -> Path:
@@ -82,13 +94,14 @@ class Forgets(ProjectPart):
         def write_run_report(self, run: str) -> Path: ...
 
     def forget(self, user: str) -> Forgotten:
-        """Delete what the store and `home` hold of a user: history, graph, drafts, statuses, the knowledge that came from the
-        user first, the picture, the kept rows of comparisons. What is left to do, such as training again, is in the answer.
+        """Delete what the store and `home` hold of a user: history, graphs of all runs, drafts, statuses, the knowledge that came
+        from the user first, the picture, the kept rows of comparisons. What is left to do, such as training again, is in the
+        answer.
 
         Raises: UnknownUserError: neither the store nor the data has this user.
         """
         store, name, home = self.store, self.name, self.settings.home
-        graph = store.graphs(name, [user]).get(user)
+        graphs = graphs_of(store, name, [user]).get(user, ())
         there = store.forget_user(name, user)
         if self.in_store:
             self.__dict__.pop("dataset", None)
@@ -105,8 +118,25 @@ class Forgets(ProjectPart):
             if (home / "runs" / f"{run.id}.md").exists():
                 files.append(self.write_run_report(run.id))
         trained = tuple(sorted(path.name for path in (home / MODELS / name).glob("*") if path.is_dir()))
-        steps = len(graph.steps) if graph else 0
+        steps = sum(len(graph.steps) for graph in graphs)
         return Forgotten(name, user, steps, tuple(map(str, files)), trained, in_the_data, _replies(self.settings))
+
+    def forget_run(self, run: str) -> Forgotten:
+        """Delete the graphs, drafts, statuses and the record of a run (its id, or the beginning of it), and its report. Users who
+        had its graph as the newest have the one before it.
+
+        Raises: ConfigError: there is no such run, or several begin so.
+        """
+        store, name, home = self.store, self.name, self.settings.home
+        run = chosen_run(store, name, run, (known.id for known in store.runs(name)))
+        steps = sum(len(store.graphs(name, users, run).steps) for users in pages_of_users(store, name))
+        store.forget_run(name, run)
+        files = [path for path in (home / "runs" / f"{run}{suffix}" for suffix in (".md", ".json")) if path.exists()]
+        for path in files:
+            path.unlink()
+        folders = sorted(path for path in (home / MODELS / name).glob("*") if path.is_dir())
+        trained = tuple(path.name for path in folders if (kept := read_figures(path)) is not None and kept.run == run)
+        return Forgotten(name, None, steps, tuple(map(str, files)), trained, False, 0, run)
 
     def forget_data_set(self) -> Forgotten:
         """Delete all that the store holds of the data set, and its recommenders, pictures and reports in `home`.

@@ -21,6 +21,8 @@ class Figures:
     """Whether it was trained on whole histories."""
     fit: str = ""
     """Names the data and settings of the training (`llmrg.recommenders.marks.fit_mark`)."""
+    run: str = ""
+    """The run whose graphs were learnt from; "" where they were of several runs, or none."""
 
 
 def read_figures(folder: Path) -> Figures | None:

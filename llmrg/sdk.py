@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -153,24 +154,55 @@ class Project(Builds, Forgets, Trainings):
         self.close()
 
     # -- graphs ------------------------------------------------------------------------------------------------------
-    def graph(self, user: str) -> ReasoningGraph:
-        """Raises: UnknownUserError: not in the data; GraphNotFoundError: none was built."""
-        self.dataset.history(user)
-        return self.store.graph(self.name, user)
+    def graph(self, user: str, run: str = "") -> ReasoningGraph:
+        """The user's graph of a run (its id, or the beginning of it), or the newest.
 
-    def graphs(self) -> GraphTable:
-        """Graphs of all users of the data set that have one: a mapping from user to graph, held as flat arrays."""
+        Raises: UnknownUserError: not in the data; GraphNotFoundError: none was built; ConfigError: no graphs of such a run.
+        """
+        self.dataset.history(user)
+        return self.store.graph(self.name, user, self.run_named(run))
+
+    def graphs(self, run: str = "") -> GraphTable:
+        """Graphs of all users of the data set that have one, of a run or each user's newest: a mapping from user to graph, held
+        as flat arrays. Raises: ConfigError: no graphs of such a run."""
         from llmrg.core.graph_table import GraphTable
 
-        users = list(self.dataset.histories)
-        pages = [self.store.graphs(self.name, users[i : i + PAGE]) for i in range(0, len(users), PAGE)]
+        users, run = list(self.dataset.histories), self.run_named(run)
+        pages = [self.store.graphs(self.name, users[i : i + PAGE], run) for i in range(0, len(users), PAGE)]
         return GraphTable.joined(pages)
 
-    def reasons(self) -> list[ReasonUse]:
+    def graph_for(self, recommender: Recommender, user: str, run: str = "") -> ReasoningGraph | None:
+        """What a recommender reads of a user: the graph of the run named, else of the run that it learnt from, else the newest.
+
+        Raises: ConfigError: no graphs of such a run, or none any more.
+        """
+        from llmrg.chosen_run import runs_with_graphs
+
+        learnt = getattr(recommender, "graphs_run", "")
+        graph = self.store.graphs(self.name, [user], self.run_named(run) or learnt).get(user)
+        if graph is None and learnt and not run and learnt not in (users := self.store.graphs_by_run(self.name)):
+            raise ConfigError(
+                f"the recommender {recommender.name!r} learnt from graphs of run {learnt!r}, of which there are none any more "
+                f"({runs_with_graphs(self.store, self.name, users)})",
+                sdk="train it again, or name a run with `run=`",
+                shell="train it again, or name a run with --run",
+            )
+        return graph
+
+    def run_named(self, run: str) -> str:
+        """The whole id of a run with graphs, given it or the beginning of it; "" (the newest) stays.
+
+        Raises: ConfigError: no such run has graphs, or several begin so.
+        """
+        from llmrg.chosen_run import chosen_run
+
+        return chosen_run(self.store, self.name, run) if run else ""
+
+    def reasons(self, run: str = "") -> list[ReasonUse]:
         """Reasons of the accepted steps of all users, the most used first, and whether the settings refuse them."""
         from llmrg.reasons import uses_of
 
-        return uses_of(self.graphs().values(), self.vetoes)
+        return uses_of(self.graphs(run).values(), self.vetoes)
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(
@@ -181,6 +213,8 @@ class Project(Builds, Forgets, Trainings):
         k: int = 10,
         recommender: Recommender | None = None,
         again: bool = False,
+        to_neo4j: bool = False,
+        run: str = "",
     ) -> list[Suggestion]:
         """The k best unseen items, each with what its score is the sum of.
 
@@ -188,7 +222,13 @@ class Project(Builds, Forgets, Trainings):
             user: a known user: the whole history is the query.
             items: an unseen history, oldest first (ids, or titles), instead of a user.
             again: items that the user has taken already too; of these `why` tells when, and what led to them then.
-        Raises: UnknownUserError, UnknownItemError, CallerError: neither or both of user and items, or a title of several items.
+            run: whose graphs are read; by default those that the recommender learnt from, as `graph_for` says.
+            to_neo4j: keep them in the store too, in place of this recommender's last ones for the user, for Neo4j Browser:
+                `(:User)-[:RECOMMENDED {rank, score, model, at}]->(:Item)`.
+        Raises:
+            UnknownUserError, UnknownItemError.
+            CallerError: neither or both of user and items, or a title of several items; `to_neo4j` without a user, or with
+                another store than Neo4j.
         """
         from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
@@ -197,10 +237,12 @@ class Project(Builds, Forgets, Trainings):
 
         if (user is None) == (items is None):
             raise CallerError("name either a user or items, one of the two")
+        if to_neo4j:
+            self._check_neo4j(user)
         catalogue, known = self.dataset.catalogue, recommender or self.recommender()
         named = (item if item in known.items else find_item(catalogue, item).id for item in items or ())
         history = self.dataset.history(user) if user is not None else History("", tuple(named))
-        graph = self.store.graphs(self.name, [user]).get(user) if user is not None else None
+        graph = self.graph_for(known, user, run) if user is not None else None
         query = Query.at(history, len(history), graph)
         found = recommend_batch(known, catalogue, [query], k, mask_seen=not again)[0]
         whole, query, themes = query, known_query(known, query), self.themes()
@@ -214,30 +256,45 @@ class Project(Builds, Forgets, Trainings):
             return explain(graph, asked.history, item, contributions=parts, **how)
 
         whys = [why(r.item) for r in found]
+        if to_neo4j and user is not None:
+            self.store.put_recommendations(self.name, user, known.name, [(r.item, r.score) for r in found], time.time())
         return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
 
-    def explain(self, user: str, item: str, *, recommender: Recommender | None = None) -> Explanation:
+    def _check_neo4j(self, user: str | None) -> None:
+        """Before a recommender is loaded. Raises: CallerError."""
+        from llmrg.graph_store.checks import no_recommendations
+
+        if user is None:
+            raise CallerError("recommendations are kept for a user of the data; name one, in place of items")
+        if not self.store.abilities.neo4j_browser:
+            raise no_recommendations(self.store.url)
+
+    def explain(self, user: str, item: str, *, recommender: Recommender | None = None, run: str = "") -> Explanation:
         """Why this item for this user: which reasons took part in its score, where a recommender is trained or given.
 
         Of an item that the user has taken already: when, and what led to it then.
 
-        Args: item: its id, or its title.
+        Args:
+            item: its id, or its title.
+            run: as in `recommend`.
         Raises: UnknownUserError, UnknownItemError, GraphNotFoundError; CallerError: several items have this title.
         """
         from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
 
-        graph, history, item = self.graph(user), self.dataset.history(user), find_item(self.dataset.catalogue, item).id
-        how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes(), "vetoes": self.vetoes}
         known = recommender or (self.recommender() if self.trained() else None)
+        graph, history = self._graph_shown(user, known, run), self.dataset.history(user)
+        item = find_item(self.dataset.catalogue, item).id
+        how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes(), "vetoes": self.vetoes}
         if known is None or item not in known.items or item in history.items:
             return explain(graph, history, item, **how)
         query = _whole(known, history, graph)
         parts = known.contributions(query, item)
         return explain(query.graph or ReasoningGraph(user), query.history, item, contributions=parts, **how)
 
-    def in_words(self, why: Explanation, *, recommender: Recommender) -> InWords:
-        """The strongest reason of `explain(..., recommender=recommender)` as a sentence of the language model in it, checked.
+    def in_words(self, why: Explanation, *, recommender: Recommender, run: str = "") -> InWords:
+        """The strongest reason of `explain(..., recommender=recommender, run=run)` as a sentence of the language model in it,
+        checked.
 
         Raises: ConfigError: there is no language model in it.
         """
@@ -245,7 +302,9 @@ class Project(Builds, Forgets, Trainings):
         from llmrg.recsysllm.asking import Teller
         from llmrg.recsysllm.making import language_model_of
 
-        query = _whole(recommender, self.dataset.history(why.user), self.vetoes.shown(self.graph(why.user)))
+        query = _whole(
+            recommender, self.dataset.history(why.user), self.vetoes.shown(self._graph_shown(why.user, recommender, run))
+        )
         return in_words(why, Teller(language_model_of(recommender), query, why.item), self.dataset.catalogue)
 
     def _verified(self, graph: ReasoningGraph) -> bool:
@@ -254,15 +313,24 @@ class Project(Builds, Forgets, Trainings):
 
         return bool(graph.run) and was_verified(graph, self.store.runs(self.name))
 
-    def show(self, user: str, *, recommender: Recommender | None = None, k: int = 5) -> Picture:
-        """The user's picture; with recommendations where a recommender is trained or given."""
+    def _graph_shown(self, user: str, recommender: Recommender | None, run: str) -> ReasoningGraph:
+        """As `graph_for`. Raises: UnknownUserError, GraphNotFoundError, ConfigError."""
+        self.dataset.history(user)
+        graph = self.graph_for(recommender, user, run) if recommender is not None else None
+        return graph or self.graph(user, run or getattr(recommender, "graphs_run", ""))
+
+    def show(self, user: str, *, recommender: Recommender | None = None, k: int = 5, run: str = "") -> Picture:
+        """The user's picture; with recommendations where a recommender is trained or given.
+
+        Args: run: as in `recommend`.
+        """
         from llmrg.explanations.notebook import notebook_html
         from llmrg.explanations.page import draw_page
         from llmrg.explanations.svg import draw_svg
 
-        history, graph = self.dataset.history(user), self.graph(user)
         known = recommender or (self.recommender() if self.trained() else None)
-        made = self.recommend(user, k=k, recommender=known) if known else []
+        history, graph = self.dataset.history(user), self._graph_shown(user, known, run)
+        made = self.recommend(user, k=k, recommender=known, run=run) if known else []
         marked = [(s.item, s.score, s.why) for s in made]
         made_up = any("simulated" in note for note in self.dataset.report.notes)
         parts = (self.dataset.catalogue, history, self.vetoes.shown(graph), marked)

@@ -1,5 +1,6 @@
-"""Ctrl-C and SIGTERM in a command: told at once; the work ends where it can; what cannot be ended is not waited for.
+"""Ctrl-C, SIGTERM and SIGHUP (a terminal that goes away) in a command.
 
+They are told at once; the work ends where it can; what cannot be ended is not waited for.
 Loading a library or a model holds the main thread, or a thread of the loop, for many seconds in which Python runs no signal
 handler. So a thread of its own tells of the signal, and ends the process where the work does not. Stores, caches and checkpoints
 are made to be killed at any moment.
@@ -13,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Windows has no SIGHUP."""
 KEPT: Final = "stopped; what was finished is kept: give the same command again to go on"
 FINISHING: Final = " (requests under way are let finish; Ctrl-C again ends at once)"
 GRACE_S: Final = 5.0
@@ -111,7 +114,8 @@ class Stopping:
                 count += number in SIGNALS
                 if not first and count:
                     first = number
-                    say(KEPT + FINISHING if self._task else KEPT)
+                    with suppress(OSError):  # the terminal may be gone
+                        say(KEPT + FINISHING if self._task else KEPT)
                     self._told.set()
             at_work = count == 1 and self._task is not None and self._answered.is_set()
             end = float("inf") if at_work or not first else min(end, time.monotonic() + GRACE_S)

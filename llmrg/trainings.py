@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -40,7 +41,7 @@ class Trainings(ProjectPart):
 
     if TYPE_CHECKING:  # the project has it
 
-        def graphs(self) -> GraphTable: ...
+        def graphs(self, run: str = "") -> GraphTable: ...
 
     def train(
         self,
@@ -48,6 +49,7 @@ class Trainings(ProjectPart):
         /,
         *,
         graphs: bool | GraphOptions = True,
+        run: str = "",
         attributes: bool = False,
         objective: str | None = None,
         config: TrainingConfig | None = None,
@@ -68,6 +70,8 @@ class Trainings(ProjectPart):
                 `rules`, `popularity`, `item-knn`, `ease`, `text`, `overlap`. `recsysllm` is a language model turned recommender:
                 its `settings` are those of `llmrg.recsysllm.RecSysLlmConfig` and `LlmTrainingConfig`.
             graphs: add the reasoning graphs, and how (`llmrg.recommenders.GraphOptions`); False trains the base model alone.
+            run: whose graphs (an id, or the beginning of one); by default each user's newest. The recommender keeps it:
+                `recommend`, `explain` and `show` then read graphs of the same run.
             attributes: put the catalogue's attributes into the item vectors.
             objective: `next_item`, `last_item` (every prefix for itself: better where histories are short), ...; by default the
                 model's own.
@@ -86,6 +90,7 @@ class Trainings(ProjectPart):
         Raises: ConfigError: unknown name or device, no step visible in training, a start that does not fit, or a final fit of a
         model that has none; GraphNotFoundError: graphs before any was built; ArtifactError: no such start.
         """
+        from llmrg.core.graph_table import GraphTable
         from llmrg.recommenders.loading import load_recommender
         from llmrg.recommenders.making import GraphOptions, make_recommender
         from llmrg.recommenders.marks import fit_mark
@@ -103,9 +108,7 @@ class Trainings(ProjectPart):
             )
         how = None if graphs is False or model in SIMPLE else GraphOptions(backend=self.settings.backend)
         how = graphs if isinstance(graphs, GraphOptions) and how is not None else how
-        built: Mapping[str, ReasoningGraph] = self.graphs() if how is not None else {}
-        if how is not None and not built:
-            raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
+        built = self._graphs_to_learn_from(run) if how is not None else GraphTable.of([])
         usable_folder(self.settings.home, HOME)  # known before hours of training
         folder = self._model_folder(_model_name(model, how, attributes))
         usable_folder(folder.parent, HOME)
@@ -117,7 +120,7 @@ class Trainings(ProjectPart):
                 params = {"model": model, "graphs": how, "config": config, **chosen, **given}
                 logged = stack.enter_context(self._mlflow(mlflow).run(folder.name, params, self._tags(built)))
                 show = heard_by(show, logged.epoch)
-            run = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), show)
+            options = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), show)
             text = text_vectors(self.settings)
             made: BaseRecommender
             if model == LANGUAGE_MODEL:
@@ -125,15 +128,15 @@ class Trainings(ProjectPart):
 
                 small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
                 place = self.settings.cache_dir.expanduser()
-                made = make_recsysllm(text, how, run, step, cache_dir=place, **small, **settings)
+                made = make_recsysllm(text, how, options, step, cache_dir=place, **small, **settings)
             else:
-                made = make_recommender(model, text, graphs=how, training=config, options=run, **chosen, **settings)
+                made = make_recommender(model, text, graphs=how, training=config, options=options, **chosen, **settings)
             themes, start = self.themes(), self._start(start_from)
             started = "" if start is None else weights_mark(start)
             mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name, started)
             kept = read_figures(folder)
             if final and kept is not None and kept.fit == mark:
-                made = load_recommender(folder, text=text, training=config, options=run)
+                made = load_recommender(folder, text=text, training=config, options=options)
                 ndcg_of = kept.validation_ndcg
             if start is not None:
                 made.start_from(start)
@@ -146,7 +149,8 @@ class Trainings(ProjectPart):
                 made.fit_whole(self.dataset, built, themes)
             elif (folder / VALIDATED).exists():
                 shutil.rmtree(folder / VALIDATED)  # that of a training before
-            self._keep(folder.name, made, Figures(ndcg_of, final, mark))
+            made.graphs_run = _one_run(built)
+            self._keep(folder.name, made, Figures(ndcg_of, final, mark, made.graphs_run))
             if mlflow:
                 logged.metrics({"best_validation_ndcg_10": ndcg_of})
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
@@ -167,7 +171,7 @@ class Trainings(ProjectPart):
         kept = {path.name: figures for path in folders if (figures := read_figures(path)) is not None}
         return dict(sorted(kept.items(), key=lambda pair: (-pair[1].validation_ndcg, pair[0])))
 
-    def recommender(self, name: str | None = None, *, device: str | None = None) -> Recommender:
+    def recommender(self, name: str | None = None, *, device: str | None = None) -> BaseRecommender:
         """A trained recommender of this project: `sasrec`, `sasrec+themes`, ...; by default the best on validation items.
 
         Args: device: of a language model; by default the one of the settings.
@@ -199,7 +203,10 @@ class Trainings(ProjectPart):
                 f"no trained recommender {folder.name!r} in {folder}; train it with `llmrg train --model MODEL`{known}"
             )
         how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
-        return load_recommender(folder, text=text_vectors(self.settings), **how)
+        made = load_recommender(folder, text=text_vectors(self.settings), **how)
+        kept = read_figures(folder)
+        made.graphs_run = kept.run if kept is not None else ""
+        return made
 
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.name / name
@@ -239,7 +246,7 @@ class Trainings(ProjectPart):
         made = self.experiment(**experiment)
         names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
         trained = (
-            (lambda which, recommender: self._keep(names[which], recommender, Figures(self._validated(recommender))))
+            (lambda which, recommender: self._keep(names[which], recommender, self._figures(recommender, which, made)))
             if keep
             else None
         )
@@ -289,6 +296,7 @@ class Trainings(ProjectPart):
         device: str | None = None,
         epoch: Callable[[Epoch], None] | None = None,
         more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
+        run: str = "",
         language_model: Mapping[str, Any] | None = None,
     ) -> Experiment:
         """What `compare` runs.
@@ -298,7 +306,8 @@ class Trainings(ProjectPart):
             graphs: how graphs come in.
             config: how long and how fast to train; the same for every row but a language model's.
             epoch: told after each epoch of a training.
-            more: further graphs by name, each a row of its own.
+            more: further graphs by name, each a row of its own: `more={"by attributes": project.graphs(run)}`.
+            run: whose graphs (an id, or the beginning of one); by default each user's newest.
             language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
         Raises: GraphNotFoundError: no graph was built.
         """
@@ -308,9 +317,7 @@ class Trainings(ProjectPart):
         from llmrg.recommenders.training import RunOptions
         from llmrg.wiring import text_vectors
 
-        built = self.graphs()
-        if not built:
-            raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
+        built = self._graphs_to_learn_from(run)
         how = graphs or GraphOptions(backend=self.settings.backend)
         options = RunOptions(device=device or self.settings.device, progress=epoch)
         return Experiment(
@@ -336,6 +343,22 @@ class Trainings(ProjectPart):
         known = getattr(recommender, "validation_ndcg", None)
         return float(ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
 
+    def _figures(self, recommender: BaseRecommender, which: str, experiment: Experiment) -> Figures:
+        """Of the `base` or the `graphs` of an experiment."""
+        recommender.graphs_run = _one_run(experiment.graphs) if which == "graphs" else ""
+        return Figures(self._validated(recommender), run=recommender.graphs_run)
+
+    def _graphs_to_learn_from(self, run: str) -> GraphTable:
+        """Raises: GraphNotFoundError: there are none; ConfigError: none of such a run."""
+        built = self.graphs(run)
+        if not built:
+            raise GraphNotFoundError(next(iter(self.dataset.histories), ""))
+        runs = Counter(built.runs)
+        if len(runs) > 1:
+            mixed = ", ".join(f"{name} ({number:,} users)" for name, number in runs.most_common())
+            _LOG.warning("the newest graphs are of %d runs: %s; choose one with run= (--run)", len(runs), mixed)
+        return built
+
     def _keep(self, name: str, recommender: Recommender, figures: Figures) -> None:
         from llmrg.data_identity import keep_identity
 
@@ -343,6 +366,14 @@ class Trainings(ProjectPart):
         recommender.save(folder)
         write_figures(folder, figures)
         keep_identity(self.dataset, self.settings.home)
+
+
+def _one_run(graphs: Mapping[str, ReasoningGraph]) -> str:
+    """The run of all graphs; "" where there are several, or no graph."""
+    from llmrg.core.graph_table import GraphTable
+
+    runs = set(GraphTable.of_users(graphs, graphs).runs)
+    return runs.pop() if len(runs) == 1 else ""
 
 
 def _model_name(model: str, graphs: GraphOptions | None, attributes: bool) -> str:

@@ -59,6 +59,8 @@ class BaseRecommender(ABC):
     """Why `start_from` is refused."""
     final = False
     """Whether whole histories were learnt from: then it must not be ranked on held-out items."""
+    graphs_run = ""
+    """The run whose graphs were learnt from, kept by a project beside what is saved; "" where they were of several, or none."""
 
     def __init__(self) -> None:
         self._items: ItemRows | None = None

@@ -41,6 +41,19 @@ class Neo4jServer:
         with GraphDatabase.driver(self.url, auth=self.auth) as driver:
             driver.execute_query("MATCH (n) WHERE NOT n:LlmrgSchema DETACH DELETE n")
 
+    def forget_schema(self) -> None:
+        """Delete all nodes, constraints and indexes, as in a database that nobody has opened yet."""
+        from neo4j import GraphDatabase
+
+        with GraphDatabase.driver(self.url, auth=self.auth) as driver:
+            driver.execute_query("MATCH (n) DETACH DELETE n")
+            for kind, names in (
+                ("CONSTRAINT", "SHOW CONSTRAINTS YIELD name"),
+                ("INDEX", "SHOW INDEXES YIELD name, type WHERE type = 'RANGE'"),
+            ):
+                for row in driver.execute_query(names).records:
+                    driver.execute_query(f"DROP {kind} {row['name']}")  # type: ignore[arg-type]
+
 
 def why_no_neo4j(version: str = DEFAULT_VERSION) -> str:
     """Empty if a server can be started here, else what to install."""

@@ -193,6 +193,7 @@ class LocalNeo4j:
             "server.memory.pagecache.size": "256m",
             "db.tx_log.preallocate": "false",
             "db.tx_log.rotation.size": "8m",
+            "db.tx_log.rotation.retention_policy": "64M size",
         }
         if self.http_port:
             conf["server.http.listen_address"] = conf["server.http.advertised_address"] = f"{HOST}:{self.http_port}"

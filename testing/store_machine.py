@@ -15,7 +15,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from llmrg.core.errors import DraftConflictError, GraphNotFoundError, VersionConflictError
+from llmrg.core.errors import DraftConflictError, VersionConflictError
 from llmrg.core.records import History, Knowledge, ReasoningGraph, Step, in_order
 from llmrg.core.themes import Profile, Themes, strongest
 from llmrg.graph_store.protocol import GraphStore
@@ -45,13 +45,24 @@ class _Model:
 
     def __init__(self) -> None:
         self.histories: dict[str, History] = {user: make_history(user) for user in USERS}
-        self.graphs: dict[str, ReasoningGraph] = {}
+        self.graphs: dict[tuple[str, str], ReasoningGraph] = {}
+        """By run and user."""
         self.drafts: dict[tuple[str, str], tuple[frozenset[Step], int]] = {}
         self.blocks: dict[tuple[str, str], set[tuple[object, ...]]] = {}
         """The calls that each draft was made of."""
         self.knowledge: dict[str, Knowledge] = {}
         self.theme_texts: dict[str, str] = {}
         self.profiles: dict[str, Profile] = {}
+
+    def newest(self) -> dict[str, ReasoningGraph]:
+        """Of each user the graph with the highest version."""
+        return {graph.user: graph for graph in sorted(self.graphs.values(), key=lambda graph: graph.version)}
+
+    def forget(self, gone: Callable[[str, str], bool]) -> None:
+        """Graphs and drafts of those runs and users of which `gone` is true."""
+        for kept in (self.graphs, self.drafts, self.blocks):
+            for key in [key for key in kept if gone(*key)]:
+                del kept[key]  # type: ignore[attr-defined]
 
     def put_knowledge(self, entry: Knowledge) -> None:
         known = self.knowledge.get(entry.key, entry)
@@ -81,22 +92,25 @@ class _StoreMachine(RuleBasedStateMachine):
     @rule(namespace=_namespaces, graph=_users.flatmap(any_graph), expected=st.sampled_from((None, "right", "wrong")))
     def replace_graph(self, namespace: str, graph: ReasoningGraph, expected: str | None) -> None:
         model = self.models[namespace]
-        version = model.graphs[graph.user].version if graph.user in model.graphs else 0
+        newest = model.newest().get(graph.user)
+        version = newest.version if newest else 0
         if expected == "wrong":
             with pytest.raises(VersionConflictError):
                 self.store.replace_graph(namespace, graph, version + 1)
             return
         new = self.store.replace_graph(namespace, graph, version if expected else None)
         assert new == version + 1
-        model.graphs[graph.user] = replace(graph, version=new)
+        model.graphs[graph.run, graph.user] = replace(graph, version=new)
         model.drafts.pop((graph.run, graph.user), None)
         model.blocks.pop((graph.run, graph.user), None)
 
-    @rule(namespace=_namespaces, user=_users)
-    def delete_graph(self, namespace: str, user: str) -> None:
-        assert self.store.delete_graph(namespace, user) == (self.models[namespace].graphs.pop(user, None) is not None)
-        with pytest.raises(GraphNotFoundError):
-            self.store.graph(namespace, user)
+    @rule(namespace=_namespaces, run=_runs)
+    def forget_run(self, namespace: str, run: str) -> None:
+        model = self.models[namespace]
+        there = any(key[0] == run for kept in (model.graphs, model.drafts) for key in kept)
+        assert self.store.forget_run(namespace, run) == there
+        assert not self.store.graphs(namespace, USERS, run)
+        model.forget(lambda of, _: of == run)
 
     @rule(namespace=_namespaces, user=_users)
     def forget_user(self, namespace: str, user: str) -> None:
@@ -104,10 +118,7 @@ class _StoreMachine(RuleBasedStateMachine):
         model = self.models[namespace]
         assert self.store.forget_user(namespace, user)
         assert user not in self.store.users(namespace)
-        model.graphs.pop(user, None)
-        for run in RUNS:
-            model.drafts.pop((run, user), None)
-            model.blocks.pop((run, user), None)
+        model.forget(lambda _, of: of == user)
         model.knowledge = {key: entry for key, entry in model.knowledge.items() if entry.source_user != user}
         model.histories[user] = make_history(user)
         self.store.put_histories(namespace, [make_history(user)])
@@ -188,7 +199,11 @@ class _StoreMachine(RuleBasedStateMachine):
     @rule(namespace=_namespaces)
     def compare(self, namespace: str) -> None:
         store, model = self.store, self.models[namespace]
-        assert store.graphs(namespace, USERS) == model.graphs
+        assert store.graphs(namespace, USERS) == model.newest()
+        for run in RUNS:
+            of_run = {user: graph for (of, user), graph in model.graphs.items() if of == run}
+            assert store.graphs(namespace, USERS, run) == of_run
+            assert store.graphs_by_run(namespace).get(run, 0) == len(of_run)
         assert store.histories(namespace, USERS) == model.histories
         for run in RUNS:
             for user in USERS:
@@ -200,7 +215,7 @@ class _StoreMachine(RuleBasedStateMachine):
         assert store.top_knowledge(namespace, 5) == best[:5]
         profiles = tuple(model.profiles[name] for name in sorted(model.profiles))
         assert store.themes(namespace) == Themes(model.theme_texts, profiles)
-        graphs, counts = model.graphs.values(), store.counts(namespace)
+        graphs, counts = model.newest().values(), store.counts(namespace)
         appeals = [appeal for profile in profiles for appeal in profile.appeals]
         named = {*model.theme_texts.values(), *(appeal.theme for appeal in appeals)}
         assert (counts.themes, counts.appeals) == (len(named), len(appeals))

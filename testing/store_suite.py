@@ -24,7 +24,7 @@ from llmrg.testing.store_suite_catalogue import CatalogueContract  # noqa: E402
 from llmrg.testing.store_suite_concurrency import ConcurrencyContract  # noqa: E402
 from llmrg.testing.store_suite_crashes import CrashContract  # noqa: E402
 from llmrg.testing.store_suite_forget import ForgetContract  # noqa: E402
-from llmrg.testing.store_suite_graphs import DraftContract, GraphContract  # noqa: E402
+from llmrg.testing.store_suite_graphs import DraftContract, GraphContract, SideBySideContract  # noqa: E402
 from llmrg.testing.store_suite_input import InputContract  # noqa: E402
 from llmrg.testing.store_suite_knowledge import KnowledgeContract  # noqa: E402
 from llmrg.testing.store_suite_runs import NamespaceContract, RunContract, UpkeepContract  # noqa: E402
@@ -34,6 +34,7 @@ from llmrg.testing.store_suite_themes import ThemeContract  # noqa: E402
 class GraphStoreContract(
     CatalogueContract,
     GraphContract,
+    SideBySideContract,
     DraftContract,
     KnowledgeContract,
     ThemeContract,

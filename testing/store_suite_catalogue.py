@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmrg.core.errors import StoreError, UnknownItemError, UnknownUserError
+from llmrg.core.errors import CallerError, StoreError, UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Item
 from llmrg.core.themes import Themes
 from llmrg.graph_store.protocol import GraphStore, StoreAbilities, StoreCounts
@@ -42,6 +42,20 @@ class CatalogueContract:
         store.close()
         assert store.abilities == abilities
         assert isinstance(abilities, StoreAbilities)
+
+    def test_recommendations_are_kept_where_people_can_look_at_them(self, store: GraphStore) -> None:
+        fill(store)
+        counts, ranked = store.counts(NAMESPACE), [(ITEMS[9], 0.5), (ITEMS[8], -1.0)]
+        if store.abilities.neo4j_browser:
+            store.put_recommendations(NAMESPACE, "ann", "sasrec", ranked, 1.7e9)
+            with pytest.raises(UnknownUserError):
+                store.put_recommendations(NAMESPACE, "nobody", "sasrec", ranked, 1.7e9)
+            with pytest.raises(UnknownItemError):
+                store.put_recommendations(NAMESPACE, "ann", "sasrec", [("nothing", 1.0)], 1.7e9)
+        else:
+            with pytest.raises(CallerError, match=r"Neo4j.*llmrg export"):
+                store.put_recommendations(NAMESPACE, "ann", "sasrec", ranked, 1.7e9)
+        assert store.counts(NAMESPACE) == counts
 
     def test_a_closed_store_says_so_and_opens_again(self, store: GraphStore) -> None:
         fill(store)

@@ -1,4 +1,4 @@
-"""Contract of what a store lists and forgets: namespaces and users."""
+"""Contract of what a store lists and forgets: namespaces, users and runs."""
 
 from __future__ import annotations
 
@@ -84,6 +84,7 @@ class ForgetContract:
         entries = [make_knowledge(0, 1), make_knowledge(0, 2, source_user="bob"), make_knowledge(0, 3, mind="ours")]
         store.put_knowledge(NAMESPACE, entries)
         for user in ("ann", "bob"):
+            store.replace_graph(NAMESPACE, make_graph(user, run="run 0"))
             store.replace_graph(NAMESPACE, make_graph(user))
             store.append_draft(NAMESPACE, "run 2", user, make_graph(user).steps, 8, 0)
         themes = store.themes(NAMESPACE)
@@ -95,14 +96,62 @@ class ForgetContract:
             store.history(NAMESPACE, "ann")
         with pytest.raises(GraphNotFoundError):
             store.graph(NAMESPACE, "ann")
+        assert store.graphs_by_run(NAMESPACE) == {"run 0": 1, "run 1": 1}
         assert store.draft(NAMESPACE, "run 2", "ann") == ((), 0)
         assert store.knowledge(NAMESPACE) == [entries[1]]
         for run in ("run 1", "run 2"):
             assert store.user_statuses(NAMESPACE, run) == {"bob": ("failed", "bob has no reply")}
-        assert store.graph(NAMESPACE, "bob") == replace(make_graph("bob"), version=1)
+        assert store.graph(NAMESPACE, "bob") == replace(make_graph("bob"), version=2)
         assert store.draft(NAMESPACE, "run 2", "bob") == (make_graph("bob").steps, 8)
         assert store.themes(NAMESPACE) == themes
         assert store.problems() == []
+
+    def test_nothing_of_a_forgotten_run_is_left(self, store: GraphStore) -> None:
+        fill(store)
+        entry = make_knowledge(0, 1)
+        store.put_knowledge(NAMESPACE, [entry])
+        for run in ("run 1", "run 2"):
+            store.put_run(NAMESPACE, make_run(run))
+            store.replace_graph(NAMESPACE, make_graph("ann", mark=run, run=run))
+            store.append_draft(NAMESPACE, run, "bob", make_graph("bob").steps, 8, 0)
+            for user in ("ann", "bob"):
+                store.set_user_status(NAMESPACE, run, user, "done" if user == "ann" else "pending")
+
+        assert store.forget_run(NAMESPACE, "run 2") is True
+        assert store.forget_run(NAMESPACE, "run 2") is False
+        assert [run.id for run in store.runs(NAMESPACE)] == ["run 1"]
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph("ann", mark="run 1", run="run 1"), version=1)
+        assert store.graphs(NAMESPACE, ["ann"], "run 2") == {}
+        assert store.graphs_by_run(NAMESPACE) == {"run 1": 1}
+        assert store.counts(NAMESPACE).accepted == len(make_graph("ann").reasoned())
+        assert store.draft(NAMESPACE, "run 2", "bob") == ((), 0)
+        assert store.draft(NAMESPACE, "run 1", "bob") == (make_graph("bob").steps, 8)
+        assert store.user_statuses(NAMESPACE, "run 2") == {}
+        assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("done", ""), "bob": ("pending", "")}
+        assert store.knowledge(NAMESPACE) == [entry]
+        assert store.problems() == []
+        assert store.replace_graph(NAMESPACE, make_graph("ann", run="run 2"), expected_version=1) == 2
+
+    def test_an_older_run_is_forgotten_beside_the_newest(self, store: GraphStore) -> None:
+        fill(store)
+        for run in ("run 1", "run 2"):
+            store.put_run(NAMESPACE, make_run(run))
+            store.replace_graph(NAMESPACE, make_graph("ann", mark=run, run=run))
+        assert store.forget_run(NAMESPACE, "run 1") is True
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph("ann", mark="run 2", run="run 2"), version=2)
+        with pytest.raises(GraphNotFoundError):
+            store.graph(NAMESPACE, "ann", "run 1")
+        assert store.forget_run(NAMESPACE, "run 2") is True
+        with pytest.raises(GraphNotFoundError):
+            store.graph(NAMESPACE, "ann")
+        assert store.counts(NAMESPACE).graphs == 0
+        assert store.replace_graph(NAMESPACE, make_graph("ann"), expected_version=0) == 1
+
+    def test_graphs_of_a_run_without_a_record_are_forgotten(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph("ann"))
+        assert store.forget_run(NAMESPACE, "run 1") is True
+        assert store.graphs(NAMESPACE, ["ann"]) == {}
 
     @pytest.mark.parametrize("user", ODD_IDS.values(), ids=ODD_IDS.keys())
     def test_a_user_of_any_name_is_forgotten(self, store: GraphStore, user: str) -> None:

@@ -18,7 +18,7 @@ from llmrg.core.errors import (
 )
 from llmrg.core.records import ReasoningGraph, in_order
 from llmrg.graph_store.protocol import GraphStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, any_graph, fill, make_graph, make_step
+from llmrg.testing.store_examples import NAMESPACE, OTHER, any_graph, fill, make_graph, make_step
 
 
 class GraphContract:
@@ -143,16 +143,72 @@ class GraphContract:
         assert found == {user: replace(make_graph(user, mark=user), version=1) for user in users[::2]}
         assert store.graphs(NAMESPACE, []) == {}
 
-    def test_deleting_a_graph(self, store: GraphStore) -> None:
+
+class SideBySideContract:
+    """Graphs of several runs of one user."""
+
+    def test_graphs_of_two_runs_stand_side_by_side(self, store: GraphStore) -> None:
         fill(store)
-        store.replace_graph(NAMESPACE, make_graph("ann"))
+        first, second = make_graph(mark="first", run="run 1"), make_graph(mark="second", run="run 2")
+        assert [store.replace_graph(NAMESPACE, graph) for graph in (first, second)] == [1, 2]
+        assert store.graph(NAMESPACE, "ann") == replace(second, version=2)
+        assert store.graph(NAMESPACE, "ann", "run 1") == replace(first, version=1)
+        assert store.graph(NAMESPACE, "ann", "run 2") == replace(second, version=2)
+
+    def test_the_newest_is_the_one_written_last(self, store: GraphStore) -> None:
+        fill(store)
+        for run in ("run 1", "run 2", "run 1"):
+            store.replace_graph(NAMESPACE, make_graph(mark=run, run=run))
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph(mark="run 1", run="run 1"), version=3)
+        assert store.graph(NAMESPACE, "ann", "run 2").version == 2
+        assert store.replace_graph(NAMESPACE, make_graph(run="run 3"), expected_version=3) == 4
+        with pytest.raises(VersionConflictError):
+            store.replace_graph(NAMESPACE, make_graph(run="run 2"), expected_version=2)
+
+    def test_graphs_of_many_users_of_one_run(self, store: GraphStore) -> None:
+        users = tuple(f"user {n}" for n in range(6))
+        fill(store, users=users)
+        for user in users:
+            store.replace_graph(NAMESPACE, make_graph(user, mark="old", run="run 1"))
+        for user in users[::2]:
+            store.replace_graph(NAMESPACE, make_graph(user, mark="new", run="run 2"))
+        old = {user: replace(make_graph(user, mark="old", run="run 1"), version=1) for user in users}
+        new = {user: replace(make_graph(user, mark="new", run="run 2"), version=2) for user in users[::2]}
+        assert store.graphs(NAMESPACE, users, "run 1") == old
+        assert store.graphs(NAMESPACE, users, "run 2") == new
+        assert store.graphs(NAMESPACE, users) == old | new
+        assert store.graphs(NAMESPACE, users, "run 3") == {}
+
+    def test_users_with_a_graph_are_counted_by_run(self, store: GraphStore) -> None:
+        fill(store)
+        assert store.graphs_by_run(NAMESPACE) == {}
+        for user, run in (("ann", "run 1"), ("ann", "run 2"), ("bob", "run 1"), ("bob", "run 1")):
+            store.replace_graph(NAMESPACE, make_graph(user, run=run))
+        assert store.graphs_by_run(NAMESPACE) == {"run 1": 2, "run 2": 1}
+        assert store.graphs_by_run(OTHER) == {}
+
+    def test_the_newest_graph_of_each_user_is_counted(self, store: GraphStore) -> None:
+        fill(store)
         store.replace_graph(NAMESPACE, make_graph("bob"))
-        assert store.delete_graph(NAMESPACE, "ann") is True
-        assert store.delete_graph(NAMESPACE, "ann") is False
-        assert store.delete_graph(NAMESPACE, "nobody") is False
-        assert list(store.graphs(NAMESPACE, ["ann", "bob"])) == ["bob"]
-        assert store.history(NAMESPACE, "ann").items == ITEMS[:8]
-        assert store.replace_graph(NAMESPACE, make_graph("ann"), expected_version=0) == 1
+        store.replace_graph(NAMESPACE, make_graph("ann"))
+        store.replace_graph(NAMESPACE, ReasoningGraph("ann", make_graph().steps[:1], "run 2"))
+        counts = store.counts(NAMESPACE)
+        assert (counts.graphs, counts.accepted, counts.rejected, counts.imagined) == (2, 5, 2, 1)
+
+    def test_a_run_of_which_there_is_no_graph_is_named(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph(run="run 1"))
+        with pytest.raises(GraphNotFoundError, match="'run 9'") as caught:
+            store.graph(NAMESPACE, "ann", "run 9")
+        assert (caught.value.user, caught.value.run) == ("ann", "run 9")
+
+    def test_an_unknown_item_leaves_the_graphs_of_all_runs(self, store: GraphStore) -> None:
+        fill(store)
+        store.replace_graph(NAMESPACE, make_graph(run="run 1"))
+        with pytest.raises(UnknownItemError):
+            store.replace_graph(NAMESPACE, ReasoningGraph("ann", (make_step(item="nothing"),), "run 2"))
+        assert store.graph(NAMESPACE, "ann") == replace(make_graph(run="run 1"), version=1)
+        assert store.graphs_by_run(NAMESPACE) == {"run 1": 1}
 
 
 class DraftContract:
@@ -269,10 +325,3 @@ class DraftContract:
         with pytest.raises(UnknownItemError):
             store.append_draft(NAMESPACE, "run 1", "ann", (make_step(item="nothing"),), 3, 0)
         assert store.draft(NAMESPACE, "run 1", "ann") == ((), 0)
-
-    def test_deleting_a_graph_keeps_the_draft(self, store: GraphStore) -> None:
-        fill(store)
-        store.replace_graph(NAMESPACE, make_graph(run="run 1"))
-        store.append_draft(NAMESPACE, "run 2", "ann", make_graph().steps, 8, 0)
-        store.delete_graph(NAMESPACE, "ann")
-        assert store.draft(NAMESPACE, "run 2", "ann") == (make_graph().steps, 8)

@@ -52,7 +52,11 @@ def put_everywhere(store: GraphStore, odd: str) -> None:
     assert store.user_statuses(odd, odd) == {odd: ("failed", odd)}
     assert store.themes(odd) == Themes({odd: odd} if odd.strip() else {}, (profile,))
     assert store.counts(odd) == StoreCounts(2, 1, 1, 1, 1, 0, 1, 1, *((1, 1) if odd.strip() else (0, 0)))
-    assert store.delete_graph(odd, odd)
+    assert store.graph(odd, odd, odd) == replace(graph, version=1)
+    assert store.graphs_by_run(odd) == {odd: 1}
+    assert store.forget_run(odd, odd)
+    assert store.graphs_by_run(odd) == {}
+    assert not store.graphs(odd, [odd])
 
 
 def _step(**changes: Any) -> Step:
@@ -79,6 +83,8 @@ BAD_CALLS: dict[str, Callable[[GraphStore], object]] = {
     "fewer times than items": lambda s: s.put_histories(NAMESPACE, [History("cleo", ITEMS[:2], (1.0,))]),
     "time not a number": lambda s: s.put_histories(NAMESPACE, [History("cleo", ITEMS[:2], (1.0, math.nan))]),
     "empty user, read": lambda s: s.graph(NAMESPACE, ""),
+    "run that is not text, read": lambda s: s.graphs(NAMESPACE, ["ann"], 7),  # type: ignore[arg-type]
+    "empty run, forgotten": lambda s: s.forget_run(NAMESPACE, ""),
     "page of nothing": lambda s: s.users(NAMESPACE, limit=0),
     "step of another user": lambda s: s.replace_graph(NAMESPACE, ReasoningGraph("ann", (make_step("bob"),), "run 1")),
     "empty item in a step": _put_step(item=""),

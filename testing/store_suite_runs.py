@@ -71,7 +71,7 @@ class RunContract:
         store.put_run(NAMESPACE, make_run())
         expected = StoreCounts(items=12, users=3, graphs=2, accepted=8, rejected=4, imagined=2, knowledge=2, runs=1)
         assert store.counts(NAMESPACE) == expected
-        store.delete_graph(NAMESPACE, "ann")
+        store.forget_user(NAMESPACE, "ann")
         assert store.counts(NAMESPACE).accepted == 4
 
 
@@ -91,6 +91,9 @@ class NamespaceContract:
             assert not store.runs(other)
             assert not store.histories(other, ["ann"])
             assert not store.graphs(other, ["ann"])
+            assert not store.graphs(other, ["ann"], "run 1")
+            assert store.graphs_by_run(other) == {}
+            assert store.forget_run(other, "run 1") is False
             assert store.draft(other, "run 2", "ann") == ((), 0)
             assert store.knowledge(other) == store.top_knowledge(other) == []
             assert store.knowledge_for(other, [(entry.from_item, entry.to_item)]) == []
@@ -129,7 +132,8 @@ class NamespaceContract:
         store.put_items(OTHER, [make_item(ITEMS[0], "changed")])
         store.put_histories(OTHER, [make_history("ann", ITEMS[:2])])
         assert store.replace_graph(OTHER, make_graph(mark="changed")) == 2
-        store.delete_graph(OTHER, "ann")
+        store.replace_graph(OTHER, make_graph(run="run 2"))
+        store.forget_run(OTHER, "run 2")
         store.put_knowledge(OTHER, [make_knowledge(score=1.0)])
         store.count_uses(OTHER, {entry.key: 10})
         store.put_run(OTHER, make_run(status="failed"))

@@ -10,7 +10,7 @@ import pytest
 from llmrg.core.errors import CallerError, UnknownItemError
 from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes, strongest
 from llmrg.graph_store.protocol import GraphStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_profile
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_profile, make_run
 from llmrg.testing.store_suite_concurrency import ROUNDS, WRITERS, all_at_once
 
 
@@ -130,7 +130,9 @@ class ThemeContract:
         store.replace_graph(NAMESPACE, make_graph())
         fill(store)
         store.replace_graph(NAMESPACE, make_graph(mark="second"))
-        store.delete_graph(NAMESPACE, "ann")
+        store.put_run(NAMESPACE, make_run())
+        assert store.forget_run(NAMESPACE, "run 1")
+        assert store.graphs(NAMESPACE, ["ann"]) == {}
         assert store.themes(NAMESPACE) == before
         assert store.problems() == []
 

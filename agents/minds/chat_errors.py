@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from llmrg.core.errors import (
 
 PASSING_STATUS = {408, 409, 425}
 """HTTP statuses, besides 429 and 5xx, after which another try may succeed."""
-NO_ACCESS = {401, 402, 403, 404}
+NO_ACCESS = {401, 402, 403, 404, 405, 410}
 """HTTP statuses after which no request of the run will succeed."""
 RATE_NAMES = {"RateLimitError", "ResourceExhausted"}
 PASSING_NAMES = {
@@ -118,12 +119,13 @@ def names_a_form(error: Exception) -> bool:
 
 def words_of(error: BaseException) -> str:
     """The server's own words, as far as the error brings them, else the error's; on one line."""
-    said = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None))
+    errors = list(_with_causes(error))
+    said = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None)) or _page(errors)
     if not said:
-        said, cause = str(error), error.__cause__
-        if cause is not None and len(said) < 40:  # «Connection error.»
-            said = f"{said} {type(cause).__name__}: {cause}"
-    status = _first_status(list(_with_causes(error)))
+        said, deepest = str(error), errors[-1]
+        if deepest is not error and len(said) < 40:  # «Connection error.»
+            said = f"{said} {type(deepest).__name__}: {deepest}"
+    status = _first_status(errors)
     kind = type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"
     return f"{kind}: {shortened(said)}"
 
@@ -132,6 +134,20 @@ def shortened(text: str) -> str:
     """One line of words, without the tags of a page."""
     text = " ".join(re.sub(r"<[^<>]*>", " ", text).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _page(errors: Sequence[BaseException]) -> str:
+    """What a refusal says in a form that providers' packages drop, such as the page of a server that is none of models."""
+    for response in (getattr(one, "response", None) for one in errors):
+        text: Any = ""
+        with suppress(RuntimeError):  # httpx's, where nobody has read what came
+            text = getattr(response, "text", "")
+        if not isinstance(text, str) or not text.strip() or not getattr(response, "is_error", False):
+            continue
+        with suppress(ValueError):
+            text = _message(json.loads(text)) or text
+        return re.sub(r"<(script|style)\b.*?</\1>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return ""
 
 
 def _message(body: Any) -> str:

@@ -15,6 +15,8 @@ from llmrg.core.errors import ModelUnavailableError
 _THOUGHT = ("reasoning_content", "reasoning")
 """Fields of a message in which vLLM, DeepSeek, OpenRouter and others keep the thought apart from the answer."""
 
+_ANSWER = ("content", "tool_calls", "function_call")
+
 
 class LenientChatOpenAI(ChatOpenAI):
     """Reads what servers put elsewhere or in another type than OpenAI: thought, arguments and content as objects."""
@@ -28,13 +30,21 @@ class LenientChatOpenAI(ChatOpenAI):
 
     def _create_chat_result(self, response: dict[str, Any] | openai.BaseModel, generation_info: Any = None) -> ChatResult:
         told = response if isinstance(response, dict) else response.model_dump(warnings=False)
-        messages = [_mended(choice["message"]) for choice in told.get("choices") or ()]
+        told["choices"] = _answered_first(told.get("choices") or [])
+        messages = [_mended(choice["message"]) for choice in told["choices"]]
         made = super()._create_chat_result(told, generation_info)
         for message, generation in zip(messages, made.generations, strict=True):
             thought = next((message[name] for name in _THOUGHT if isinstance(message.get(name), str)), "")
             if thought:
                 generation.message.additional_kwargs["reasoning_content"] = thought
         return made
+
+
+def _answered_first(choices: list[Any]) -> list[Any]:
+    """Choices that are messages, those that say something first: LangChain takes the first one, and some servers leave it
+    empty."""
+    messages = [choice for choice in choices if isinstance(choice, dict) and isinstance(choice.get("message"), dict)]
+    return sorted(messages, key=lambda choice: not any(choice["message"].get(part) for part in _ANSWER))
 
 
 def _mended(message: dict[str, Any]) -> dict[str, Any]:
@@ -63,11 +73,11 @@ def _arguments(told: Any) -> str:
 
 async def refuse_no_replies(response: Any) -> None:
     """A hook of OpenAI's HTTP client, called with its response. A request that was answered with an error, or with no reply
-    at all, under status 200 has failed.
+    at all, under a status of success (2xx) has failed.
 
     Raises: ModelError, with the server's words.
     """
-    if response.status_code != 200 or not response.request.url.path.endswith("/chat/completions"):
+    if not response.is_success or not response.request.url.path.endswith("/chat/completions"):
         return
     if "event-stream" in response.headers.get("content-type", ""):
         return
@@ -75,15 +85,15 @@ async def refuse_no_replies(response: Any) -> None:
     try:
         body = json.loads(said.removeprefix("\ufeff"))
     except ValueError:
-        raise _nothing(said) from None
+        raise _nothing(said, response.status_code) from None
     status, words = error_in(body)
     if words:
-        raise told_error(status or 500, f"status 200 with an error: {words}", retry_after_in(response.headers))
+        raise told_error(status or 500, f"status {response.status_code} with an error: {words}", retry_after_in(response.headers))
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not any(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
-        raise _nothing(said)
+        raise _nothing(said, response.status_code)
 
 
-def _nothing(said: str) -> ModelUnavailableError:
-    shown = shortened(said)
-    return ModelUnavailableError(f"the model's server answered with no reply under status 200 ({shown or 'nothing at all'})")
+def _nothing(said: str, status: int) -> ModelUnavailableError:
+    shown = shortened(said) or "nothing at all"
+    return ModelUnavailableError(f"the model's server answered with no reply under status {status} ({shown})")

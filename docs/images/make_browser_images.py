@@ -54,6 +54,8 @@ def build(server: LocalNeo4j, home: Path) -> None:
     with Project(some, home=home, store=server.get_connection_url(), store_user=USER, store_password=PASSWORD) as project:
         project.build(mind="attributes")
         project.store.put_profile(project.name, catalogue_profile(some))
+        project.train("popularity")
+        project.recommend(PARAMETERS["user"], k=5, to_neo4j=True)
 
 
 def photograph(browser: Neo4jBrowser, title: str, file: Path) -> None:

@@ -4,6 +4,7 @@
 MATCH (u:User {namespace: $namespace, name: $user})
 MATCH last = (u)-[:HAS]->(:Reason)-[:LEADS_TO]->(item:Item {name: $item})
 OPTIONAL MATCH chain = (:Item|Attribute)
-  ((:Item|Attribute)-[:LEADS_TO]->(r:Reason WHERE r.user = u.id)-[:LEADS_TO]->(:Item)){1,5}
+  ((:Item|Attribute)-[:LEADS_TO]->(r:Reason)-[:LEADS_TO]->(:Item)){1,5}
   (item)
+  WHERE all(one IN r WHERE EXISTS { MATCH (u)-[:HAS]->(one) })
 RETURN last, chain ORDER BY length(chain) DESC LIMIT 25

@@ -71,6 +71,14 @@ Data = Annotated[
 ]  # fmt: skip
 Store = Annotated[str | None, typer.Option("--store", help="sqlite:///file or neo4j://host:port [default: graphs.db in --home].")]
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of store, trained recommenders, pictures [default: .llmrg].")]
+Run = Annotated[
+    str,
+    typer.Option(
+        "--run", metavar="RUN", show_default=False,
+        help="Graphs of this run, by its id or the beginning of it [default: the newest; with a trained recommender those it "
+        "learnt from].",
+    ),
+]  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 EXIT_CODES = {"CallerError": 2, "StoreError": 3, "ModelError": 4, "ArtifactError": 5, "BudgetSpentError": 6}
 INTERRUPTED = 130

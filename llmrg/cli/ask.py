@@ -10,6 +10,7 @@ from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, proje
 from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
+    from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.protocol import Query, Recommender
     from llmrg.recsysllm.recommender import RecSysLlm
     from llmrg.sdk import Project
@@ -83,7 +84,7 @@ def ask(
     err.print(MADE_UP, highlight=False, markup=False, soft_wrap=True)
 
 
-def language_model(opened: Project, name: str | None, device: str | None = None) -> tuple[RecSysLlm, Recommender, str]:
+def language_model(opened: Project, name: str | None, device: str | None = None) -> tuple[RecSysLlm, BaseRecommender, str]:
     """A trained language model, the recommender that it is or is a part of, and the name under which that is kept.
 
     Args: name: by default the language model that validation found best; device: by default that of the settings.
@@ -122,6 +123,6 @@ def _query(opened: Project, known: Recommender, user: str | None, items: str | N
     else:
         assert user is not None
         history = opened.dataset.history(user)
-        stored = opened.store.graphs(opened.name, [user]).get(user)
+        stored = opened.graph_for(known, user)
         graph = opened.vetoes.shown(stored) if stored is not None else None
     return known_query(known, Query.at(history, len(history), graph))

@@ -169,7 +169,7 @@ def build(
             print_costs(report)
             err.print(f"report: {written}", highlight=False, markup=False, soft_wrap=True)
         first = next((one for one in chosen or opened.dataset.histories if one not in report.failed), "")
-        repeats = opened.dataset.report.repeats
+        repeats, beside = opened.dataset.report.repeats, graphs_beside(opened, report.run)
     again = next_command(context, "build", retry_failed=True)
     if report.problem:
         err.print(f"[bold red]error:[/bold red] {escape(report.problem)}", soft_wrap=True, highlight=False)
@@ -181,6 +181,8 @@ def build(
         err.print(f"{left:,} users failed or had useless replies; to ask again: {again}", **PLAIN)
     if repeats:
         err.print(repeats, **PLAIN)
+    if beside:
+        err.print(beside, **PLAIN)
     print_next(*([next_command(context, "show", [first])] if first else []), next_command(context, "train"))
 
 
@@ -204,6 +206,20 @@ def check_ask(opened: Project, ask: str | None, roles: dict[str, Any]) -> None:
 
     if ask == "item" and not any(isinstance(mind, AsksItems) for mind in opened.minds(**roles).distinct()):
         raise ConfigError("--ask item is for a chat model, and none has a role here; add --mind chat --model PROVIDER:NAME")
+
+
+def graphs_beside(opened: Project, run: str) -> str:
+    """What to know where other runs have graphs too; "" where they have none."""
+    from llmrg.chosen_run import runs_with_graphs
+
+    users = opened.store.graphs_by_run(opened.name)
+    others = {other: number for other, number in users.items() if other != run}
+    if run not in users or not others:
+        return ""
+    return (
+        f"run {run} has the newest graphs of its users; those of other runs stay beside them, to be chosen with --run or "
+        f"deleted with `llmrg forget --run`; {runs_with_graphs(opened.store, opened.name, others)}"
+    )
 
 
 def threshold(opened: Project, told: str | None, roles: dict[str, Any]) -> float | None:

@@ -22,10 +22,20 @@ def export(
     data: Data = "",
     user: Annotated[str | None, typer.Option("--user", help="Only this user's graph (.graphml).")] = None,
     files: Annotated[Literal["parquet", "jsonl"] | None, typer.Option("--format", help="Of a folder [default: parquet].")] = None,
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            show_default=False,
+            help="Only the graphs and the record of this run, by its id or the beginning of it [default: all runs; .graphml: "
+            "each user's newest graph].",
+        ),
+    ] = "",
     store: Store = None,
     home: Home = None,
 ) -> None:
-    """Copy a data set's items, histories, graphs, knowledge and runs into another store or into a folder of open files.
+    """Copy a data set's items, histories, graphs of all runs and knowledge into another store or into a folder of open files.
 
     Into a store, repeating it goes on where it stopped: what is equal already is skipped. A folder that was cut short is begun
     anew. `llmrg import` reads either back. GraphML is for Gephi, yEd and networkx, and is not read back.
@@ -34,17 +44,18 @@ def export(
     Examples:
       llmrg export neo4j://127.0.0.1:7687
       llmrg export backup --format jsonl
+      llmrg export backup-of-one --run 3fa9
       llmrg export ann.graphml --user ann
     """
     _check(target, user, files)
     with project(data, store, home) as opened:
-        name = opened.name
+        name, run = opened.name, opened.run_named(run)
         if "://" in target:
-            _to_store(opened.store, name, target, opened.settings)
+            _to_store(opened.store, name, run, target, opened.settings)
         elif target.endswith(".graphml"):
-            _to_graphml(opened.store, name, Path(target), user)
+            _to_graphml(opened.store, name, run, Path(target), user)
         else:
-            _to_folder(opened.store, name, Path(target), files or "parquet")
+            _to_folder(opened.store, name, run, Path(target), files or "parquet")
 
 
 def _check(target: str, user: str | None, files: str | None) -> None:
@@ -62,13 +73,13 @@ def _check(target: str, user: str | None, files: str | None) -> None:
         )
 
 
-def _to_store(source: GraphStore, namespace: str, url: str, settings: Settings) -> None:
+def _to_store(source: GraphStore, namespace: str, run: str, url: str, settings: Settings) -> None:
     from llmrg.cli.progress import moving
     from llmrg.graph_store.compare import copy_contents
     from llmrg.graph_store.contents import filled
     from llmrg.graph_store.open_store import open_configured_store
 
-    contents = filled(source, namespace)
+    contents = filled(source, namespace, run)
     with open_configured_store(settings, url) as other, moving() as tell:
         copy_contents(contents, other, namespace, tell)
         counts = other.counts(namespace)
@@ -79,25 +90,26 @@ def _to_store(source: GraphStore, namespace: str, url: str, settings: Settings) 
     )
 
 
-def _to_folder(source: GraphStore, namespace: str, folder: Path, files: Literal["parquet", "jsonl"]) -> None:
+def _to_folder(source: GraphStore, namespace: str, run: str, folder: Path, files: Literal["parquet", "jsonl"]) -> None:
     from llmrg.cli.progress import moving
     from llmrg.graph_store.contents import filled
     from llmrg.graph_store.folder import export_folder
 
-    contents = filled(source, namespace)
+    contents = filled(source, namespace, run)
     with moving() as tell:
         rows = export_folder(contents, folder, files, tell).rows
     err.print(
-        f"{folder} holds {rows['users']} users, {rows['steps']} steps, {rows['knowledge']} knowledge entries",
+        f"{folder} holds {rows['users']} users, {rows['graphs']} graphs, {rows['steps']} steps, "
+        f"{rows['knowledge']} knowledge entries",
         markup=False,
         soft_wrap=True,
     )
 
 
-def _to_graphml(source: GraphStore, namespace: str, path: Path, user: str | None) -> None:
+def _to_graphml(source: GraphStore, namespace: str, run: str, path: Path, user: str | None) -> None:
     from llmrg.cli.progress import moving
     from llmrg.graph_store.graphml import export_graphml
 
     with moving() as tell:
-        nodes, edges = export_graphml(source, namespace, path, user, tell)
+        nodes, edges = export_graphml(source, namespace, path, user, tell, run)
     err.print(f"{path} holds {nodes} nodes and {edges} edges", markup=False, soft_wrap=True)

@@ -11,21 +11,24 @@ if TYPE_CHECKING:
     from llmrg.sdk import Project
 
 
-def evaluate_families(opened: Project, name: str | None, users: int | None, device: str | None, as_json: bool) -> None:
+def evaluate_families(
+    opened: Project, name: str | None, users: int | None, device: str | None, as_json: bool, run: str = ""
+) -> None:
     """Ask the model about held-out positions and print the table.
 
     Args:
         name: of a trained recommender with a language model; by default the best.
         device: by default the one of the settings.
         users: asked at most, a question; None as `family_table` has it.
+        run: whose graphs are read; by default those that the recommender learnt from.
     Raises: ConfigError: no language model is trained, or for no family that answers in words.
     """
     from llmrg.cli.ask import language_model
     from llmrg.cli.progress import answering
     from llmrg.evaluation.families import family_table
 
-    model, _, _ = language_model(opened, name, device)
-    graphs = opened.graphs() if model.config.graph != "none" else {}
+    model, whole, _ = language_model(opened, name, device)
+    graphs = opened.graphs(run or whole.graphs_run) if model.config.graph != "none" else {}
     with answering() as show:
         table = family_table(model, opened.dataset, graphs, users, progress=show)
     if as_json:

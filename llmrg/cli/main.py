@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 2 caller (or a file or folder), 3 store, 4 model, 5 saved recommender, 6 budget spent,
-    130 interrupted, 143 terminated."""
+    129 terminal closed, 130 interrupted, 143 terminated."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("neo4j").setLevel(logging.ERROR)  # it warns of each retry that helps; one that does not becomes our error
     stopping.listen(_say)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, err, out, print_json, project
 from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ def recommend(
     again: Annotated[
         bool, typer.Option("--again", help="Items that the user has taken already too, each marked so: things are bought again.")
     ] = False,
+    to_neo4j: Annotated[
+        bool,
+        typer.Option(
+            "--to-neo4j", help="Keep them in the Neo4j store too, for Browser, in place of this recommender's last ones."
+        ),
+    ] = False,
+    run: Run = "",
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -46,10 +53,14 @@ def recommend(
       llmrg recommend --items dracula,frankenstein --recommender sasrec
       llmrg recommend reader-001 --with recsysllm
       llmrg recommend customer-7 --again --data orders.csv
+      llmrg recommend reader-001 --to-neo4j --store neo4j://127.0.0.1:7687
+      llmrg recommend reader-001 --run 3fa9
     """
     with project(data, store, home, load) as opened:
         session = [item.strip() for item in items.split(",")] if items else None
-        found = opened.recommend(user, items=session, k=k, recommender=opened.recommender(name), again=again)
+        found = opened.recommend(
+            user, items=session, k=k, recommender=opened.recommender(name), again=again, to_neo4j=to_neo4j, run=run
+        )
         if as_json:
             print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in found])
             return
@@ -73,6 +84,7 @@ def explain(
         bool,
         typer.Option("--in-words", help="The strongest reason as a sentence of a trained recsysllm, checked against the steps."),
     ] = False,
+    run: Run = "",
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -98,8 +110,8 @@ def explain(
             _, known, _ = language_model(opened, name)
         elif name is not None:
             known = opened.recommender(name)
-        why = opened.explain(user, item, recommender=known)
-        told = opened.in_words(why, recommender=known) if known is not None and words else None
+        why = opened.explain(user, item, recommender=known, run=run)
+        told = opened.in_words(why, recommender=known, run=run) if known is not None and words else None
         if as_json:
             plain = why.to_json(opened.dataset.catalogue)
             print_json(plain if told is None else {**plain, "in_words": told.to_json()})
@@ -114,6 +126,7 @@ def explain(
 def show(
     user: str,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="HTML or SVG file [default: in --home].")] = None,
+    run: Run = "",
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -125,12 +138,13 @@ def show(
     Examples:
       llmrg show reader-001
       llmrg show reader-001 -o graph.svg
+      llmrg show reader-001 --run 3fa9 -o by-another-mind.html
     """
     from llmrg.forget import picture_of
 
     with project(data, store, home, load) as opened:
         path = output or picture_of(opened.settings.home, opened.name, user)
-        out.print(str(opened.show(user).save(path).resolve()), soft_wrap=True, highlight=False)
+        out.print(str(opened.show(user, run=run).save(path).resolve()), soft_wrap=True, highlight=False)
     err.print("open it in any browser; nothing is loaded from elsewhere")
 
 

@@ -25,7 +25,7 @@ def list_(
     load: Load = None,
     as_json: AsJson = False,
 ) -> None:
-    """All runs over a data set, newest first.
+    """All runs over a data set, newest first, and how many users have a graph of each; `--run` of other commands chooses one.
 
     \b
     Examples:
@@ -46,12 +46,13 @@ def list_(
             report["started"],
             str(report["settings"].get("reasoner", "")),
             ", ".join(f"{number:,} {status}" for status, number in report["users"].items()),
+            f"{report['graphs']:,}",
             f"{report['totals'].get('calls', 0):,.0f}",
             f"{report['totals'].get('tokens', 0):,.0f}",
         )
         for report in reports
     ]
-    print_rows(f"Runs on {opened.name}", ("run", "status", "started", "reasoner", "users", "calls", "tokens"), rows)
+    print_rows(f"Runs on {opened.name}", ("run", "status", "started", "reasoner", "users", "graphs", "calls", "tokens"), rows)
     if rows:
         print_next(next_command(context, "runs show", [rows[0][0]]))
 

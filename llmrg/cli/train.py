@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, err, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import PLAIN, next_command, print_next
 from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
@@ -16,7 +16,9 @@ from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 if TYPE_CHECKING:
     from llmrg.recommenders.making import GraphOptions
 
-OPTIONS = {"graphs", "attributes", "objective", "config", "final", "start_from", "seed", "device", "threads", "step", "mlflow"}
+OPTIONS = {
+    "graphs", "run", "attributes", "objective", "config", "final", "start_from", "seed", "device", "threads", "step", "mlflow",
+}  # fmt: skip
 """Arguments of `Project.train` that are no settings of a model."""
 BASES, OTHERS = ", ".join(MODELS), ", ".join(SIMPLE)
 Fusion = Annotated[
@@ -82,6 +84,7 @@ def train(
         str | None,
         typer.Option("--from", metavar="NAME", help="Begin with the weights of a kept recommender, such as sasrec+themes."),
     ] = None,
+    run: Run = "",
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -106,6 +109,7 @@ def train(
       llmrg train --model duorec --fusion sr_gnn --device auto
       llmrg train --final
       llmrg train --from sasrec+themes
+      llmrg train --run 3fa9
       llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
       llmrg train recsysllm --fusion none --set item_attributes=all
     """
@@ -130,6 +134,7 @@ def train(
             opened.train(
                 model,
                 graphs=False if how is None else how,
+                run=run,
                 attributes=attributes,
                 objective=objective,
                 config=config,
@@ -146,8 +151,9 @@ def train(
         trained, user, repeats = opened.figures(), next(iter(opened.dataset.histories)), opened.dataset.report.repeats
     for kept, figures in trained.items():
         whole = "  (final: trained on whole histories; the figure is of the fit before)" if figures.final else ""
+        learnt = f"  (graphs of run {figures.run})" if figures.run else ""
         best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
-        err.print(f"validation NDCG@10 {figures.validation_ndcg:.4f}  {kept}{whole}{best}", **PLAIN)
+        err.print(f"validation NDCG@10 {figures.validation_ndcg:.4f}  {kept}{learnt}{whole}{best}", **PLAIN)
     err.print(f"kept in {opened.settings.home / 'models' / opened.name}", highlight=False, markup=False)
     if repeats:
         err.print(f"{repeats} (`llmrg recommend --again` lists taken items too)", **PLAIN)
@@ -185,6 +191,7 @@ def evaluate(
     no_reasoned: NoReasoned = False,
     no_imagined: NoImagined = False,
     no_gates: NoGates = False,
+    run: Run = "",
     data: Data = "",
     store: Store = None,
     home: Home = None,
@@ -216,6 +223,7 @@ def evaluate(
     Examples:
       llmrg evaluate --data demo --seeds 5
       llmrg evaluate --model bsarec --fit joint --output table.tex
+      llmrg evaluate --run 3fa9
       llmrg evaluate --families --data amazon-musical-instruments --users 100
     """
     from llmrg.cli.families import evaluate_families
@@ -229,7 +237,7 @@ def evaluate(
         if output:
             raise ConfigError("--output is for the honest table; with --families take --json")
         with project(data, store, home, load) as opened:
-            evaluate_families(opened, name, users, device, as_json)
+            evaluate_families(opened, name, users, device, as_json, run)
         return
     if name is not None or users is not None:
         raise ConfigError("--recommender and --users are for --families; the honest table trains recommenders of its own")
@@ -242,9 +250,9 @@ def evaluate(
             "the table compares the base model with graphs, so --fusion none says nothing; take themes, concat or sr_gnn"
         )
     with project(data, store, home, load) as opened:
-        rows = opened.experiment(model=model, graphs=how, device=device).trainings(seeds)
+        rows = opened.experiment(model=model, graphs=how, run=run, device=device).trainings(seeds)
         with steps("train and rank", rows) as show:
-            what: dict[str, Any] = {"model": model, "graphs": how, "device": device, "epoch": show.epoch}
+            what: dict[str, Any] = {"model": model, "graphs": how, "run": run, "device": device, "epoch": show.epoch}
             what["mlflow"] = mlflow_uri or mlflow
             kept = partial(show.kept, advice="; --again trains them anew")
             try:

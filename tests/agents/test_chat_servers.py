@@ -190,6 +190,41 @@ def test_models_of_ones_own_that_could_read_nothing_are_worth_another_try(error:
     assert "answered with something that is no reply" in str(as_model_error(error, 1.0)) or "overloaded" in str(error)
 
 
+PAGE = b"<!doctype html><title>Lost</title><style>h1 {color: red}</style><h1>No model lives here</h1>"
+
+
+@pytest.mark.parametrize(
+    ("status", "raw", "words"),
+    [
+        (404, PAGE, "No model lives here"),
+        (404, b"try /v1 instead", "try /v1 instead"),
+        (405, PAGE, "No model lives here"),
+        (405, b'{"detail": "Method Not Allowed"}', "Method Not Allowed"),
+        (410, b'{"errors": ["the engine was retired"]}', "the engine was retired"),
+    ],
+)
+def test_a_server_that_is_none_of_models_is_told_in_its_words_and_stops_the_run(status, raw, words, town, responder, tmp_path):
+    server = FakeOpenAI(responder, raw=lambda body, number: (status, {"Content-Type": "text/html"}, raw))
+    with server, pytest.raises(ModelAccessError, match=words) as caught:
+        built(town.dataset, tmp_path, server)
+    assert "color" not in str(caught.value)
+    assert server.seen.statuses[status] <= 6
+
+
+def test_a_success_without_content_is_no_reply(town, responder, tmp_path) -> None:
+    server = FakeOpenAI(responder, raw=lambda body, number: (204, {}, b""))
+    with server, pytest.raises(ModelUnavailableError, match="no reply under status 204"):
+        asked(town.dataset, tmp_path, server)
+
+
+@pytest.mark.parametrize("first", [None, {"role": "assistant", "content": ""}, {"role": "assistant", "content": None}])
+def test_the_first_choice_that_says_something_is_the_answer(first, town, responder, tmp_path) -> None:
+    second = {"index": 1, "message": {"role": "assistant", "content": json.dumps(STEPS)}, "finish_reason": "stop"}
+    choices = [{"index": 0, "message": first, "finish_reason": "stop"}, second]
+    with FakeOpenAI(responder, raw=lambda body, number: (200, {}, completion(None, choices=choices))) as server:
+        assert [found.reason for found in asked(town.dataset, tmp_path, server)] == ["salt air"]
+
+
 def test_a_wait_that_the_server_names_goes_with_the_refusal() -> None:
     error = told_error(503, "starting", 7.0)
     assert isinstance(error, RateLimitedError)
@@ -449,6 +484,16 @@ def test_what_all_users_are_refused_for_stops_the_run_soon(town, responder, tmp_
     with FakeOpenAI(responder, port=server.port) as mended:
         report = built(town.dataset, tmp_path, mended)
     assert report.built == 12
+
+
+def test_a_server_that_takes_no_connection_is_told_by_the_first_cause(town, responder, tmp_path) -> None:
+    with FakeOpenAI(responder) as server:
+        pass
+    config = CONFIG.model_copy(update={"retries": 0, "patience_s": 0})
+    with pytest.raises(
+        ModelUnavailableError, match=r"ConnectError: \[Errno|ConnectError: All connection attempts failed|refused"
+    ):
+        built(town.dataset, tmp_path, server, config)
 
 
 def test_only_useless_replies_stop_the_run_too(town, responder, tmp_path) -> None:

@@ -26,6 +26,26 @@ def test_environment_beats_file_and_arguments_beat_both(folder: Path, monkeypatc
     assert load_settings(home=Path("x")).store_url == "sqlite:///x/graphs.db"
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\t\n"])
+@pytest.mark.parametrize("name", ["home", "store", "ask", "model_options", "load", "threads", "store_timeout_s", "prompts"])
+def test_a_variable_that_is_empty_is_not_set(name: str, blank: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "llmrg.toml").write_text('home = "place"\nask = "item"\n')
+    before = load_settings()
+    monkeypatch.setenv(f"LLMRG_{name.upper()}", blank)
+    assert load_settings() == before
+    assert load_settings().home == Path("place")
+
+
+def test_blanks_around_a_variable_do_not_count_but_in_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMRG_MIND", " attributes\n")
+    monkeypatch.setenv("LLMRG_STORE_PASSWORD", " hush ")
+    monkeypatch.setenv("LLMRG_OTHER_STORE_PASSWORD", "")
+    settings = load_settings()
+    assert settings.mind == "attributes"
+    assert settings.store_password.get_secret_value() == " hush "
+    assert settings.other_store_password is not None  # empty: a server without authentication
+
+
 def test_a_bad_setting_names_itself_and_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMRG_THREADS", "many")
     with pytest.raises(ConfigError, match=r"threads.*many.*LLMRG_THREADS"):

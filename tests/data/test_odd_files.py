@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrg.core.errors import ConfigError, DataError
+from llmrg.core.errors import BadRowError, ConfigError, DataError
 from llmrg.data.dataset import Dataset
 from llmrg.data.registry import load_data
 
@@ -173,3 +173,35 @@ def test_a_frame_beside_a_file_and_no_source_at_all(tmp_path: Path) -> None:
         load_data(tmp_path / "log.csv", items=FRAME)
     with pytest.raises(DataError, match="no data set is named"):
         load_data("")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_object_with_a_key_twice_is_a_bad_row(whole: bool, tmp_path: Path) -> None:
+    lines = ['{"user": "ann", "item": "x", "user": "eve"}', '{"user": "bob", "item": "y", "more": {"a": 1, "a": 2}}']
+    content = f"[{', '.join(lines)}]" if whole else "\n".join(lines)
+    with pytest.raises(BadRowError, match="column 'user': this key stands twice"):
+        loaded(tmp_path, "log.json", content)
+    dataset = loaded(tmp_path, "log.json", content, on_bad_row="skip")
+    assert list(dataset.histories) == ["bob"]
+    assert len(dataset.report.bad_rows) == 1
+
+
+@pytest.mark.parametrize("role", ["user", "item"])
+def test_true_and_false_are_no_ids_but_words_may_be(role: str, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"user": "ann", "item": "x"}, {"user": "bob", "item": "y"}]
+    words = [{**rows[0], role: "True"}, rows[1]]
+    assert loaded(tmp_path, "words.jsonl", "\n".join(map(json.dumps, words)))
+    rows[0][role] = True
+    with pytest.raises(BadRowError, match="no id"):
+        loaded(tmp_path, "flags.jsonl", "\n".join(map(json.dumps, rows)))
+    with pytest.raises(BadRowError, match="no id"):
+        load_data(pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], role: [True, False]}), name="flags")
+
+
+@pytest.mark.parametrize("column", ["event", "Event Type", "action", "behaviour_type"])
+def test_rows_of_several_kinds_are_told(column: str, tmp_path: Path) -> None:
+    text = f"user,item,time,{column}\nann,x,1,view\nann,y,2,buy\nbob,x,3,view\n"
+    (note,) = [note for note in loaded(tmp_path, "log.csv", text).report.notes if "what was done" in note]
+    assert "view 2, buy 1" in note
+    alike = text.replace("view", "read").replace("buy", "heard")
+    assert not [note for note in loaded(tmp_path, "log.csv", alike).report.notes if "what was done" in note]

@@ -114,6 +114,16 @@ def test_the_demo_set_needs_no_download(tmp_path: Path) -> None:
     assert registry.load_data("demo").name == "demo"
 
 
+def test_the_demo_set_heeds_how_it_is_to_be_read_or_refuses(tmp_path: Path) -> None:
+    core = registry.load_data("demo", min_interactions=7)
+    assert core.name == "demo-7core"
+    assert min(map(len, core.histories.values())) >= 7
+    assert core.report.users < registry.load_data("demo").report.users
+    for how in ({"columns": {"user": "reader"}}, {"items": tmp_path / "items.csv"}):
+        with pytest.raises(ConfigError, match="has a form of its own"):
+            registry.load_data("demo", **how)
+
+
 def test_the_data_folder_comes_from_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive(tmp_path / "ml-latest-small.zip")
     monkeypatch.setenv("LLMRG_DATA_DIR", str(tmp_path))

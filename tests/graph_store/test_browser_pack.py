@@ -41,7 +41,7 @@ def test_the_two_files_to_drop_hold_the_pack(tmp_path: Path) -> None:
     with zipfile.ZipFile(queries) as packed:
         held = {name: packed.read(name).decode() for name in packed.namelist()}
     assert held == {f"LLMRG/{query.name}.cypher": query.text for query in saved_queries()}
-    assert len(held) == 10
+    assert len(held) == 12
     assert style_file.read_text(encoding="utf-8") == style()
 
 

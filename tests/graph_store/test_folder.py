@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -67,7 +69,7 @@ def test_store_to_folder_to_store_is_equal(source: GraphStore, target: GraphStor
     path, told = tmp_path / "new" / "export", list[tuple[str, int, int]]()
     manifest = export_folder(filled(source, NAMESPACE), path, files, lambda *news: told.append(news))
     themes = {"theme_texts": 2, "profiles": 2, "appeals": 5}
-    assert manifest.rows == {"items": 12, "users": 7, "steps": 42, "knowledge": 5, "runs": 2, "statuses": 3} | themes
+    assert manifest.rows == {"items": 12, "users": 7, "graphs": 6, "steps": 42, "knowledge": 5, "runs": 2, "statuses": 3} | themes
     assert told == [("users", 3, 7), ("users", 6, 7), ("users", 7, 7), ("knowledge", 3, 5), ("knowledge", 5, 5)]
     assert sorted(p.name for p in path.iterdir()) == sorted([*(f"{table}.{files}" for table in manifest.rows), "manifest.json"])
 
@@ -146,24 +148,74 @@ def test_anything_a_store_holds_comes_back(
     shutil.rmtree(path)
 
 
+def rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change each row of a table."""
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist([change(row) for row in pq.read_table(path).to_pylist()]), path)
+    else:
+        rows = [change(json.loads(line)) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+@pytest.fixture
+def second(exported: Path, files: FileFormat) -> Path:
+    """An export of format 2, which held one graph a user."""
+    (exported / f"graphs.{files}").unlink()
+    graphs = {True: {"graph_run": "run 1", "graph_steps": 7}, False: {"graph_run": None, "graph_steps": None}}
+    rewrite(exported / f"users.{files}", lambda row: without(row, "graphs") | graphs[row["graphs"] > 0])
+    rows = json.loads((exported / "manifest.json").read_text())["rows"]
+    change_manifest(exported, format_version=2, rows=without(rows, "graphs"))
+    return exported
+
+
+def test_a_folder_of_format_2_is_read(source: GraphStore, target: GraphStore, second: Path) -> None:
+    copy_contents(open_folder(second), target, NAMESPACE)
+    assert list(differences(source, target, NAMESPACE)) == []
+
+
 def test_a_folder_of_format_1_has_no_themes_and_is_read(
-    source: GraphStore, target: GraphStore, exported: Path, files: FileFormat
+    source: GraphStore, target: GraphStore, second: Path, files: FileFormat
 ) -> None:
     for table in ("theme_texts", "profiles", "appeals"):
-        (exported / f"{table}.{files}").unlink()
-    path = exported / f"knowledge.{files}"
-    if files == "parquet":
-        pq.write_table(pq.read_table(path).drop_columns("mind"), path)
-    else:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        path.write_text("".join(json.dumps({k: v for k, v in row.items() if k != "mind"}) + "\n" for row in rows))
-    manifest = json.loads((exported / "manifest.json").read_text())
-    rows_of = {table: count for table, count in manifest["rows"].items() if (exported / f"{table}.{files}").exists()}
-    change_manifest(exported, format_version=1, rows=rows_of)
-    report = copy_contents(open_folder(exported), target, NAMESPACE)
+        (second / f"{table}.{files}").unlink()
+    rewrite(second / f"knowledge.{files}", lambda row: without(row, "mind"))
+    rows = json.loads((second / "manifest.json").read_text())["rows"]
+    change_manifest(second, format_version=1, rows=without(rows, "theme_texts", "profiles", "appeals"))
+    report = copy_contents(open_folder(second), target, NAMESPACE)
     assert (report.knowledge, report.graphs, report.theme_texts, report.profiles) == (5, 6, 0, 0)
     assert target.knowledge(NAMESPACE) == source.knowledge(NAMESPACE)
     assert target.themes(NAMESPACE) == Themes()
+
+
+def test_graphs_of_all_runs_come_back_and_the_newest_is_the_newest(
+    source: GraphStore, target: GraphStore, tmp_path: Path, files: FileFormat
+) -> None:
+    user = SEVEN_USERS[1]
+    for run in ("run 2", "run 3", "run 1"):
+        source.replace_graph(NAMESPACE, make_graph(user, mark=run, run=run))
+    export_folder(filled(source, NAMESPACE), tmp_path / "export", files)
+    target.put_items(NAMESPACE, source.items(NAMESPACE))
+    target.put_histories(NAMESPACE, [make_history(user)])
+    for run in ("run 1", "run 2", "only in the target"):
+        target.replace_graph(NAMESPACE, make_graph(user, mark=run, run=run))
+    copy_contents(open_folder(tmp_path / "export"), target, NAMESPACE)
+    assert target.graph(NAMESPACE, user).run == "run 1"
+    for run in ("run 1", "run 2", "run 3", "only in the target"):
+        assert target.graph(NAMESPACE, user, run).steps == make_graph(user, mark=run).steps
+    assert copy_contents(open_folder(tmp_path / "export"), target, NAMESPACE).graphs == 0
+
+
+def test_one_run_alone_is_exported(source: GraphStore, target: GraphStore, tmp_path: Path, files: FileFormat) -> None:
+    source.replace_graph(NAMESPACE, make_graph(SEVEN_USERS[1], mark="second", run="run 2"))
+    export_folder(filled(source, NAMESPACE, "run 2"), tmp_path / "export", files)
+    copy_contents(open_folder(tmp_path / "export"), target, NAMESPACE)
+    assert target.graphs_by_run(NAMESPACE) == {"run 2": 1}
+    assert [run.id for run in target.runs(NAMESPACE)] == ["run 2"]
+    assert len(target.users(NAMESPACE)) == 7
 
 
 def test_vectors_are_kept_as_32_bit_floats(source: GraphStore, exported: Path, files: FileFormat) -> None:
@@ -205,7 +257,7 @@ def test_an_interrupted_export_does_not_look_whole_and_can_be_repeated(
     export_folder(filled(source, NAMESPACE), path, files)
     copy_contents(open_folder(path), target, NAMESPACE)
     assert list(differences(source, target, NAMESPACE)) == []
-    assert len(list(path.iterdir())) == 10
+    assert len(list(path.iterdir())) == 11
 
 
 def test_a_folder_that_cannot_be_made_is_told(source: GraphStore, tmp_path: Path) -> None:
@@ -246,7 +298,7 @@ def change_manifest(path: Path, **changes: object) -> None:
         (lambda path: (path / "manifest.json").write_text('{"name": "x"}'), NotAStoreError, "is damaged or not of an export"),
         (lambda path: (path / "manifest.json").write_text("[]"), NotAStoreError, "is damaged or not of an export"),
         (lambda path: change_manifest(path, format="other", format_version=9), NotAStoreError, "damaged or not of an export"),
-        (lambda path: change_manifest(path, format_version=3, files="x"), StoreVersionError, "has format 3, .* update llmrg"),
+        (lambda path: change_manifest(path, format_version=4, files="x"), StoreVersionError, "has format 4, .* update llmrg"),
         (lambda path: change_manifest(path, rows={"items": 12}), NotAStoreError, "has 7 rows where the manifest says None"),
     ],
 )

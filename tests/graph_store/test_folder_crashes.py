@@ -56,7 +56,7 @@ with open_store(url) as store:
     ballast.unlink()
     assert export_folder(contents.filled(store, "shop"), Path(disk) / "export", files).rows["steps"] == 3000
     [users] = open_folder(Path(disk) / "export").users()
-    assert users[0][1].steps == steps
+    assert users[0][1][0].steps == steps
 print("whole")
 """
 

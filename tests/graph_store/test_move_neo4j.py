@@ -64,8 +64,8 @@ def test_copied_steps_are_tied_to_their_runs_and_knowledge(server: GraphStore, n
         copy_store(source, server, namespace)
     with neo4j.GraphDatabase.driver(neo4j_server.url, auth=neo4j_server.auth) as driver:
         (found, *_), _, _ = driver.execute_query(
-            "MATCH (:User {namespace: $space, id: 'user 1'})-[:HAS]->(s) "
-            "RETURN COUNT { (:Run {id: 'run 1'})-[:MADE]->(s) } AS made, COUNT { (s)-[:REUSES]->(:Knowledge) } AS reused "
+            "MATCH (u:User {namespace: $space, id: 'user 1'})-[:HAS]->(s) "
+            "RETURN COUNT { (:Run {id: u.run, namespace: $space}) } AS made, COUNT { (s)-[:REUSES]->(:Knowledge) } AS reused "
             "ORDER BY reused DESC",
             space=namespace,
         )

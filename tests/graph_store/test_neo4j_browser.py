@@ -41,6 +41,8 @@ def server(neo4j_version: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         with Project(world.dataset, home=tmp_path_factory.mktemp("home"), **where) as project:
             project.build(mind="attributes", config=BuildConfig(wave=1))  # so that the knowledge base is used
             project.store.put_profile(project.name, catalogue_profile(world.dataset))
+            project.train("popularity")
+            project.recommend("reader-001", to_neo4j=True)
         yield started
 
 
@@ -54,7 +56,8 @@ def driver(server: LocalNeo4j) -> Iterator[neo4j.Driver]:
 def parameters(driver: neo4j.Driver) -> dict[str, str]:
     """Two users, and an item that the chains of the first and the knowledge base lead to."""
     found = driver.execute_query(
-        "MATCH (:User {name: 'reader-001'})-[:HAS]->(:Reason {cause_kind: 'item'})-[:LEADS_TO]->(item)<-[:LEADS_TO]-(:Knowledge)"
+        "MATCH (:User {name: 'reader-001'})-[:HAS]->(r:Reason)-[:LEADS_TO]->(item)<-[:LEADS_TO]-(:Knowledge)"
+        " WHERE EXISTS { MATCH (:Item)-[:LEADS_TO]->(r) }"
         " RETURN item.name AS item LIMIT 1"
     ).records
     themes = driver.execute_query(

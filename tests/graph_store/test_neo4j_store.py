@@ -19,7 +19,6 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from llmrg.core.errors import (
     ConfigError,
-    DraftConflictError,
     NotAStoreError,
     StoreError,
     StoreUnreachableError,
@@ -27,11 +26,12 @@ from llmrg.core.errors import (
     UnknownItemError,
 )
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step
-from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes
+from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store import (
     neo4j_cypher,
     neo4j_cypher_forget,
     neo4j_cypher_knowledge,
+    neo4j_cypher_migrations,
     neo4j_cypher_themes,
     neo4j_migrations,
     neo4j_rows,
@@ -49,7 +49,13 @@ from llmrg.testing.store_suite_crashes import Reopen
 
 pytestmark = pytest.mark.neo4j
 
-TEXTS = vars(neo4j_cypher) | vars(neo4j_cypher_forget) | vars(neo4j_cypher_knowledge) | vars(neo4j_cypher_themes)
+TEXTS = (
+    vars(neo4j_cypher)
+    | vars(neo4j_cypher_forget)
+    | vars(neo4j_cypher_knowledge)
+    | vars(neo4j_cypher_migrations)
+    | vars(neo4j_cypher_themes)
+)
 SECRET = "hush-hush-7731"
 
 
@@ -140,12 +146,11 @@ def test_the_graph_has_the_documented_shape(store: Neo4jStore, driver: neo4j.Dri
         ("Reason", "REUSES", "Knowledge"),
         ("Item", "KNOWN_FOR", "Knowledge"),
         ("Knowledge", "LEADS_TO", "Item"),
-        ("Run", "MADE", "Reason"),
         ("Reason", "OF", "Theme"),
         ("Item", "APPEALS_FOR", "Theme"),
     }
     rows, _, _ = driver.execute_query(
-        "MATCH (n) WHERE NOT n:LlmrgSchema RETURN n.key AS key, n.namespace AS space, n.name AS name"
+        "MATCH (n) WHERE NOT n:LlmrgSchema|Reason|RejectedReason RETURN n.key AS key, n.namespace AS space, n.name AS name"
     )
     assert all(len(row["key"]) == 32 and row["space"] == "books" and 0 < len(row["name"]) <= 40 for row in rows)
     assert len({row["key"] for row in rows}) == len(rows)
@@ -156,9 +161,96 @@ def test_a_replaced_graph_leaves_no_node_of_the_old_one(store: Neo4jStore, drive
     fill(store)
     rows, _, _ = driver.execute_query("MATCH (s:Reason|RejectedReason) RETURN count(s) AS steps")
     assert rows[0]["steps"] == 6
-    store.delete_graph("books", "ann")
+    assert store.forget_run("books", "run-1")
     rows, _, _ = driver.execute_query("MATCH (s:Reason|RejectedReason) RETURN count(s) AS steps")
     assert rows[0]["steps"] == 0
+
+
+def test_the_newest_graph_is_drawn(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+
+    def drawn() -> set[str]:
+        rows = driver.execute_query("MATCH (u:User)-[:HAS]->(s:Reason) RETURN s.name AS reason, u.run AS run").records
+        return {row["reason"] for row in rows} | {row["run"] for row in rows}
+
+    first = drawn()
+    assert first == {step.reason for step in store.graph("books", "ann").steps if step.accepted} | {"run-1"}
+    step = Step("ann", 1, "reasoned", "attribute", "likes=sf and ann", None, "another view", "i2", 0.5, 0, 2)
+    store.replace_graph("books", ReasoningGraph("ann", (step,), "run-2"))
+    assert drawn() == {"another view", "run-2"}
+    attributes = {row["id"] for row in driver.execute_query("MATCH (a:Attribute) RETURN a.id AS id").records}
+    assert attributes == {"likes=sf and ann"}
+    store.forget_run("books", "run-2")
+    assert drawn() == first
+    assert store.problems() == []
+
+
+def test_a_step_has_what_people_look_at_alone(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    nodes = driver.execute_query("MATCH (s:Reason|RejectedReason) RETURN properties(s) AS step").records
+    by_reason = {row["step"]["name"]: row["step"] for row in nodes}
+    strange = by_reason["strange zones"]
+    assert isinstance(strange.pop("wording"), int)
+    assert strange == {
+        "name": "strange zones", "kind": "reasoned", "position": 2, "score": 0.9, "seen": 3, "chain": 0, "origin": "knowledge",
+    }  # fmt: skip
+    assert by_reason["first contact"]["grounding"] == 0.9
+    assert by_reason["a love story"]["why_rejected"] == "another item fits better"
+    assert by_reason["a love story"]["cause"] == "i1"
+
+
+# -- attributes and times ---------------------------------------------------------------------------------------------------
+ODD_ATTRIBUTES = (
+    *(("genre", "Drama"), ("year", "1994"), ("genre", "Crime"), ("title", "a clash"), ("key", "k=v"), ("attribute_names", "x")),
+    *(("a=b", "c"), ("it's `odd`", "1"), ("", "no name"), ("long" * 100, "x"), ("nul\0l", "y")),
+)
+
+
+def test_attributes_are_lists_under_their_names(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    items = [Item("i1", "Heat", ODD_ATTRIBUTES), Item("i2", "Plain"), Item("i3", "", (("genre", "Crime"),))]
+    store.put_items("films", items)
+    assert store.items("films") == items
+    crime = driver.execute_query("MATCH (i:Item {namespace: 'films'}) WHERE 'Crime' IN i.genre RETURN i.id AS id").records
+    assert {row["id"] for row in crime} == {"i1", "i3"}
+    (row,) = driver.execute_query("MATCH (i:Item {id: 'i1'}) RETURN properties(i) AS item").records
+    item = row["item"]
+    assert (item["title"], item["genre"], item["year"], item["attribute_title"]) == (
+        "Heat",
+        ["Drama", "Crime"],
+        ["1994"],
+        ["a clash"],
+    )
+    assert (item["attribute_key"], item["it's `odd`"]) == (["k=v"], ["1"])
+    assert "long" * 100 not in item
+    user = History("ann", ("i1",), (1.0,), (("age", "30"), ("name", "Ann"), ("age", "31")))
+    store.put_histories("films", [user])
+    assert store.history("films", "ann") == user
+    shown = "MATCH (u:User) RETURN u.id AS id, u.age AS age, u.attribute_name AS named"
+    assert [row.values() for row in driver.execute_query(shown).records] == [["ann", ["30", "31"], ["Ann"]]]
+    store.put_histories("films", [replace(user, attributes=())])
+    assert [row.values() for row in driver.execute_query(shown).records] == [["ann", None, None]]
+
+
+def test_times_are_dates_for_people_and_exact_for_programs(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    at = (-1.5, 0.1 + 0.2, None, 1.7e9 + 1 / 3, 1e300)
+    store.put_items("books", [Item(f"i{n}", f"Title {n}") for n in range(5)])
+    timed, timeless = History("ann", tuple(f"i{n}" for n in range(5)), at), History("bob", ("i0",))
+    store.put_histories("books", [timed, timeless])
+    assert store.histories("books", ["ann", "bob"]) == {"ann": timed, "bob": timeless}
+    rows = driver.execute_query("MATCH (:User {id: 'ann'})-[t:TOOK]->() RETURN t.at AS at ORDER BY t.position").records
+    shown = [row["at"] and row["at"].iso_format() for row in rows]
+    assert shown == [
+        "1969-12-31T23:59:58.500000000+00:00", "1970-01-01T00:00:00.300000000+00:00", None,
+        "2023-11-14T22:13:20.333333000+00:00", None,
+    ]  # fmt: skip
+    since = "MATCH (:User)-[t:TOOK]->(i:Item) WHERE t.at >= datetime('2023-01-01') RETURN i.id AS id"
+    assert [row["id"] for row in driver.execute_query(since).records] == ["i3"]
+    runs = [Run("r2", "done", {}, {}, 1.7e9 + 1 / 3, 1.7e9 + 9.1), Run("r1", "running", {}, {}, 1e300)]
+    for run in runs:
+        store.put_run("books", run)
+    assert store.runs("books") == runs[::-1]
+    took = "MATCH (r:Run {id: 'r2'}) RETURN duration.inSeconds(r.started_at, r.ended_at).seconds AS s"
+    assert driver.execute_query(took).records[0]["s"] == 8
 
 
 def test_no_property_of_a_forgotten_user_is_left(store: Neo4jStore, driver: neo4j.Driver) -> None:
@@ -186,7 +278,7 @@ def labels_that_name(user: str, driver: neo4j.Driver) -> set[str]:
 
 def themes_of_reasons(driver: neo4j.Driver) -> dict[str, str]:
     """Reason -> its theme, as the relations have it."""
-    rows = driver.execute_query("MATCH (s:Reason)-[:OF]->(t:Theme) RETURN s.reason AS reason, t.id AS theme").records
+    rows = driver.execute_query("MATCH (s:Reason)-[:OF]->(t:Theme) RETURN s.name AS reason, t.id AS theme").records
     found = {row["reason"]: row["theme"] for row in rows}
     assert len(found) == len(rows)
     return found
@@ -207,7 +299,8 @@ def test_reasons_follow_their_themes(store: Neo4jStore, driver: neo4j.Driver) ->
     assert store.counts("books").themes == 3
     store.put_theme_texts("books", {"unread": "strange zones"})
     assert themes_of_reasons(driver) == themes, "a theme that a reason is by itself"
-    store.delete_graph("books", "ann")
+    for run in ("run-1", "run-2"):
+        store.forget_run("books", run)
     assert themes_of_reasons(driver) == {}
     assert store.problems() == []
 
@@ -236,19 +329,73 @@ def test_knowledge_of_any_mind_is_reused(store: Neo4jStore, driver: neo4j.Driver
 
 def test_leads_to_walks_accepted_steps_only(store: Neo4jStore, driver: neo4j.Driver) -> None:
     fill(store)
-    rows, _, _ = driver.execute_query("MATCH (:Item {id: 'i1'})-[:LEADS_TO*1..8]->(s:Reason) RETURN s.reason AS reason")
+    rows, _, _ = driver.execute_query("MATCH (:Item {id: 'i1'})-[:LEADS_TO*1..8]->(s:Reason) RETURN s.name AS reason")
     assert {row["reason"] for row in rows} == {"doubts about what is real", "strange zones", "first contact"}
 
 
 @pytest.mark.parametrize("query", saved_queries(), ids=lambda query: query.name)
 def test_saved_queries_find_something(store: Neo4jStore, driver: neo4j.Driver, query: SavedQuery) -> None:
     fill(store)
+    store.put_recommendations("books", "ann", "sasrec", [("i4", 1.0)], 1.7e9)
     item = "Roadside Picnic" if "KNOWN_FOR" in query.text else "Blindsight"
     named = {"namespace": "books", "user": "ann", "other": "bob", "item": item, "theme": "strange zones"}
     rows, summary, _ = driver.execute_query(query.text, named)  # type: ignore[arg-type]
     assert rows
     assert not deprecations(summary)
     assert not driver.execute_query(query.text, named | {"namespace": "films"}).records  # type: ignore[arg-type]
+
+
+# -- recommendations --------------------------------------------------------------------------------------------------------
+def recommended(driver: neo4j.Driver) -> dict[tuple[str, str], list[tuple[str, float, str]]]:
+    """(namespace, model) -> item, score and moment by rank."""
+    rows = driver.execute_query(
+        "MATCH (u:User {id: 'ann'})-[r:RECOMMENDED]->(i:Item) RETURN u.namespace AS space, r.model AS model, "
+        "collect([r.rank, i.id, r.score, toString(r.at)]) AS items"
+    ).records
+    return {(row["space"], row["model"]): [tuple(item[1:]) for item in sorted(row["items"])] for row in rows}
+
+
+def test_recommendations_of_a_recommender_are_replaced(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    fill(store)
+    fill(store, "films")
+    store.put_recommendations("books", "ann", "ease", [("i2", 0.5)], 0.0)
+    store.put_recommendations("books", "ann", "sasrec", [("i4", 0.5), ("i1", 0.25), ("i3", 0.1)], 0.0)
+    store.put_recommendations("books", "ann", "sasrec", [("i1", 2.0), ("i4", 1)], 1.7e9)
+    store.put_recommendations("films", "ann", "sasrec", [("i3", 1.0)], 0.0)
+    then, now = "1970-01-01T00:00:00Z", "2023-11-14T22:13:20Z"
+    others = {("books", "ease"): [("i2", 0.5, then)], ("films", "sasrec"): [("i3", 1.0, then)]}
+    assert recommended(driver) == others | {("books", "sasrec"): [("i1", 2.0, now), ("i4", 1.0, now)]}
+    with pytest.raises(UnknownItemError):
+        store.put_recommendations("books", "ann", "ease", [("i1", 1.0), ("nothing", 0.5)], 0.0)
+    assert len(recommended(driver)[("books", "ease")]) == 1
+    store.replace_graph("books", store.graph("books", "ann"))
+    store.put_histories("books", [store.history("books", "ann")])
+    store.put_recommendations("books", "ann", "sasrec", [], 0.0)
+    assert recommended(driver) == others
+    assert store.problems() == []
+    store.forget_user("books", "ann")
+    store.forget_namespace("films")
+    assert recommended(driver) == {}
+
+
+def test_of_a_popular_item_each_theme_is_shown_once(store: Neo4jStore, driver: neo4j.Driver) -> None:
+    """Many users' reasons around one item: the best of each theme, with how many there are."""
+    store.put_items("shop", [Item("razor", "Razor"), Item("soap", "Soap")])
+    users = [f"user {n}" for n in range(30)]
+    store.put_histories("shop", [History(user, ("soap", "razor")) for user in users])
+    texts = ["a close shave", "a closer shave", "a gift"]
+    store.put_theme_texts("shop", {"a close shave": "close shaves", "a closer shave": "close shaves"})
+    for n, user in enumerate(users):
+        step = Step(user, 1, "reasoned", "item", "soap", 0, texts[n % 3], "razor", n / 30, 0, 2)
+        store.replace_graph("shop", ReasoningGraph(user, (step,), "run-1"))
+    (query,) = (query for query in saved_queries() if query.name == "11_themes_of_an_item")
+    rows = driver.execute_query(query.text, namespace="shop", item="Razor").records  # type: ignore[arg-type]
+    shown = [
+        (row["wording"], row["reasons"], row["reason"].start_node["name"], row["reason"].start_node["score"]) for row in rows
+    ]
+    assert shown == [("close shaves", 20, "a closer shave", 28 / 30), ("a gift", 10, "a gift", 29 / 30)]
+    assert rows[0]["of"].end_node["name"] == "close shaves"
+    assert rows[0]["cause"].start_node["id"] == "soap"
 
 
 # -- one Cypher for all versions --------------------------------------------------------------------------------------------
@@ -310,18 +457,8 @@ def test_a_load_of_many_rows_is_split_and_checked_first(
 
 
 # -- schema -----------------------------------------------------------------------------------------------------------------
-def forget_schema(driver: neo4j.Driver) -> None:
-    driver.execute_query("MATCH (n) DETACH DELETE n")
-    for kind, names in (
-        ("CONSTRAINT", "SHOW CONSTRAINTS YIELD name"),
-        ("INDEX", "SHOW INDEXES YIELD name, type WHERE type = 'RANGE'"),
-    ):
-        for row in driver.execute_query(names).records:  # type: ignore[arg-type]
-            driver.execute_query(f"DROP {kind} {row['name']}")  # type: ignore[arg-type]
-
-
 def test_many_clients_may_open_an_empty_database_at_once(neo4j_server: Neo4jServer, driver: neo4j.Driver) -> None:
-    forget_schema(driver)
+    neo4j_server.forget_schema()
 
     def opened(_: int) -> int:
         with Neo4jStore(neo4j_server.url, neo4j_server.auth) as store:
@@ -330,62 +467,8 @@ def test_many_clients_may_open_an_empty_database_at_once(neo4j_server: Neo4jServ
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(opened, range(4))) == {neo4j_migrations.CURRENT_VERSION}
     indexes = driver.execute_query("SHOW INDEXES YIELD name, state WHERE name STARTS WITH 'llmrg_'").records
-    assert len(indexes) == sum(len(migration.statements) for migration in neo4j_migrations.MIGRATIONS)
+    assert len(indexes) == len(neo4j_migrations.statements())
     assert {row["state"] for row in indexes} == {"ONLINE"}
-
-
-def test_an_older_store_is_refused_and_brought_forward_on_demand(store: Neo4jStore, driver: neo4j.Driver) -> None:
-    """Version 1 had no packed graphs: steps were read from their nodes."""
-    fill(store)
-    fill(store, "films")
-    before = {space: store.graph(space, "ann") for space in ("books", "films")}
-    store.close()
-    driver.execute_query("MATCH (g:PackedGraph) DELETE g")
-    driver.execute_query("DROP CONSTRAINT llmrg_packed_graph_key")
-    driver.execute_query("MATCH (k:Knowledge) REMOVE k.mind")
-    driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = 1")
-    with pytest.raises(StoreVersionError, match=r"version 1.*llmrg store migrate --store .*--dry-run"):
-        store.open()
-    told = store.migrate(dry_run=True)
-    assert [line.partition(":")[0] for line in told] == ["version 2", "version 3"]
-    assert not driver.execute_query("MATCH (g:PackedGraph) RETURN g").records, "a dry run does nothing"
-    assert store.migrate() == told
-    assert store.migrate() == []
-    store.open()
-    assert {space: store.graph(space, "ann") for space in ("books", "films")} == before
-    assert driver.execute_query("SHOW INDEXES YIELD name WHERE name = 'llmrg_packed_graph_key'").records
-
-
-def test_a_store_of_version_2_gets_themes(store: Neo4jStore, driver: neo4j.Driver) -> None:
-    fill(store)
-    steps = make_graph("ann").steps
-    store.put_items("books", [Item(item, item) for item in ITEMS])
-    store.append_draft("books", "run-9", "ann", steps, 8, 0)
-    before, knowledge = store.graph("books", "ann"), store.knowledge("books")
-    store.close()
-    driver.execute_query("MATCH (n:Theme|ThemeText|ProfileSource) DETACH DELETE n")
-    driver.execute_query("MATCH (s:Reason) REMOVE s.text_key, s.wording_key")
-    driver.execute_query("MATCH (k:Knowledge) REMOVE k.mind")
-    driver.execute_query("MATCH (d:Draft) REMOVE d.blocks")
-    for statement in neo4j_migrations.MIGRATIONS[2].statements:
-        kind, name = statement.split()[1:3]
-        driver.execute_query(f"DROP {kind} {name}")  # type: ignore[arg-type]
-    driver.execute_query("MATCH (s:LlmrgSchema) SET s.version = 2")
-    told = store.migrate(dry_run=True)
-    assert [line.partition(", ")[0] for line in told] == ["version 3: themes and profiles of items"]
-    assert store.migrate() == told
-    store.open()
-    assert (store.graph("books", "ann"), store.knowledge("books")) == (before, knowledge)
-    assert store.knowledge_for("books", [("i2", "i3")]) == knowledge
-    assert store.draft("books", "run-9", "ann") == (steps, 8)
-    with pytest.raises(DraftConflictError):
-        store.append_draft("books", "run-9", "ann", (), 6, 4)
-    store.append_draft("books", "run-9", "ann", (), 9, 8)
-    assert store.themes("books") == Themes()
-    store.put_theme_texts("books", {"first contact": "contact"})
-    store.put_profile("books", Profile(ProfileSource("x"), (Appeal("i1", "strange zones"),)))
-    assert themes_of_reasons(driver) == {"first contact": "contact", "strange zones": "strange zones"}
-    assert store.problems() == []
 
 
 def test_a_newer_schema_is_refused(store: Neo4jStore, driver: neo4j.Driver) -> None:

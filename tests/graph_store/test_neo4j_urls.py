@@ -92,6 +92,11 @@ def test_what_is_read_is_what_the_driver_takes(scheme: str, host: str, port: int
         ("bolt+routing://host", "neo4j://host:7687"),
         ("neo4j+tls://host", r"neo4j\+s://"),
         ("neo4js://host", r"neo4j\+s://"),
+        ("jdbc:neo4j://host:7687", "for Java programs"),
+        ("neo4j:host", "two slashes are missing"),
+        ("bolt:/host", "two slashes are missing"),
+        ("localhost:7687", "write neo4j://localhost:7687"),
+        ("sqlite:///graphs.db?mode=ro", "sqlite:///graphs.db$"),
     ],
 )
 def test_what_means_nothing_is_refused_before_anybody_is_asked(url: str, advice: str) -> None:
@@ -105,6 +110,21 @@ def test_the_class_too_refuses_passwords_in_its_url(url: str) -> None:
     with pytest.raises(ConfigError, match="LLMRG_STORE_PASSWORD") as caught:
         Neo4jStore(url)
     assert "hush" not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "neo4j://ann:hush/er@host", "neo4j://ann:1/hush@host", "neo4j://ann:1#hush@host", "neo4j://ann:1?hush@host",
+        "neo4j://ann:hu%40sh@host", "neo4j:ann:hush@host", "ann:hush@host:7687", "jdbc:neo4j://ann:hush@host",
+        "http://ann:hush@host:7474", "postgresql://ann:hush@host/films",
+    ],
+)  # fmt: skip
+def test_a_password_of_any_letters_is_refused_and_never_repeated(url: str) -> None:
+    for opened in (open_store, Neo4jStore):
+        with pytest.raises(ConfigError, match="LLMRG_STORE_PASSWORD") as caught:
+            opened(url)
+        assert not any(part in f"{caught.value!r} {caught.value.__cause__!r}" for part in ("hush", "hu%", "ann"))
 
 
 def test_path_and_setting_may_agree_but_not_differ(monkeypatch: pytest.MonkeyPatch) -> None:

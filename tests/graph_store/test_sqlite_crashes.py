@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -37,6 +38,7 @@ with SqliteStore(sys.argv[1]) as store:
         store.replace_graph(NAMESPACE, make_graph(mark, mark=f"{mark} {n}"))
 """
 FILLER = """
+import random
 import sys
 from pathlib import Path
 from llmrg.core.errors import StoreFullError
@@ -51,7 +53,8 @@ store.open()
 users = tuple(f"user {n}" for n in range(400))
 fill(store, users=users)
 def graph(user):
-    return ReasoningGraph(user, tuple(make_step(user, reason=f"{user} {n} " * 5, chain=n) for n in range(100)), "run 1")
+    reasons = [f"{user} {random.Random(n).randbytes(40).hex()}" for n in range(100)]
+    return ReasoningGraph(user, tuple(make_step(user, reason=reason, chain=n) for n, reason in enumerate(reasons)), "run 1")
 kept = []
 try:
     for user in users:
@@ -186,12 +189,12 @@ def test_a_file_that_may_not_grow_keeps_what_it_has(filled: Path, monkeypatch: p
         return connection
 
     monkeypatch.setattr(SqliteConnections, "_connect", limited)
-    large = tuple(make_step(reason=f"reason {n}" * 20, chain=n) for n in range(500))
+    large = tuple(make_step(reason=random.Random(n).randbytes(100).hex(), chain=n) for n in range(500))
     with SqliteStore(filled) as store:
         with pytest.raises(StoreFullError, match="no space left"):
             store.replace_graph(NAMESPACE, ReasoningGraph("ann", large, "run 2"))
         with pytest.raises(StoreFullError):
-            store.put_knowledge(NAMESPACE, [make_knowledge(reason="long" * 10_000)])
+            store.put_knowledge(NAMESPACE, [make_knowledge(reason="long" * 100_000)])
         assert store.graph(NAMESPACE, "ann") == replace(make_graph(), version=1)
         assert store.knowledge(NAMESPACE) == []
         assert store.replace_graph(NAMESPACE, make_graph("bob", mark="small")) == 2

@@ -44,7 +44,7 @@ def _read_and_write_all(path: Path) -> None:
         store.runs(NAMESPACE)
         store.user_statuses(NAMESPACE, "run 1")
         store.count_uses(NAMESPACE, {make_knowledge(reason="reason 3").key: 1})
-        store.delete_graph(NAMESPACE, "bob")
+        store.forget_run(NAMESPACE, "run 1")
 
 
 def test_flipped_bits_are_told_or_do_no_harm(content: bytes, tmp_path: Path) -> None:

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from llmrg.core.errors import NotAStoreError
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_graph, make_knowledge, make_profile, make_run
 
 STEP_ITEM = make_graph("ann").steps[0].item
 FAULTS = {
-    "steps without a graph": "DELETE FROM graphs WHERE namespace = 'shop' AND user = 'bob'",
+    "graphs that cannot be read": "UPDATE graphs SET packed = substr(packed, 1, 60) WHERE namespace = 'shop' AND user = 'bob'",
+    "drafts that cannot be read": "UPDATE draft_blocks SET packed = x'00' || substr(packed, 2) WHERE draft = 1",
     "graphs whose user is missing": "DELETE FROM users WHERE namespace = 'shop' AND user = 'bob'",
     "graphs with a step whose item is missing": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{STEP_ITEM}'",
     "graphs whose counts differ from their steps": "UPDATE graphs SET accepted = 9 WHERE namespace = 'shop' AND user = 'bob'",
     "users marked done without a graph": "INSERT INTO user_statuses VALUES ('shop', 'run 1', 'cleo', 'done', '')",
     "statuses of a run that is missing": "DELETE FROM runs WHERE namespace = 'shop'",
     "drafts whose user is missing": "INSERT INTO drafts (namespace, run, user, through) VALUES ('shop', 'run 1', 'cleo', 3)",
-    "draft steps without a draft": "INSERT INTO draft_steps (draft, step) VALUES (99, '[]')",
+    "draft blocks without a draft": "INSERT INTO draft_blocks (draft, key, packed) VALUES (99, '', x'')",
     "histories that name a missing item": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[7]}'",
     "knowledge whose items are missing": f"DELETE FROM items WHERE namespace = 'shop' AND id = '{ITEMS[11]}'",
     "appeals whose profile is missing": "DELETE FROM profile_sources WHERE namespace = 'shop'",
@@ -105,3 +107,33 @@ def test_damaged_pages_are_found(store: SqliteStore) -> None:
     (found,) = store.problems()
     assert (found.what, found.mendable) == ("damaged pages", False)
     assert "backup" in found.how
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("x'02' || substr(packed, 2)", "a packed graph has format 2, this release of llmrg reads 1"),
+        ("substr(packed, 1, length(packed) - 1) || x'07'", "a packed graph is damaged"),
+        ("x'01'", "a packed graph is damaged"),
+        ("x''", "a packed graph has no format"),
+    ],
+)
+def test_a_graph_whose_bytes_are_off_is_refused_and_told_with_its_user(store: SqliteStore, change: str, why: str) -> None:
+    tamper(store, f"UPDATE graphs SET packed = CAST({change} AS BLOB) WHERE namespace = 'shop' AND user = 'bob'")
+    with pytest.raises(NotAStoreError, match=rf"graphs\.db .*damaged .*{why}"):
+        store.graph(NAMESPACE, "bob")
+    assert store.graph(NAMESPACE, "ann").steps == make_graph("ann").steps
+    (problem,) = store.problems()
+    assert (problem.what, problem.examples) == ("graphs that cannot be read", ("bob",))
+    store.repair()
+    assert store.user_statuses(NAMESPACE, "run 1") == {"ann": ("done", ""), "bob": ("pending", "")}
+
+
+def test_a_graph_in_the_row_of_another_user_is_told(store: SqliteStore) -> None:
+    tamper(
+        store,
+        "UPDATE graphs SET packed = (SELECT packed FROM graphs AS g WHERE g.namespace = 'shop' AND g.user = 'ann')"
+        " WHERE namespace = 'shop' AND user = 'bob'",
+    )
+    (problem,) = store.problems()
+    assert (problem.what, problem.examples) == ("graphs that cannot be read", ("bob",))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 import sqlite3
+import tracemalloc
+import zipfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,30 +14,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llmrg.core.errors import DraftConflictError, StoreError, StoreVersionError
-from llmrg.core.records import VectorSpace
+from llmrg.core.errors import DraftConflictError, NotAStoreError, StoreError, StoreVersionError
+from llmrg.core.records import ReasoningGraph, VectorSpace
 from llmrg.core.themes import Themes
 from llmrg.graph_store import sqlite_migrations
 from llmrg.graph_store.compare import differences
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.store_examples import ITEMS, NAMESPACE, SEVEN_USERS, fill_everything, make_graph, make_knowledge, put_themes
+from llmrg.testing.store_examples import ITEMS, NAMESPACE, ODD_IDS, OTHER, SEVEN_USERS, make_graph, make_knowledge, put_themes
+
+KEPT = Path(__file__).with_name("kept") / "version_3.zip"
+"""Written by a release with that schema: see `kept/make_version_3.py`."""
+fill_version_3 = runpy.run_path(str(KEPT.with_name("make_version_3.py")))["fill_version_3"]
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Path:
+def third(tmp_path: Path) -> Path:
+    """A store of schema version 3, with something of everything in it."""
+    with zipfile.ZipFile(KEPT) as kept:
+        return Path(kept.extract("graphs.db", tmp_path)).rename(tmp_path / "old.db")
+
+
+@pytest.fixture
+def second(third: Path) -> Path:
     """A store of schema version 2, with something in it."""
-    path = tmp_path / "old.db"
-    with SqliteStore(path) as store:
-        fill_everything(store, users=SEVEN_USERS)
-        store.append_draft(NAMESPACE, "run 3", SEVEN_USERS[0], make_graph(SEVEN_USERS[0]).steps, 8, 0)
-    with closing(sqlite3.connect(path)) as db:
+    with closing(sqlite3.connect(third)) as db:
         for table in ("theme_texts", "profile_sources", "appeals"):
             db.execute(f"DROP TABLE {table}")
         db.execute("ALTER TABLE knowledge DROP COLUMN mind")
         db.execute("ALTER TABLE drafts DROP COLUMN blocks")
         db.execute("PRAGMA user_version = 2")
         db.commit()
-    return path
+    return third
 
 
 @pytest.fixture
@@ -62,21 +73,25 @@ def test_an_old_file_is_refused_with_the_command_that_mends_it(old: Path) -> Non
 def test_a_dry_run_changes_nothing(old: Path) -> None:
     before = _schema(old)
     lines = SqliteStore(old).migrate(dry_run=True)
-    assert [line.partition(": ")[0] for line in lines] == ["version 2", "version 3"]
+    assert [line.partition(": ")[0] for line in lines] == ["version 2", "version 3", "version 4"]
     assert _schema(old) == before
 
 
 def test_a_migrated_file_is_as_a_new_one_and_holds_what_it_held(old: Path, tmp_path: Path) -> None:
     store = SqliteStore(old)
-    assert len(store.migrate()) == 2
+    assert len(store.migrate()) == 3
     assert store.migrate() == []
     with SqliteStore(tmp_path / "new.db") as new, store:
-        fill_everything(new, users=SEVEN_USERS)
+        fill_version_3(new)
         assert store.health().schema_version == new.health().schema_version == sqlite_migrations.CURRENT_VERSION
         store.claim_vector_space(NAMESPACE, VectorSpace("letters", 2))  # nobody had said it
         assert store.themes(NAMESPACE) == Themes()
         put_themes(store)
-        assert list(differences(new, store, NAMESPACE)) == []
+        assert list(differences(new, store, NAMESPACE)) == [
+            f"graph in run 'run 1' of user {user!r} is only in the first store" for user in SEVEN_USERS[2:4]
+        ]  # they had been replaced
+        assert store.graphs(NAMESPACE, SEVEN_USERS) == new.graphs(NAMESPACE, SEVEN_USERS)
+        assert list(differences(new, store, OTHER)) == []
         assert store.counts(NAMESPACE).graphs == 6
         assert store.problems() == []
         query = np.array([1.0, 0.0], dtype=np.float32)
@@ -98,21 +113,22 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(old: Path, monkeypatch
         with pytest.raises(StoreError, match="nothing"):
             SqliteStore(old).migrate()
     assert _schema(old) == before
-    assert len(SqliteStore(old).migrate()) == 2
+    assert len(SqliteStore(old).migrate()) == 3
 
 
 def test_knowledge_and_drafts_of_version_2_go_on(second: Path) -> None:
     store = SqliteStore(second)
-    (line,) = store.migrate(dry_run=True)
-    assert line.startswith("version 3: themes and profiles of items, whose knowledge it is")
-    assert store.migrate() == [line]
+    lines = store.migrate(dry_run=True)
+    assert lines[0].startswith("version 3: themes and profiles of items, whose knowledge it is")
+    assert store.migrate() == lines
     with store:
         entries = store.knowledge(NAMESPACE)
         assert len(entries) == 5
         assert {entry.mind for entry in entries} == {""}
         assert store.knowledge_for(NAMESPACE, [(ITEMS[0], ITEMS[1])]) == [e for e in entries if e.to_item == ITEMS[1]]
         steps, through = store.draft(NAMESPACE, "run 3", SEVEN_USERS[0])
-        assert (len(steps), through) == (7, 8)
+        assert (steps, through) == (make_graph(SEVEN_USERS[0]).steps, 8)
+        assert store.draft(NAMESPACE, "run 3", SEVEN_USERS[1]) == ((), 2)
         with pytest.raises(DraftConflictError):
             store.append_draft(NAMESPACE, "run 3", SEVEN_USERS[0], (), 4, 2)
         store.append_draft(NAMESPACE, "run 3", SEVEN_USERS[0], (), 10, 8)
@@ -120,3 +136,73 @@ def test_knowledge_and_drafts_of_version_2_go_on(second: Path) -> None:
         assert len(store.themes(NAMESPACE).profiles) == 2
         assert store.draft(NAMESPACE, "run 3", SEVEN_USERS[0]) == (steps, 10)
         assert store.problems() == []
+
+
+def test_graphs_drafts_and_themes_of_version_3_go_on(third: Path) -> None:
+    store = SqliteStore(third)
+    (line,) = store.migrate()
+    assert line.startswith("version 4: graphs of a user's runs stand side by side")
+    with store:
+        assert len(store.themes(NAMESPACE).profiles) == 2
+        assert store.graph(NAMESPACE, SEVEN_USERS[2]) == replace(
+            make_graph(SEVEN_USERS[2], mark="second", run="run 2"), version=2
+        )
+        assert store.graphs_by_run(NAMESPACE) == {"run 1": 4, "run 2": 2}
+        odd = [name for name in ODD_IDS.values() if len(name) < 100]
+        assert list(store.graphs(OTHER, odd)) == odd
+        assert all(store.draft(OTHER, "run 1", user)[0][0].reason == user for user in odd)
+        draft = store.draft(NAMESPACE, "run 3", SEVEN_USERS[0])[0]
+        assert store.replace_graph(NAMESPACE, ReasoningGraph(SEVEN_USERS[0], draft, "run 3"), expected_version=0) == 1
+        store.replace_graph(NAMESPACE, make_graph(SEVEN_USERS[2], run="run 4"), expected_version=2)
+        assert store.graph(NAMESPACE, SEVEN_USERS[2], "run 2").version == 2
+        assert store.problems() == []
+
+
+def test_a_draft_that_does_not_read_stops_the_migration_and_leaves_the_file(third: Path) -> None:
+    with closing(sqlite3.connect(third)) as db:
+        db.execute("UPDATE draft_steps SET step = '[1, 2]' WHERE id = 1")
+        db.commit()
+    before = _schema(third)
+    with pytest.raises(NotAStoreError, match="damaged"):
+        SqliteStore(third).migrate()
+    assert _schema(third) == before
+
+
+def test_a_migration_takes_one_user_into_memory_at_a_time(third: Path) -> None:
+    """Python's own memory: SQLite spills what it cannot hold to its log."""
+    with closing(sqlite3.connect(third)) as db:
+        (graph,) = db.execute("SELECT max(graph) FROM steps").fetchone()
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
+            "INSERT INTO graphs SELECT i + 1000, namespace, user || i, run, 1, 0, 0, 0 FROM graphs, n WHERE id = ?",
+            (graph,),
+        )
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+            "INSERT INTO steps SELECT g.id, n.i, position, kind, cause_kind, cause, cause_position, hex(randomblob(100)), item, "
+            "score, chain, seen, s.accepted, why_rejected, origin, grounding FROM graphs AS g, steps AS s, n "
+            "WHERE g.id > 1000 AND s.graph = ? AND s.ordinal = 0",
+            (graph,),
+        )
+        db.commit()
+    tracemalloc.start()
+    try:
+        SqliteStore(third).migrate()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert third.stat().st_size > 2**23
+    assert peak < 2**22
+
+
+def test_who_is_forgotten_after_a_migration_is_nowhere_in_the_file(third: Path) -> None:
+    store, user = SqliteStore(third), 'the "best" item'
+    store.migrate()
+    assert user.encode() in third.read_bytes() or json.dumps(user).encode() in third.read_bytes()
+    with store:
+        for namespace in (NAMESPACE, OTHER):
+            store.forget_namespace(namespace)
+    content = third.read_bytes()
+    assert b"first: root" not in content
+    assert b"reason 1" not in content
+    assert b'"best' not in content

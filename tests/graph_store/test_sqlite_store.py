@@ -101,8 +101,8 @@ def test_a_newer_schema_is_refused(filled: Path) -> None:
 
 def test_a_store_without_one_of_its_tables_is_damaged(filled: Path) -> None:
     with closing(sqlite3.connect(filled)) as db:
-        db.execute("DROP TABLE steps")
-    with pytest.raises(NotAStoreError, match="steps"):
+        db.execute("DROP TABLE graphs")
+    with pytest.raises(NotAStoreError, match="graphs"):
         SqliteStore(filled).open()
 
 
@@ -130,7 +130,13 @@ def _read_all(path: Path) -> None:
 
 
 def _break_a_text(content: bytes) -> bytes:
-    return content.replace(b"first: root", b"f\xffrst: root")
+    assert b"N. O'Body" in content
+    return content.replace(b"N. O'Body", b"N\xff O'Body")
+
+
+def _break_a_graph(content: bytes) -> bytes:
+    place = content.index(b"\x01\x78\x01") + 40  # the format, what zlib begins with at its fastest, and the body
+    return content[:place] + b"\xff" * 8 + content[place + 8 :]
 
 
 def _break_a_list(content: bytes) -> bytes:
@@ -138,7 +144,7 @@ def _break_a_list(content: bytes) -> bytes:
 
 
 def _break_a_table_name(content: bytes) -> bytes:
-    return content.replace(b"TABLE steps", b"TABLE st\xffps")
+    return content.replace(b"TABLE graphs", b"TABLE gr\xffphs")
 
 
 DAMAGES = (
@@ -147,6 +153,7 @@ DAMAGES = (
     _break_first_page,
     _break_all_but_the_schema,
     _break_a_text,
+    _break_a_graph,
     _break_a_list,
     _break_a_table_name,
 )

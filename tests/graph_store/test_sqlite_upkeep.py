@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -24,7 +25,8 @@ USERS = tuple(f"user {n:03}" for n in range(60))
 
 
 def _large_graph(user: str, mark: str) -> ReasoningGraph:
-    return ReasoningGraph(user, tuple(make_step(user, reason=f"{mark} {n} " * 8, chain=n) for n in range(60)), mark)
+    reasons = [f"{mark} {n} {random.Random(n).randbytes(40).hex()}" for n in range(240)]  # which do not compress
+    return ReasoningGraph(user, tuple(make_step(user, reason=reason, chain=n) for n, reason in enumerate(reasons)), mark)
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def test_a_target_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
 def test_compacting_gives_back_the_space_of_deleted_rows(path: Path) -> None:
     with SqliteStore(path) as store:
         for user in USERS[1:]:
-            store.delete_graph(NAMESPACE, user)
+            store.forget_user(NAMESPACE, user)
         kept = store.graph(NAMESPACE, USERS[0])
     size = path.stat().st_size
     before, after = compact(path)

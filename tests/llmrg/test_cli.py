@@ -14,9 +14,11 @@ import time
 from functools import partial
 from pathlib import Path
 
+import neo4j
 import pytest
 
 from llmrg import Project
+from llmrg.testing.neo4j_fixture import Neo4jServer
 
 
 def llmrg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,6 +48,37 @@ def test_train_recommend_explain_show(home: Path) -> None:
     assert not why["found"]  # popularity knows no reasons
     page = Path(llmrg("show", "reader-001", cwd=home).stdout.strip())
     assert "<svg" in page.read_text()
+
+
+def test_recommendations_are_kept_in_neo4j_only(home: Path) -> None:
+    assert llmrg("train", "--model", "popularity", cwd=home).returncode == 0
+    done = llmrg("recommend", "reader-001", "--with", "popularity", "--to-neo4j", cwd=home)
+    assert done.returncode == 2
+    assert "llmrg export neo4j://" in done.stderr
+    done = llmrg("recommend", "--items", "dracula", "--with", "popularity", "--to-neo4j", cwd=home)
+    assert done.returncode == 2
+    assert "for a user of the data" in done.stderr
+
+
+@pytest.mark.neo4j
+def test_recommendations_are_kept_beside_the_graphs(home: Path, empty_neo4j: Neo4jServer) -> None:
+    user, password = empty_neo4j.auth
+    where = {"LLMRG_OTHER_STORE_USER": user, "LLMRG_OTHER_STORE_PASSWORD": password}
+    assert llmrg("train", "--model", "popularity", cwd=home).returncode == 0
+    moved = llmrg("export", empty_neo4j.url, cwd=home, **where)
+    assert moved.returncode == 0, moved.stderr
+    where = {"LLMRG_STORE_USER": user, "LLMRG_STORE_PASSWORD": password}
+    how = ("recommend", "reader-001", "--with", "popularity", "-k", "3", "--json")
+    done = llmrg(*how, "--to-neo4j", "--store", empty_neo4j.url, cwd=home, **where)
+    assert done.returncode == 0, done.stderr
+    with neo4j.GraphDatabase.driver(empty_neo4j.url, auth=empty_neo4j.auth) as driver:
+        rows = driver.execute_query(
+            "MATCH (:User {name: 'reader-001'})-[r:RECOMMENDED {model: 'popularity'}]->(i:Item) "
+            "WHERE r.at > datetime('2020-01-01') RETURN r.rank AS rank, i.id AS item, r.score AS score ORDER BY rank"
+        ).records
+    told = [(row["rank"], row["item"], row["score"]) for row in json.loads(done.stdout)]
+    assert [tuple(row.values()) for row in rows] == told
+    assert len(told) == 3
 
 
 def test_chains_are_continued_where_they_are_told_to(tmp_path: Path) -> None:

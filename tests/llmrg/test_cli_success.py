@@ -137,6 +137,9 @@ def test_a_build_that_accepts_nothing_fails_too(shop: Path) -> None:
     assert done.exit_code == 1, done.output
     assert "no step was accepted for any of 1 users" in done.stderr
     assert next_lines(done)[0][:2] == ["runs", "show"]
+    again = run("build", "--data", "strangers.csv", "--mind", "attributes", "--tau", "1", "--no-divergence")
+    assert again.exit_code == 1, again.output
+    assert "earlier call that accepted none" in again.stderr
 
 
 def test_what_is_refused_for_good_stops_the_build(shop: Path) -> None:

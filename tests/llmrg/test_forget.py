@@ -78,7 +78,7 @@ def test_nobody_is_forgotten_without_a_yes(place: Path) -> None:
     ("arguments", "kind", "words"),
     [
         (["forget"], ConfigError, ["--data-set", "llmrg data stored"]),
-        (["forget", "ann", "--data-set", "shop"], ConfigError, ["one of the two"]),
+        (["forget", "ann", "--data-set", "shop"], ConfigError, ["one of the three"]),
         (["forget", "nobody", "--data", "store:shop", "--yes"], UnknownUserError, ["nobody", "ann"]),
         (["forget", "--data-set", "shp", "--yes"], DataError, ["shp", "shop"]),
     ],

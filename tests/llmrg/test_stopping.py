@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: told at once, ended soon, and recorded."""
+"""Ctrl-C, SIGTERM and SIGHUP: told at once, ended soon, and recorded."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def hearing() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("how", ["import", "thread"])
 def test_it_is_told_at_once_and_slow_loading_is_not_waited_for(tmp_path: Path, number: signal.Signals, how: str) -> None:
     code = THREAD if how == "thread" else SLOW.format(name="rich.table", command=["data", "list"])
@@ -77,7 +77,7 @@ def test_it_is_told_at_once_and_slow_loading_is_not_waited_for(tmp_path: Path, n
     assert "Traceback" not in rest
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_run_of_a_build_that_was_ended_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     code = "from llmrg.cli.main import main; import sys; sys.argv = ['llmrg', 'build', '--mind', 'attributes']; main()"
     running = started(code, tmp_path)
@@ -90,6 +90,22 @@ def test_the_run_of_a_build_that_was_ended_is_stopped(tmp_path: Path, number: si
     assert running.returncode == 128 + number
     assert told.count(KEPT) == 1
     assert status(tmp_path) == "stopped"
+
+
+def test_a_terminal_that_is_gone_hears_nothing_and_the_command_ends_all_the_same(tmp_path: Path) -> None:
+    ours, its = os.openpty()
+    code = SLOW.format(name="rich.table", command=["data", "list"])
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
+        stderr=its, text=True, preexec_fn=hearing,
+    )  # fmt: skip
+    os.close(its)
+    assert running.stdout is not None
+    assert "loading" in running.stdout.readline()
+    os.close(ours)
+    running.send_signal(signal.SIGHUP)
+    running.communicate(timeout=30)
+    assert running.returncode == 128 + signal.SIGHUP
 
 
 def status(folder: Path) -> str:
