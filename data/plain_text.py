@@ -72,7 +72,9 @@ class PlainText:
         numbers = {column: str(names.index(column)) for column in columns}
         delimiter = self.delimiter if len(self.delimiter) == 1 else ONE_SIGN
         parse = csv.ParseOptions(delimiter=delimiter, quote_char=False, double_quote=False, escape_char=False)
-        read = csv.ReadOptions(column_names=[str(number) for number in range(len(names))])
+        read = csv.ReadOptions(
+            use_threads=False, block_size=BLOCK * 2, column_names=[str(number) for number in range(len(names))]
+        )
         text = csv.ConvertOptions(
             column_types={number: pa.string() for number in read.column_names},
             include_columns=list(numbers.values()),
