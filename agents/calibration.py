@@ -25,7 +25,6 @@ from llmrg.core.errors import DataError, ModelReplyError
 from llmrg.core.records import History, stable_key
 from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import HELD_OUT, train_length
 from llmrg.data.truth import PlantedStep
 
 Kind = Literal["right", "shuffled", "wrong item"]
@@ -75,7 +74,8 @@ async def calibrate(
     Raises: DataError: too few steps to say anything; ModelError: as the minds raise it.
     """
     config = config or CalibrationConfig()
-    long_enough = [user for user, history in dataset.histories.items() if len(history) >= HELD_OUT + 2]
+    lengths = dataset.arrays.lengths
+    long_enough = [dataset.arrays.users[u] for u in np.flatnonzero(lengths >= dataset.split.held_out + 2).tolist()]
     users = random.Random(f"calibrate {config.seed}").sample(long_enough, min(config.users, len(long_enough)))
     planted = _by_user(truth) if truth is not None else None
     judged: list[Judged] = []
@@ -183,7 +183,8 @@ async def _one_user(
     vetoes: Vetoes,
 ) -> list[Judged]:
     """Judged block by block, the right and the wrong ones of a block in one call, in an order drawn by chance."""
-    history = dataset.histories[user].before(train_length(dataset.histories[user]))
+    whole = dataset.histories[user]
+    history = whole.before(dataset.split.train_length(whole))
     first = max(0, len(history) - config.last)
     size = int(getattr(minds.reasoner, "block_size", BLOCK_SIZE))
     judged: list[Judged] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_validator
 
-from llmrg.data.splits import HELD_OUT
+from llmrg.data.splits import Split
 
 
 class BuildConfig(BaseModel, frozen=True, extra="forbid"):
@@ -39,9 +39,9 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
     less alike letters that near, 3.5 % at 0.8: so many of the films that are missing are taken for another one.)"""
     similar_tau: float = Field(default=0.8, ge=0, le=1)
     """Cosine from which a stored reason is close enough to a chain's reason to be recalled for it (tier 2)."""
-    held_out: NonNegativeInt = HELD_OUT
-    """Items at the end of a history before each of which a block ends, since a recommender is asked there. (What the split holds
-    out never enters the knowledge base, whatever stands here.)"""
+    held_out: NonNegativeInt | None = None
+    """Items at the end of a history before each of which a block ends, since a recommender is asked there. None takes what the
+    data set's split holds out. (That never enters the knowledge base, whatever stands here.)"""
     verification: bool = True
     """Off: every step is accepted, with score 1, and the knowledge base, which holds verified steps, is left alone (control)."""
     divergence: bool = True
@@ -76,6 +76,10 @@ class BuildConfig(BaseModel, frozen=True, extra="forbid"):
         if self.review_from is not None and self.tau is not None and self.review_from > self.tau:
             raise ValueError(f"review_from ({self.review_from}) is above tau ({self.tau}), from which steps are accepted anyway")
         return self
+
+    def held_out_of(self, split: Split) -> int:
+        """`held_out`, or the split's."""
+        return split.held_out if self.held_out is None else self.held_out
 
     def identity(self) -> dict[str, object]:
         """The settings that change what is built, without those that only change how."""

@@ -22,7 +22,6 @@ from llmrg.core.records import History
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import MIN_LENGTH, train_length
 from llmrg.data.successors import Successors
 from llmrg.graph_store.protocol import GraphStore
 
@@ -120,6 +119,11 @@ class BuildContext:
         return self.config.block_size or int(getattr(self.minds.reasoner, "block_size", BLOCK_SIZE))
 
     @property
+    def held_out(self) -> int:
+        """See `BuildConfig.held_out`."""
+        return self.config.held_out_of(self.dataset.split)
+
+    @property
     def cut_every(self) -> int:
         """See `BuildConfig.cut_every`: only where neither imagining nor verifying costs calls is it cheap to do it often."""
         if self.config.cut_every is not None:
@@ -144,8 +148,8 @@ class BuildContext:
     def shared_length(self, user: str) -> int:
         """Positions below this may enter the knowledge base: what the split holds out never does, whatever the build's settings.
         (Of a history that is too short to be split, the last item may be held out when it has grown.)"""
-        history = self.history(user)
-        return train_length(history) if len(history) >= MIN_LENGTH else 0
+        history, split = self.history(user), self.dataset.split
+        return split.train_length(history) if len(history) >= split.min_length else 0
 
     # -- budgets -------------------------------------------------------------------------------------------------------
     def check_time(self) -> None:

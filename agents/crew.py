@@ -45,7 +45,7 @@ class Here:
 
     async def build(self, place: int, user: str) -> None:
         context = self._context
-        blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.config.held_out))
+        blocks = len(blocks_of(len(context.history(user)), 0, context.block_size, context.held_out))
         limit = steps_at_most(blocks, context.config.tries)
         try:
             with context.tracing.span("llmrg.user", llmrg__user=user, llmrg__items=len(context.history(user))):

@@ -58,7 +58,7 @@ async def _of_user(
     start = max(0, len(history) - config.l_tru)
     size = config.block_size or int(getattr(imaginer, "block_size", BLOCK_SIZE))
     every = int(getattr(imaginer, "cut_every", 0)) if config.cut_every is None else config.cut_every
-    blocks = blocks_of(len(history), start, size, config.held_out)
+    blocks = blocks_of(len(history), start, size, config.held_out_of(dataset.split))
     for position in (cut for begin, end in blocks for cut in cuts_of(begin, end, every)):
         known = history.before(position)
         tail, seen = known.items[-1], set(known.items)

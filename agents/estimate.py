@@ -88,7 +88,8 @@ async def estimate(
     config = (config or BuildConfig()).model_copy(update=dict.fromkeys(BUDGETS))
     chosen = list(dataset.histories) if users is None else list(dict.fromkeys(users))
     size = config.block_size or int(getattr(minds.reasoner, "block_size", BLOCK_SIZE))
-    blocks = {u: len(blocks_of(len(dataset.histories[u]), _start(dataset, u, config), size, config.held_out)) for u in chosen}
+    held_out = config.held_out_of(dataset.split)
+    blocks = {u: len(blocks_of(len(dataset.histories[u]), _start(dataset, u, config), size, held_out)) for u in chosen}
     roles = dict(zip(STAGES, (minds.reasoner, minds.verifier, minds.imaginer), strict=True))
     parts: list[tuple[Mapping[str, str], Stages]] = []
     habits, sampled, items = habits_of(minds, config, earlier), 0, 0

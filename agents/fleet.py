@@ -111,6 +111,7 @@ async def build(
         StoreError: the store failed, and the run can be resumed; or its knowledge base has vectors of another text encoder.
     """
     config = config or BuildConfig()
+    config = config.model_copy(update={"held_out": config.held_out_of(dataset.split)})  # so that the run's identity says it
     chosen = list(dataset.histories) if users is None else list(dict.fromkeys(users))
     for user in chosen:
         if user not in dataset.histories:

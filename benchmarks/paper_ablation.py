@@ -29,7 +29,6 @@ from llmrg.cli.tables import print_comparison
 from llmrg.core.records import ReasoningGraph, stable_key
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import test_position
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import plain_sequence, shuffled
 from llmrg.evaluation.protocol import ProtocolCard
@@ -74,7 +73,7 @@ def all_graphs(project: Project, last: int) -> dict[str, Graphs]:
 
 def ranked(file: Path, make: Callable[[], BaseRecommender], dataset: Dataset, graphs: Graphs, themes: Themes) -> Ranks:
     """Ranks of the test items; read from the file where an earlier call has left them there."""
-    users = tuple(user for user, history in dataset.histories.items() if test_position(history))
+    users = tuple(user for user, history in dataset.histories.items() if dataset.split.test_position(history))
     none = np.zeros((len(users), 1), dtype=np.int64)
     if not file.exists():
         began, made = time.process_time(), make()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,6 @@ from llmrg.data.profile_tables import read_profile
 from llmrg.data.profiles import catalogue_profile, words_profile
 from llmrg.data.recorded_profiles import RECORDED
 from llmrg.data.registry import load_data
-from llmrg.data.splits import test_position, validation_position
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import shuffled_profile
 from llmrg.evaluation.experiment import NAMES
@@ -78,10 +77,10 @@ def themes_scores(dataset: Dataset, themes: Themes, pairs: Sequence[tuple[str, s
     return list(made)
 
 
-def cases(dataset: Dataset, position_of: object) -> list[tuple[str, int]]:
+def cases(dataset: Dataset, positions_of: Callable[[np.ndarray], np.ndarray]) -> list[tuple[str, int]]:
     """(user, held-out position) of all users that are long enough."""
-    places = [(user, position_of(history)) for user, history in dataset.histories.items()]  # type: ignore[operator]
-    return [(user, place) for user, place in places if place]
+    places = zip(dataset.arrays.users, positions_of(dataset.arrays.lengths).tolist(), strict=True)
+    return [(user, place) for user, place in places if place > 0]
 
 
 def chunks(
@@ -152,7 +151,7 @@ class Bench:
 
     def weights(self) -> tuple[dict[str, np.ndarray], dict[str, float], int]:
         """(members,) weights of each row, its validation NDCG@10 on users that they were not fitted on, and the users."""
-        held_out = cases(self.dataset, validation_position)
+        held_out = cases(self.dataset, self.dataset.split.validation_positions)
         if len(held_out) > FIT_USERS:
             held_out = [held_out[i] for i in np.sort(self.dice.choice(len(held_out), FIT_USERS, replace=False))]
         found = [shortlists(*one, self.dice) for one in chunks(self.dataset, self.members, held_out, "validation")]
@@ -173,7 +172,7 @@ class Bench:
 
     def ranks(self, weights: dict[str, np.ndarray]) -> dict[str, list[Ranks]]:
         """Ranks of the test items in every row."""
-        asked = cases(self.dataset, test_position)
+        asked = cases(self.dataset, self.dataset.split.test_positions)
         masked: dict[str, list[np.ndarray]] = {name: [] for name in weights}
         bare: dict[str, list[np.ndarray]] = {name: [] for name in weights}
         for scores, targets, hidden in chunks(self.dataset, self.members, asked, "test"):

@@ -30,10 +30,10 @@ from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
 from llmrg.data.demo_set import load_demo
 from llmrg.data.registry import load_data
-from llmrg.data.splits import test_position, train_length
 from llmrg.evaluation.statistics import bootstrap_mean, corrected, paired_difference
 from llmrg.recommenders.base import FitData
 from llmrg.recommenders.items import ItemRows
+from llmrg.recommenders.sequences import Sequences
 from llmrg.recommenders.training import RunOptions
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.batches import Batch
@@ -93,7 +93,7 @@ class Bench:
         backbone = Backbone.load(config.model, load_settings().cache_dir.expanduser(), 0)
         text = Textualiser.of(list(self.dataset.catalogue), backbone.coder)
         items = ItemRows(self.dataset.catalogue.ids)
-        parts = {user: items.rows(h.items[: train_length(h)]) for user, h in self.dataset.histories.items()}
+        parts = Sequences.of(self.dataset)
         data = FitData(self.dataset, items, parts, {}, Themes())
         phase = DataPhase(text, config, backbone, "sequential-1")
         training, _ = phase.sequences(data, list(parts.values()), list(self.dataset.histories.values()))
@@ -137,7 +137,7 @@ def nll(made: RecSysLlm, dataset: Dataset) -> list[float]:
     phase = DataPhase(phase.text, phase.config.model_copy(update={"loss": "trie"}), phase.backbone, phase.template)
     found = []
     for number, history in enumerate(dataset.histories.values()):
-        position = test_position(history)
+        position = dataset.split.test_position(history)
         if position is None:
             continue
         rows = made.items.rows(history.items[:position])

@@ -32,7 +32,6 @@ from machine import machine
 from llmrg.cli.families import print_families
 from llmrg.data.dataset import Catalogue, Dataset
 from llmrg.data.registry import load_data
-from llmrg.data.splits import train_length
 from llmrg.evaluation.families import FamilyRow, FamilyTable, family_table
 from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.training import RunOptions
@@ -124,7 +123,7 @@ def named_by_reviews(dataset: Dataset) -> Dataset:
     features, said = Features.of(dataset), dict[str, Counter[str]]()
     nouns = {noun for noun, count in features.nouns.items() if count >= max(OTHERS, SHARE * features.words[noun])}
     for user, history in dataset.histories.items():
-        known = dataset.opinions_before(user, train_length(history))
+        known = dataset.opinions_before(user, dataset.split.train_length(history))
         for item, opinion in zip(history.items, known, strict=False):
             words = set(re.findall(r"[^\W\d_]{4,}", opinion.text.lower())) if opinion is not None else set()
             said.setdefault(item, Counter()).update(words & nouns)

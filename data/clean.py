@@ -6,26 +6,27 @@ with fewer than `min_interactions` are taken out until none is left. What was sa
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice, pairwise
+
+import numpy as np
 
 from llmrg.core.errors import ConfigError, DataError
-from llmrg.core.records import Attributes, History, Interaction, Item
+from llmrg.core.graph_table import offsets_of
+from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
-from llmrg.data.opinions import OpinionMaker, Opinions
+from llmrg.data.histories import Histories
+from llmrg.data.interactions import Interactions
+from llmrg.data.opinions import OpinionColumns
 from llmrg.data.roles import ColumnUse
 
 SHOWN = 3
 """First interactions that the report holds."""
-Events = dict[str, list[Interaction]]
-"""user -> interactions."""
 
 
 def make_dataset(
     name: str,
-    interactions: Iterable[Interaction],
+    interactions: Interactions | Iterable[Interaction],
     *,
     items: Iterable[Item] = (),
     users: Mapping[str, Attributes] | None = None,
@@ -55,99 +56,77 @@ def make_dataset(
     """
     if min_interactions < 1:
         raise ConfigError(f"min_interactions must be 1 or more, not {min_interactions!r}")
-    first: list[Interaction] = []
-    events = by_user(_first_kept(interactions, first))
-    if not events:
+    log = interactions if isinstance(interactions, Interactions) else Interactions.of(interactions)
+    if not len(log):
         hint = f"; all {len(bad_rows)} rows were bad, the first: {bad_rows[0]}" if bad_rows else ""
         raise DataError(f"{source}: no interactions in it{hint}")
-    said = list(notes)
-    read = count(events)
-    events, duplicates = _cleaned(events, source, in_order, min_interactions, said)
+    first, read, notes = tuple(log.take(slice(SHOWN))), len(log), list(notes)
+    if not in_order and not has_clock(log).all():
+        notes.append("no times for some users: their interactions are kept in file order")
+    log = without_repeats(log.by_user() if in_order else sorted_by_time(log))
+    duplicates, before = read - len(log), len(log)
+    log = k_core(log, min_interactions)
+    if not len(log):
+        raise DataError(f"{source}: nothing is left of {before} interactions with min_interactions={min_interactions}; lower it")
+    if min_interactions > 1:
+        notes.append(f"{min_interactions}-core: {before - len(log)} of {before} interactions dropped")
     repeats = _repeats(duplicates, read)
-    said += [repeats] if repeats else []
-    catalogue, untitled, unused = _catalogue(events, items, noun, keep_unused)
+    notes += [repeats] if repeats else []
+    catalogue, untitled, unused = _catalogue(log, items, noun, keep_unused)
     if unused:
-        said.append(f"{unused} listed items that no one took are left out")
+        notes.append(f"{unused} listed items that no one took are left out")
+    histories, opinions = _columns(log, catalogue, users or {})
     report = LoadReport(
         source,
-        interactions=count(events),
-        users=len(events),
+        interactions=len(log),
+        users=len(histories),
         items=len(catalogue),
         duplicates_dropped=duplicates,
-        time_ties=sum(a.at == b.at is not None for rows in events.values() for a, b in pairwise(rows)),
+        time_ties=int(((log.user[1:] == log.user[:-1]) & (log.at[1:] == log.at[:-1])).sum()),
         items_without_title=untitled,
         bad_rows=tuple(bad_rows),
-        notes=tuple(said),
+        notes=tuple(notes),
         columns=columns,
-        first=tuple(first),
+        first=first,
         repeats=repeats,
     )
-    attributes = users or {}
-    histories: dict[str, History] = {}
-    opinions: dict[str, Opinions] = {}
-    maker = OpinionMaker()
-    for user in tuple(events):
-        rows = events.pop(user)  # millions of rows are let go one user at a time
-        histories[user] = _history(user, rows, attributes.get(user, ()))
-        if words := maker.of(rows):
-            opinions[user] = words
     carried = {key for item in catalogue for key, _ in item.attributes}
     reasons = tuple(key for key in reason_attributes if key in carried)
     return Dataset(name, catalogue, histories, report, reasons, reason_phrases, opinions)
 
 
-def _cleaned(events: Events, source: str, in_order: bool, min_interactions: int, said: list[str]) -> tuple[Events, int]:
-    """(events in time order, without repeats, after the k-core; repeats dropped); what there is to say is added to `said`."""
-    if not in_order and not all(has_clock(rows) for rows in events.values()):
-        said.append("no times for some users: their interactions are kept in file order")
-    events = {user: rows if in_order else sorted_by_time(rows) for user, rows in events.items()}
-    events, duplicates = without_repeats(events)
-    before = count(events)
-    events = k_core(events, min_interactions)
-    if not events:
-        raise DataError(f"{source}: nothing is left of {before} interactions with min_interactions={min_interactions}; lower it")
-    if min_interactions > 1:
-        said.append(f"{min_interactions}-core: {before - count(events)} of {before} interactions dropped")
-    return events, duplicates
+def has_clock(log: Interactions) -> np.ndarray:
+    """(users,) bool: whether all of a user's rows have a time."""
+    clock = np.ones(len(log.users), dtype=bool)
+    clock[log.user[np.isnan(log.at)]] = False
+    return clock
 
 
-def _first_kept(interactions: Iterable[Interaction], first: list[Interaction]) -> Iterator[Interaction]:
-    """The same; the first few are put aside, to be shown as they were understood."""
-    rows = iter(interactions)
-    first += islice(rows, SHOWN)
-    return chain(first, rows)
+def sorted_by_time(log: Interactions) -> Interactions:
+    """Grouped by user, each user's rows oldest first, equal times in file order; users without all times stay in file order."""
+    return log.by_user(np.where(has_clock(log)[log.user], log.at, 0.0))
 
 
-def by_user(interactions: Iterable[Interaction]) -> Events:
-    """Grouped by user, users in order of first appearance."""
-    events: Events = {}
-    for interaction in interactions:
-        events.setdefault(interaction.user, []).append(interaction)
-    return events
+def without_repeats(log: Interactions) -> Interactions:
+    """Only the first of a user's interactions with an item."""
+    pairs = log.user * np.int64(len(log.items)) + log.item
+    alike = np.sort(pairs)
+    if not (alike[1:] == alike[:-1]).any():
+        return log
+    return log.take(np.sort(np.unique(pairs, return_index=True)[1]))
 
 
-def count(events: Events) -> int:
-    return sum(map(len, events.values()))
-
-
-def has_clock(rows: Sequence[Interaction]) -> bool:
-    return all(row.at is not None for row in rows)
-
-
-def sorted_by_time(rows: list[Interaction]) -> list[Interaction]:
-    """Oldest first, equal times in file order; rows without times stay as they are."""
-    return sorted(rows, key=lambda row: row.at or 0.0) if has_clock(rows) else rows
-
-
-def without_repeats(events: Events) -> tuple[Events, int]:
-    """Only the first of a user's interactions with an item, and how many were dropped."""
-    kept: Events = {}
-    for user, rows in events.items():
-        first: dict[str, Interaction] = {}
-        for row in rows:
-            first.setdefault(row.item, row)
-        kept[user] = list(first.values())
-    return kept, count(events) - count(kept)
+def k_core(log: Interactions, k: int) -> Interactions:
+    """The largest part in which every user and every item has at least k interactions."""
+    kept = np.arange(len(log))
+    while k > 1:
+        users = np.bincount(log.user[kept], minlength=len(log.users)) >= k
+        items = np.bincount(log.item[kept], minlength=len(log.items)) >= k
+        left = kept[users[log.user[kept]] & items[log.item[kept]]]
+        if len(left) == len(kept):
+            break
+        kept = left
+    return log if len(kept) == len(log) else log.take(kept)
 
 
 def _repeats(dropped: int, rows: int) -> str:
@@ -156,25 +135,10 @@ def _repeats(dropped: int, rows: int) -> str:
     return f"{dropped:,} of {rows:,} rows {what} of what a user had taken; only the first counts" if dropped else ""
 
 
-def k_core(events: Events, k: int) -> Events:
-    """The largest part in which every user and every item has at least k interactions."""
-    while k > 1:
-        uses = Counter(row.item for rows in events.values() for row in rows)
-        kept = {user: [row for row in rows if uses[row.item] >= k] for user, rows in events.items() if len(rows) >= k}
-        kept = {user: rows for user, rows in kept.items() if rows}
-        if count(kept) == count(events):
-            break
-        events = kept
-    return events
-
-
-def _history(user: str, rows: Sequence[Interaction], attributes: Attributes) -> History:
-    return History(user, tuple(row.item for row in rows), tuple(row.at for row in rows), attributes)
-
-
-def _catalogue(events: Events, items: Iterable[Item], noun: str, keep_unused: bool) -> tuple[Catalogue, int, int]:
+def _catalogue(log: Interactions, items: Iterable[Item], noun: str, keep_unused: bool) -> tuple[Catalogue, int, int]:
     """The catalogue, how many of its items have no title, and how many listed items were left out."""
-    used = dict.fromkeys(row.item for rows in events.values() for row in rows)
+    codes, first = np.unique(log.item, return_index=True)
+    used = dict.fromkeys(log.items[code] for code in codes[np.argsort(first)].tolist())
     listed: dict[str, Item] = {}
     for item in items:
         listed.setdefault(item.id, item)
@@ -183,3 +147,16 @@ def _catalogue(events: Events, items: Iterable[Item], noun: str, keep_unused: bo
     untitled = sum(not item.title for item in chosen)
     titled = (item if item.title else replace(item, title=item.id) for item in chosen)
     return Catalogue(titled, noun=noun), untitled, len(listed) - sum(item.id in listed for item in chosen)
+
+
+def _columns(log: Interactions, catalogue: Catalogue, attributes: Mapping[str, Attributes]) -> tuple[Histories, OpinionColumns]:
+    """The rows of a log that is grouped by user, its codes those of the catalogue."""
+    used = np.flatnonzero(np.bincount(log.item, minlength=len(log.items)))
+    rows = np.zeros(len(log.items), dtype=np.int32)
+    rows[used] = [catalogue.row(log.items[code]) - 1 for code in used.tolist()]
+    counts = np.bincount(log.user, minlength=len(log.users))
+    left = np.flatnonzero(counts)
+    users, offsets = tuple(log.users[code] for code in left.tolist()), offsets_of(counts[left])
+    of_users = {user: attributes[user] for user in users if attributes.get(user)}
+    histories = Histories(users, catalogue.ids, offsets, rows[log.item], log.at, of_users)
+    return histories, OpinionColumns(users, offsets, log.rating, log.headline, log.text)

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmrg.core.conversions import frame
+import numpy as np
+
+from llmrg.core.conversions import frame, package
 from llmrg.core.errors import UnknownItemError, UnknownUserError
 from llmrg.core.records import History, Interaction, Item
+from llmrg.data.histories import Histories
 from llmrg.data.opinions import Opinions
 from llmrg.data.roles import ColumnUse
+from llmrg.data.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +116,7 @@ class Dataset:
     """Also the namespace in the graph store."""
     catalogue: Catalogue
     histories: Mapping[str, History]
+    """User id -> history, made when it is asked for; given as any mapping, kept in columns (`arrays`)."""
     report: LoadReport
     reason_attributes: tuple[str, ...] = ()
     """Item attributes whose values can serve as reasons (themes, genres, tags)."""
@@ -120,6 +125,23 @@ class Dataset:
     opinions: Mapping[str, Opinions] = field(default_factory=dict, repr=False)
     """What users said of the items of their histories, position by position; users who said nothing are not in it. To use them
     for a recommendation, ask `opinions_before`."""
+    split: Split = field(default_factory=Split, repr=False)
+    """What is held out for validation and test."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.histories, Histories):
+            columns = Histories.of(self.histories, self.catalogue.ids)
+        elif self.histories.ids[: len(self.catalogue)] != self.catalogue.ids:
+            columns = self.histories.coded(self.catalogue.ids)
+        else:
+            return
+        object.__setattr__(self, "histories", columns)
+
+    @property
+    def arrays(self) -> Histories:
+        """The histories in columns; codes below `len(catalogue)` are the catalogue's, row - 1."""
+        assert isinstance(self.histories, Histories)
+        return self.histories
 
     def history(self, user: str) -> History:
         """Raises: UnknownUserError: not in the data."""
@@ -137,7 +159,7 @@ class Dataset:
         return self.opinions.get(user, ())[:known][:position]
 
     def __repr__(self) -> str:
-        taken = sum(map(len, self.histories.values()))
+        taken = len(self.arrays.codes)
         return f"Dataset({self.name!r}: {len(self.histories):,} users, {len(self.catalogue):,} items, {taken:,} interactions)"
 
     def to_pandas(self) -> pd.DataFrame:
@@ -146,17 +168,25 @@ class Dataset:
 
         Raises: MissingPackageError.
         """
-        rows = (
-            {"user": h.user, "item": item, "title": self.catalogue[item].title, "position": n, "time": h.at[n] if h.at else None}
-            for h in self.histories.values()
-            for n, item in enumerate(h.items)
-        )
-        return frame(rows, ("user", "item", "title", "position", "time")).astype({"time": float})
+        log = self.arrays
+        columns = {
+            "user": np.repeat(np.array(log.users, dtype=object), log.lengths),
+            "item": np.array(log.ids, dtype=object)[log.codes],
+            "title": np.array([self.catalogue[item].title for item in log.ids], dtype=object)[log.codes],
+            "position": np.arange(len(log.codes)) - np.repeat(log.offsets[:-1], log.lengths),
+            "time": np.full(len(log.codes), np.nan) if log.times is None else log.times,
+        }
+        made: pd.DataFrame = package("pandas").DataFrame(columns)
+        return made
 
     def only(self, users: Iterable[str]) -> Dataset:
         """The same catalogue with some of the users.
 
         Raises: UnknownUserError: one of them is not in the data.
         """
-        histories = {user: self.history(user) for user in users}
-        return replace(self, histories=histories, opinions={u: self.opinions[u] for u in histories if u in self.opinions})
+        chosen = list(dict.fromkeys(users))
+        unknown = next((user for user in chosen if user not in self.histories), None)
+        if unknown is not None:
+            raise UnknownUserError(unknown, next(iter(self.histories), ""))
+        opinions = {user: self.opinions[user] for user in chosen if user in self.opinions}
+        return replace(self, histories=self.arrays.take(chosen), opinions=opinions)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+
+import numpy as np
 
 NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
 NOBODY = frozenset(
@@ -29,14 +31,13 @@ NOT_TAKEN = re.compile(
 MOST_KINDS = 20
 
 
-def doubts(what: str, ids: Iterable[str]) -> list[str]:
-    """Notes on the ids of all users or items: words for nobody, and one id in two spellings.
+def doubts(what: str, used: Mapping[str, int]) -> list[str]:
+    """Notes on the ids of all users or items, with their rows: words for nobody, and one id in two spellings.
 
     Letters that differ in case only are left alone: codes may.
     """
-    used = Counter(ids)
     words = [one for one in used if one.casefold() in NOBODY]
-    nobody = [one for one in words if one not in ("0", "-1") or used[one] * 10 > used.total()]
+    nobody = [one for one in words if one not in ("0", "-1") or used[one] * 10 > sum(used.values())]
     notes = []
     if nobody and len(used) > len(nobody):
         rows = sum(used[one] for one in nobody)
@@ -74,17 +75,11 @@ def doubtful_events(source: str, column: str, kinds: Counter[str]) -> list[str]:
     ]
 
 
-def doubtful_times(times: Sequence[float]) -> list[str]:
+def doubtful_times(times: np.ndarray) -> list[str]:
     """A note on times that are all whole numbers too small for what they mostly are."""
-    if (
-        times
-        and min(times) >= 1000
-        and max(times) < YEAR_1976
-        and all(time.is_integer() for time in times)
-        and any(time % DAY for time in times)
-    ):
+    if len(times) and times.min() >= 1000 and times.max() < YEAR_1976 and not (times % 1).any() and (times % DAY).any():
         return [
-            f"the times ({min(times):.0f} to {max(times):.0f}) are read as seconds since 1970; if they are years, "
+            f"the times ({times.min():.0f} to {times.max():.0f}) are read as seconds since 1970; if they are years, "
             "months or days of a calendar, say how they are written: time format %Y, %Y%m"
         ]
     return []

@@ -82,6 +82,13 @@ def open_text(path: Path, encoding: str = UTF_8) -> Iterator[io.TextIOBase]:
         ) from error
 
 
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """A file as it is, unpacked where it is gzipped. Raises: DataError: no such file."""
+    with gzip.open(path) if first_bytes(path).startswith(GZIP) else path.open("rb") as raw:
+        yield raw  # type: ignore[misc]
+
+
 def _check_form(path: Path, head: bytes) -> None:
     what = next((what for sign, what in OTHER_FORMS.items() if head.startswith(sign)), "")
     if what:
@@ -160,6 +167,16 @@ class Bundle:
                 yield io.TextIOWrapper(raw, encoding=encoding, newline="")
         except (zipfile.BadZipFile, UnicodeDecodeError) as error:
             raise DataError(f"{self.where(name)} cannot be read ({error}); fetch the archive again") from error
+
+    @contextmanager
+    def open_bytes(self, name: str) -> Iterator[BinaryIO]:
+        """A member as it is, unpacked where it is gzipped."""
+        if self.path.is_dir():
+            with open_bytes(Path(self._members[name])) as file:
+                yield file
+        else:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self._members[name]) as raw:
+                yield raw  # type: ignore[misc]
 
     def is_utf8(self, name: str) -> bool:
         """Whether all of a member is UTF-8 text."""

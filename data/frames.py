@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import check_names
+from llmrg.data.log_columns import Block
 from llmrg.data.options import ReadOptions
 from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
@@ -66,7 +67,24 @@ def _table(frame: Any, source: str, options: ReadOptions) -> Table:
         for line, record in enumerate(ready.iter_rows(named=True), start=1):
             yield Row(source, line, record, options.missing)
 
-    return Table(source, list(ready.columns), rows())
+    def blocks(columns: Sequence[str]) -> Iterator[Block]:
+        yield Block(source, 1, {column: _cells(ready.get_column(column)) for column in columns})
+
+    return Table(source, list(ready.columns), rows(), blocks=blocks)
+
+
+def _cells(series: Any) -> Any:
+    """A column as Arrow has it, where it can tell the objects of pandas the same."""
+    import pyarrow as pa
+
+    from llmrg.data.column_cells import as_cells
+
+    try:
+        array = series.to_arrow()
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return series.to_list()
+    cells = as_cells(array)
+    return series.to_list() if isinstance(cells, list) else cells
 
 
 def _with_index(frame: Any) -> Any:

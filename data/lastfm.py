@@ -15,6 +15,7 @@ from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import LETTERS, csv_rows, first_line, plain_rows
 from llmrg.data.files import Bundle, open_text
+from llmrg.data.interactions import Interactions
 from llmrg.data.rows import BadRows, OnBadRow, Row
 from llmrg.data.tables import kind_of
 
@@ -101,7 +102,7 @@ def load_log(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", min_
         with open_text(path) as lines:
             yield from plain_rows(lines, path.name, PLAYED_AT if timed else PLAYS, bad_rows, "\t")
 
-    interactions = list(bad_rows.each(rows(), made))
+    interactions = Interactions.of(bad_rows.each(rows(), made))
     return make_dataset(
         name or path.name.split(".")[0],
         interactions,

@@ -7,7 +7,7 @@ an attribute too. Zip codes are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from llmrg.core.errors import DataError
@@ -16,12 +16,15 @@ from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import csv_rows, plain_rows
 from llmrg.data.files import Bundle
+from llmrg.data.interactions import Interactions
+from llmrg.data.log_columns import LogRules, read_log
 from llmrg.data.movielens_codes import AGES_1M, GENRES_100K, OCCUPATIONS_1M
 from llmrg.data.movielens_tags import tag_phrases
-from llmrg.data.rows import BadRows, OnBadRow, Row
+from llmrg.data.plain_text import PlainText
+from llmrg.data.rows import BadRows, ColumnRule, OnBadRow, Row
 
 YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$")
-Parts = tuple[Iterator[Interaction], Sequence[Item], Mapping[str, Attributes], tuple[str, ...], bool]
+Parts = tuple[Interactions, Sequence[Item], Mapping[str, Attributes], tuple[str, ...], bool]
 """Interactions, items, user attributes, reason phrases, and whether the interactions are in order already."""
 
 
@@ -75,20 +78,20 @@ def _format(bundle: Bundle) -> Callable[[Bundle, BadRows], Parts]:
 
 def _read_csv(bundle: Bundle, bad_rows: BadRows) -> Parts:
     with bundle.open("movies.csv") as file:
-        rows = csv_rows(file, bundle.where("movies.csv"), ("movieId", "title", "genres"), bad_rows)
-        items = list(bad_rows.each(rows, lambda row: _film(row, "movieId", row["genres"].split("|"))))
+        films = csv_rows(file, bundle.where("movies.csv"), ("movieId", "title", "genres"), bad_rows)
+        items = list(bad_rows.each(films, lambda row: _film(row, "movieId", row["genres"].split("|"))))
     phrases: tuple[str, ...] = ()
     if "tags.csv" in bundle:
         with bundle.open("tags.csv") as file:
             phrases = tag_phrases(csv_rows(file, bundle.where("tags.csv"), ("userId", "movieId", "tag"), bad_rows))
 
-    def interactions() -> Iterator[Interaction]:
-        columns = ("userId", "movieId", "rating", "timestamp")
-        with bundle.open("ratings.csv") as file:
-            rows = csv_rows(file, bundle.where("ratings.csv"), columns, bad_rows)
-            yield from bad_rows.each(rows, lambda row: _rating(row, *columns))
+    columns = ("userId", "movieId", "rating", "timestamp")
 
-    return interactions(), items, {}, phrases, False
+    def rows() -> Iterator[Row]:
+        with bundle.open("ratings.csv") as file:
+            yield from csv_rows(file, bundle.where("ratings.csv"), columns, bad_rows)
+
+    return _log(bundle, "ratings.csv", ",", rows(), _ratings(*columns), bad_rows), items, {}, phrases, False
 
 
 def _read_100k(bundle: Bundle, bad_rows: BadRows) -> Parts:
@@ -101,7 +104,8 @@ def _read_100k(bundle: Bundle, bad_rows: BadRows) -> Parts:
     items = list(bad_rows.each(films, lambda row: _film(row, "id", [g for g in GENRES_100K if row[g] == "1" and g != "unknown"])))
     people = rows("u.user", ("id", "age", "gender", "occupation", "zip"), "|", "latin-1") if "u.user" in bundle else ()
     users = {row["id"]: tuple((key, row[key]) for key in ("age", "gender", "occupation")) for row in people}
-    return bad_rows.each(rows("u.data", columns, "\t"), lambda row: _rating(row, *columns)), items, users, (), False
+    log = _log(bundle, "u.data", "\t", rows("u.data", columns, "\t"), _ratings(*columns), bad_rows, columns)
+    return log, items, users, (), False
 
 
 def _read_dat(bundle: Bundle, bad_rows: BadRows) -> Parts:
@@ -118,28 +122,60 @@ def _read_dat(bundle: Bundle, bad_rows: BadRows) -> Parts:
     users = dict(bad_rows.each(people, _person_1m))
     if "ratings.dat" in bundle or "ratings.tsv.gz" not in bundle:
         columns = ("user", "item", "rating", "timestamp")
-        return bad_rows.each(rows("ratings.dat", columns), lambda row: _rating(row, *columns)), items, users, (), False
-    return iter(_ranked_ratings(bundle, bad_rows)), items, users, (), True
+        log = _log(bundle, "ratings.dat", "::", rows("ratings.dat", columns), _ratings(*columns), bad_rows, columns)
+        return log, items, users, (), False
+    return _ranked_ratings(bundle, bad_rows), items, users, (), True
 
 
-def _ranked_ratings(bundle: Bundle, bad_rows: BadRows) -> list[Interaction]:
+def _ranked_ratings(bundle: Bundle, bad_rows: BadRows) -> Interactions:
     """The tab-separated form, whose `time_rank` gives each user's order even where the timestamp is not known."""
+    columns = ("user_id", "movie_id", "rating", "time_rank", "timestamp")
 
-    def ranked(row: Row) -> tuple[float, Interaction]:
-        rank = row.number("time_rank")
-        if rank is None:
-            raise row.bad("time_rank", "empty")
-        return rank, Interaction(row.need("user_id"), row.need("movie_id"), row.number("timestamp"), row.number("rating"))
+    def rows() -> Iterator[Row]:
+        with bundle.open("ratings.tsv.gz") as file:
+            yield from csv_rows(file, bundle.where("ratings.tsv.gz"), columns, bad_rows, "\t")
 
-    with bundle.open("ratings.tsv.gz") as file:
-        columns = ("user_id", "movie_id", "rating", "time_rank", "timestamp")
-        found = list(bad_rows.each(csv_rows(file, bundle.where("ratings.tsv.gz"), columns, bad_rows, "\t"), ranked))
-    found.sort(key=lambda pair: pair[0])
-    return [interaction for _, interaction in found]
+    rules = _ratings("user_id", "movie_id", "rating", "timestamp")
+    parts = {"rank": ColumnRule("time_rank", _rank), **rules.columns, "at": ColumnRule("timestamp", Row.number, "number")}
+
+    def ranked(row: Row) -> Interaction:
+        return Interaction(row.need("user_id"), row.need("movie_id"), row.number("timestamp"), row.number("rating"))
+
+    return _log(bundle, "ratings.tsv.gz", "\t", rows(), LogRules(ranked, parts), bad_rows)
 
 
-def _rating(row: Row, user: str, item: str, rating: str, at: str) -> Interaction:
-    return Interaction(row.need(user), row.need(item), row.time(at), row.number(rating))
+def _rank(row: Row, column: str) -> float:
+    rank = row.number(column)
+    if rank is None:
+        raise row.bad(column, "empty")
+    return rank
+
+
+def _ratings(user: str, item: str, rating: str, at: str) -> LogRules:
+    def read(row: Row) -> Interaction:
+        return Interaction(row.need(user), row.need(item), row.time(at), row.number(rating))
+
+    columns = {
+        "user": ColumnRule(user, Row.need),
+        "item": ColumnRule(item, Row.need),
+        "at": ColumnRule(at, Row.time, "time"),
+        "rating": ColumnRule(rating, Row.number, "number"),
+    }
+    return LogRules(read, columns)
+
+
+def _log(
+    bundle: Bundle,
+    name: str,
+    delimiter: str,
+    rows: Iterable[Row],
+    rules: LogRules,
+    bad_rows: BadRows,
+    names: Sequence[str] = (),
+) -> Interactions:
+    """The ratings, by blocks where the file is plain, else row by row. Args: names: of the columns, where there is no header."""
+    text = PlainText(bundle.where(name), lambda: bundle.open_bytes(name), delimiter, names, not names, letters=bool(names))
+    return read_log(text.blocks if name in bundle else None, rows, rules, bad_rows)
 
 
 def _film(row: Row, key: str, genres: Sequence[str]) -> Item:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property, lru_cache
 
-from llmrg.core.records import Interaction
+import numpy as np
+
+from llmrg.data.interactions import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,59 @@ Opinions = tuple[Opinion | None, ...]
 """A user's opinions, oldest first: the one at a position belongs to the item there; None where nothing was said."""
 
 
-class OpinionMaker:
-    """From interactions to opinions. Those that are a rating alone are shared: a million ratings need a handful of objects."""
+class OpinionColumns(Mapping[str, Opinions]):
+    """User id -> opinions, over arrays that lie as those of the histories do; users who said nothing are not in it."""
 
-    def __init__(self) -> None:
-        self._rating_alone = cache(Opinion)
+    def __init__(
+        self,
+        users: tuple[str, ...],
+        offsets: np.ndarray,
+        rating: np.ndarray,
+        headline: Words | None = None,
+        text: Words | None = None,
+    ) -> None:
+        """Args:
+        offsets: (U + 1,) where each user's rows begin.
+        rating: (N,) float, NaN for none.
+        headline, text: of N rows; None where nobody wrote any.
+        """
+        self.users, self.offsets, self.rating, self.headline, self.text = users, offsets, rating, headline, text
 
-    def of(self, rows: Sequence[Interaction]) -> Opinions:
-        """One place for each of a user's interactions, in their order; () if nothing was said in any of them."""
-        said = tuple([self._opinion(row) for row in rows])
-        return said if any(said) else ()
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        said = ~np.isnan(self.rating)
+        for words in (self.headline, self.text):
+            if words is not None:
+                said |= words.codes > 0
+        before = np.concatenate([[0], np.cumsum(said)])
+        spoke = before[self.offsets[1:]] > before[self.offsets[:-1]]
+        return {self.users[number]: number for number in np.flatnonzero(spoke).tolist()}
 
-    def _opinion(self, row: Interaction) -> Opinion | None:
-        if row.headline or row.text:
-            return Opinion(row.rating, row.headline, row.text)
-        return None if row.rating is None else self._rating_alone(row.rating)
+    def __getitem__(self, user: str) -> Opinions:
+        number = self._numbers[user]
+        rows = slice(self.offsets[number], self.offsets[number + 1])
+        ratings = self.rating[rows].tolist()
+        if self.headline is None and self.text is None:
+            return tuple([None if rating != rating else _rating_alone(rating) for rating in ratings])
+        silent = [""] * len(ratings)
+        headlines, texts = (silent if of is None else of.take(rows).tolist() for of in (self.headline, self.text))
+        return tuple(map(_opinion, ratings, headlines, texts))
+
+    def __contains__(self, user: object) -> bool:
+        return user in self._numbers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
+_rating_alone = lru_cache(maxsize=4096)(Opinion)
+"""A million ratings need a handful of objects."""
+
+
+def _opinion(rating: float, headline: str, text: str) -> Opinion | None:
+    if headline or text:
+        return Opinion(None if rating != rating else rating, headline, text)
+    return None if rating != rating else _rating_alone(rating)

@@ -12,8 +12,9 @@ from pathlib import Path
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
 from llmrg.data.delimited import LETTERS, csv_rows
-from llmrg.data.files import open_text
+from llmrg.data.files import open_bytes, open_text
 from llmrg.data.options import ReadOptions
+from llmrg.data.plain_text import PlainText
 from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
 
@@ -75,4 +76,5 @@ def _atomic(path: Path, bad_rows: BadRows, options: ReadOptions) -> Table:
             for row in csv_rows(lines, path.name, (), bad_rows, "\t", LETTERS):
                 yield Row(row.source, row.line, dict(zip(names, row.values.values(), strict=True)), options.missing)
 
-    return Table(str(path), kept, rows(), separators)
+    text = PlainText(path.name, lambda: open_bytes(path), "\t", [*names], letters=True)
+    return Table(str(path), kept, rows(), separators, blocks=text.blocks)

@@ -15,6 +15,7 @@ from llmrg.core.errors import DataError
 from llmrg.core.records import Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
+from llmrg.data.interactions import Interactions
 from llmrg.data.json_lines import first_object, read_json_lines
 from llmrg.data.roles import ColumnUse
 from llmrg.data.rows import BadRows, OnBadRow, Row
@@ -74,8 +75,8 @@ def load_reviews(
     needed = [] if layout.each else [layout.columns[role] for role in ("user", "item")]  # later ones may be left out
     lines = read_json_lines(path, needed, bad_rows, python=True)
     rows = (one for line in lines for one in (layout.each(line) if layout.each else (line,)))
-    interactions = list(bad_rows.each(rows, lambda row: _review(row, layout)))
-    wanted = {interaction.item for interaction in interactions}
+    interactions = Interactions.of(bad_rows.each(rows, lambda row: _review(row, layout)))
+    wanted = set(interactions.items)
     return make_dataset(
         name or path.name.split(".")[0],
         interactions,

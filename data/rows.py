@@ -100,6 +100,17 @@ class Row:
             raise self.bad(column, str(error)) from None
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnRule:
+    """How the cells of a column are read; a row whose cell is refused is bad."""
+
+    column: str
+    read: Callable[[Row, str], Any]
+    """Of a row and the column's name: a number, a text, or None. Raises: BadRowError."""
+    kind: str = ""
+    """`number` (which may be missing) or `time`, where `read` is the usual rule of these, of which there is a faster equal."""
+
+
 class BadRows:
     """Raises bad rows, or skips and lists them."""
 

@@ -12,6 +12,7 @@ from llmrg.data.amazon import SEQUENCES, is_sequences, load_amazon_pair, load_am
 from llmrg.data.dataset import Dataset
 from llmrg.data.files import UTF_8, Bundle, first_bytes, unpacked
 from llmrg.data.lastfm import is_hetrec, is_log, load_hetrec, load_log
+from llmrg.data.memory import check_memory
 from llmrg.data.movielens import is_movielens, load_movielens
 from llmrg.data.options import ReadOptions
 from llmrg.data.recbole import load_recbole
@@ -28,6 +29,7 @@ def load_path(path: Path, options: ReadOptions | None = None, *, items: Path | N
         ConfigError: columns or further tables are named for a form that has its own.
     """
     options = options or ReadOptions()
+    check_memory(path)
     if path.suffix.lower() == ".zip" and path.is_file() and not _known_archive(path):
         with unpacked(path) as inside:
             packed = str(inside.parent if inside.is_file() else inside)

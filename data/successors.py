@@ -1,12 +1,10 @@
-"""Which items follow which, counted over the training parts of all users."""
+"""Which items follow which in the training parts of all users but one."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-
 from llmrg.core.records import History
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import train_length
+from llmrg.data.transitions import transitions
 
 
 class Successors:
@@ -18,21 +16,20 @@ class Successors:
 
     def __init__(self, dataset: Dataset, window: int = 3) -> None:
         self.window = window
-        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for history in dataset.histories.values():
-            for item, later, weight in self._pairs(history):
-                self._counts[item][later] += weight  # type: ignore[assignment]
-
-    def _pairs(self, history: History) -> list[tuple[str, str, float]]:
-        items = history.items[: train_length(history)]
-        reach = range(1, self.window + 1)
-        return [(a, items[i + d], 1.0 / d) for i, a in enumerate(items) for d in reach if i + d < len(items)]
+        self._split, self._ids = dataset.split, dataset.arrays.ids
+        self._codes = {item: code for code, item in enumerate(self._ids)}
+        items, lengths = dataset.arrays.until(dataset.split.train_lengths(dataset.arrays.lengths))
+        self._counts = transitions(items, lengths, len(self._ids), window)
 
     def ranked(self, item: str, without: History | None = None) -> list[tuple[str, float]]:
         """Items that follow `item`, heaviest first (ties by id), the pairs of the history `without` not counted."""
-        counts: dict[str, float] = dict(self._counts.get(item, {}))
+        if item not in self._codes:
+            return []
+        row = self._counts[self._codes[item]]
+        counts = {self._ids[code]: weight for code, weight in zip(row.indices.tolist(), row.data.tolist(), strict=True)}
         if without is not None:
-            for own, later, weight in self._pairs(without):
-                if own == item:
-                    counts[later] = counts.get(later, 0.0) - weight
-        return sorted(((i, w) for i, w in counts.items() if w > 1e-9), key=lambda pair: (-pair[1], pair[0]))
+            known = without.items[: self._split.train_length(without)]
+            for place in (place for place, own in enumerate(known) if own == item):
+                for distance, later in enumerate(known[place + 1 : place + 1 + self.window], start=1):
+                    counts[later] = counts.get(later, 0.0) - 1.0 / distance
+        return sorted(((i, w) for i, w in counts.items() if w > 1e-9), key=lambda pair: (-round(pair[1], 9), pair[0]))

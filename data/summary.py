@@ -53,10 +53,10 @@ class DatasetSummary:
 def inspect(dataset: Dataset) -> DatasetSummary:
     """Figures and examples of a data set."""
     histories, catalogue = dataset.histories, dataset.catalogue
-    lengths = sorted(len(history) for history in histories.values())
+    lengths = sorted(dataset.arrays.lengths.tolist())
     interactions = sum(lengths)
     of_items = _attributes("items", (item.attributes for item in catalogue), dataset.reason_attributes)
-    of_users = _attributes("users", (history.attributes for history in histories.values()), ())
+    of_users = _attributes("users", dataset.arrays.attributes.values(), ())
     return DatasetSummary(
         name=dataset.name,
         users=len(histories),
@@ -69,7 +69,7 @@ def inspect(dataset: Dataset) -> DatasetSummary:
         reason_phrases=len(dataset.reason_phrases),
         examples=tuple(
             (user, tuple(catalogue[item].title for item in history.items[-EXAMPLES:]))
-            for user, history in list(histories.items())[:EXAMPLES]
+            for user, history in ((user, histories[user]) for user in dataset.arrays.users[:EXAMPLES])
         ),
         first_titles=tuple(catalogue[row.item].title if row.item in catalogue else "" for row in dataset.report.first),
     )

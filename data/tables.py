@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import DataError
 from llmrg.data.dataset import Dataset
-from llmrg.data.delimited import LETTERS, check_names, csv_rows, first_line, quotes_of, separator_of, table_lines
-from llmrg.data.files import PARQUET, starts_with
+from llmrg.data.delimited import LETTERS, SAID, USUAL, check_names, csv_rows, first_line, quotes_of, separator_of, table_lines
+from llmrg.data.files import PARQUET, UTF_8, open_bytes, open_text, starts_with
 from llmrg.data.json_lines import columns_of, is_json, read_json_lines
+from llmrg.data.log_columns import Block, NotPlainError
 from llmrg.data.options import ReadOptions
+from llmrg.data.plain_text import PlainText
 from llmrg.data.rows import BadRows, Row
 from llmrg.data.tabular import Table, dataset_of
 
@@ -89,8 +91,13 @@ def _text(path: Path, bad_rows: BadRows, options: ReadOptions, usual: str) -> Ta
     if not head:
         raise DataError(f"{path}: the file is empty; its first line must name the columns")
     separator = options.separator or separator_of(head, usual)
+    if options.encoding == UTF_8 and len(separator) == 1 and not SAID.fullmatch(head):
+        try:
+            return _plain(path, bad_rows, options, separator, _separated(path, options, separator, usual))
+        except NotPlainError:
+            pass
     quotes = quotes_of(path, separator, options.encoding)
-    notes = [f"{path}: its columns are separated by {separator!r}"] if not options.separator and separator != usual else []
+    notes = _separated(path, options, separator, usual)
     notes += [f"{path}: quotes are read as letters, since rows would be lost otherwise"] if quotes is LETTERS else []
 
     def rows() -> Iterator[Row]:
@@ -99,6 +106,24 @@ def _text(path: Path, bad_rows: BadRows, options: ReadOptions, usual: str) -> Ta
 
     found = _Some(path, rows(), bad_rows)
     return Table(str(path), list(next(iter(found)).values), found, notes=tuple(notes))
+
+
+def _separated(path: Path, options: ReadOptions, separator: str, usual: str) -> list[str]:
+    return [f"{path}: its columns are separated by {separator!r}"] if not options.separator and separator != usual else []
+
+
+def _plain(path: Path, bad_rows: BadRows, options: ReadOptions, separator: str, notes: Sequence[str]) -> Table:
+    """A text table without quotes and oddities. Raises: NotPlainError: it has some."""
+    text = PlainText(path.name, lambda: open_bytes(path), separator, header=options.header)
+    names = text.first_fields()
+    text.check()
+    check_names(path.name, names)
+
+    def rows() -> Iterator[Row]:
+        with open_text(path) as lines:
+            yield from csv_rows(lines, path.name, (), bad_rows, separator, USUAL, options.header, options.missing)
+
+    return Table(str(path), list(dict.fromkeys(names)), rows(), notes=tuple(notes), blocks=text.blocks)
 
 
 class _Some:
@@ -119,6 +144,8 @@ def _parquet(path: Path, options: ReadOptions) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from llmrg.data.column_cells import as_cells
+
     if not path.exists():
         raise DataError(f"no file {path}")
     try:
@@ -137,7 +164,13 @@ def _parquet(path: Path, options: ReadOptions) -> Table:
                 line += 1
                 yield Row(path.name, line, record, options.missing)
 
-    return Table(str(path), names, rows())
+    def blocks(columns: Sequence[str]) -> Iterator[Block]:
+        line = 1
+        for batch in file.iter_batches(columns=list(columns)):
+            yield Block(path.name, line, {column: as_cells(batch.column(column)) for column in columns})
+            line += batch.num_rows
+
+    return Table(str(path), names, rows(), blocks=blocks)
 
 
 def _in_folder(folder: Path, stem: str) -> Path | None:

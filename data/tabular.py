@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+
+import numpy as np
 
 from llmrg.core.errors import BadRowError, DataError
 from llmrg.core.records import Attributes, Interaction, Item
 from llmrg.data.clean import make_dataset
 from llmrg.data.dataset import Dataset
-from llmrg.data.doubts import KINDS_OF_EVENT, MOST_KINDS, doubtful_events, doubtful_times, doubts, spelling
+from llmrg.data.doubts import KINDS_OF_EVENT, doubtful_events, doubtful_times, doubts, spelling
+from llmrg.data.interactions import Interactions
+from llmrg.data.log_columns import Blocks, LogRules, read_log
 from llmrg.data.options import ReadOptions
 from llmrg.data.reason_attributes import reason_attributes
 from llmrg.data.roles import Roles, plain_name
-from llmrg.data.rows import BadRows, Row
+from llmrg.data.rows import BadRows, ColumnRule, Row
 
 RENAMED = 0.05
 """Share of the items that may have been renamed over the time of a log."""
@@ -33,6 +37,12 @@ class Table:
     """What separates several values of one cell, by column; elsewhere `|` does, in text cells."""
     notes: tuple[str, ...] = ()
     """What is to be said of how it was read."""
+    blocks: Blocks | None = None
+    """The same rows in columns, of the columns that are named, where the source can tell them so."""
+
+    def log(self, rules: LogRules, bad_rows: BadRows) -> Interactions:
+        """The rows as interactions."""
+        return read_log(self.blocks, self.rows, rules, bad_rows)
 
 
 def dataset_of(
@@ -50,27 +60,18 @@ def dataset_of(
     Raises: DataError, BadRowError, ConfigError: see `make_dataset` and `Roles`.
     """
     log = Roles("interactions", interactions.source, interactions.columns, options)
-    make = _interaction(log, options)
-    titles = _Titles(log, log.find("title"))
-    kind = next((column for column in log.columns if plain_name(column) in KINDS_OF_EVENT), None)
-    kinds: Counter[str] = Counter()
-
-    def with_title(row: Row) -> Interaction:
-        interaction = make(row)
-        if kind is not None and len(kinds) <= MOST_KINDS:
-            kinds[str(row.values.get(kind) or "nothing")] += 1
-        titles.see(interaction, row)
-        return interaction
-
-    events = list(bad_rows.each(interactions.rows, with_title))
+    rules = _rules(log, options)
+    log_kind = rules.columns["kind"].column if "kind" in rules.columns else None
+    events = interactions.log(rules, bad_rows)
     log.rest()
     tables, notes = [log], [*interactions.notes]
-    named = titles.found(said=options.said("interactions", "title") is not None)
+    named = _titles(log, events, said=options.said("interactions", "title") is not None)
+    used = {"user": _counts(events.users, events.user), "item": _counts(events.items, events.item)}
     listed: list[Item] = []
     if items:
         of_items = Roles("items", items.source, items.columns, options)
         listed, more = _items(items, of_items, options, bad_rows)
-        notes += [*items.notes, *more, *_joined("item", interactions, items, {e.item for e in events}, {i.id for i in listed})]
+        notes += [*items.notes, *more, *_joined("item", interactions, items, set(used["item"]), {item.id for item in listed})]
         tables.append(of_items)
     there = {item.id for item in listed}
     listed = [item if item.title else replace(item, title=named.get(item.id, "")) for item in listed]
@@ -79,17 +80,16 @@ def dataset_of(
     if users:
         of_users = Roles("users", users.source, users.columns, options)
         people, more = _users(users, of_users, options, bad_rows)
-        notes += [*users.notes, *more, *_joined("user", interactions, users, {e.user for e in events}, set(people))]
+        notes += [*users.notes, *more, *_joined("user", interactions, users, set(used["user"]), set(people))]
         tables.append(of_users)
     if (said := options.columns.get("title")) is not None and not any(use.use == "title" for t in tables for use in t.uses):
         log.missing(str(said))
     notes += [note for table in tables for note in table.notes]
     if not any(use.use == "time" for use in log.uses):
         notes.append("no time column: the order is the source's")
-    if kind is not None and any(use.column == kind and use.use == "not used" for use in log.uses):
-        notes += doubtful_events(interactions.source, kind, kinds)
-    notes += doubts("user", (e.user for e in events)) + doubts("item", (e.item for e in events))
-    notes += doubtful_times([e.at for e in events if e.at is not None])
+    if log_kind is not None and any(use.column == log_kind and use.use == "not used" for use in log.uses):
+        notes += doubtful_events(interactions.source, log_kind, _kinds(events))
+    notes += doubts("user", used["user"]) + doubts("item", used["item"]) + doubtful_times(events.at[~np.isnan(events.at)])
     return make_dataset(
         name,
         events,
@@ -105,58 +105,81 @@ def dataset_of(
     )
 
 
-def _interaction(roles: Roles, options: ReadOptions) -> Callable[[Row], Interaction]:
+def _rules(roles: Roles, options: ReadOptions) -> LogRules:
     """How a row of the table becomes an interaction."""
-    user, item = roles.need("user"), roles.need("item")
-    time, rating, headline, words = (roles.find(role) for role in ("time", "rating", "headline", "text"))
+    columns = {"user": roles.need("user"), "item": roles.need("item")}
+    columns |= {part: column for part in ("time", "rating", "headline", "text") if (column := roles.find(part))}
+    time, rating, headline, words = (columns.get(part) for part in ("time", "rating", "headline", "text"))
+    if title := roles.find("title"):
+        columns["title"] = title
 
     def make(row: Row) -> Interaction:
         at = row.time(time, options.time_format) if time and time in row.values else None  # a JSON line may leave a key out
         stars = row.number(rating) if rating else None
         above, said = (row.one_line(column) if column else "" for column in (headline, words))
-        return Interaction(row.need(user), row.need(item), at, stars, above, said)
+        return Interaction(row.need(columns["user"]), row.need(columns["item"]), at, stars, above, said)
 
-    return make
+    found = {part: ColumnRule(column, Row.one_line) for part, column in columns.items()}
+    found |= {part: ColumnRule(columns[part], Row.need) for part in ("user", "item")}
+    if rating:
+        found["rating"] = ColumnRule(rating, Row.number, "number")
+    if time:
+        layout = options.time_format
+        del found["time"]
+        found["at"] = ColumnRule(time, lambda row, column: row.time(column, layout), "" if layout else "time")
+    if kind := next((column for column in roles.columns if plain_name(column) in KINDS_OF_EVENT), None):
+        found["kind"] = ColumnRule(kind, lambda row, column: str(row.values.get(column) or "nothing"))
+    return LogRules(make, found, options.missing)
 
 
-class _Titles:
-    """Titles that stand in the interactions, and whether they are the items' at all."""
+def _kinds(log: Interactions) -> Counter[str]:
+    """What was done -> rows."""
+    return Counter() if log.kind is None else Counter(_counts(log.kind.values, log.kind.codes))
 
-    def __init__(self, roles: Roles, column: str | None) -> None:
-        self._roles, self._column = roles, column
-        self._of: dict[str, str] = {}
-        self._also: dict[str, tuple[str, str]] = {}
-        self._by_user: dict[str, tuple[set[str], set[str]]] = {}
 
-    def see(self, interaction: Interaction, row: Row) -> None:
-        if not self._column:
-            return
-        title = row.one_line(self._column)
-        if not title:
-            return
-        first = self._of.setdefault(interaction.item, title)
-        if first.casefold() != title.casefold():
-            self._also.setdefault(interaction.item, (first, title))
-        items, titles = self._by_user.setdefault(interaction.user, (set(), set()))
-        items.add(interaction.item)
-        titles.add(title)
+def _counts(ids: Sequence[str], codes: np.ndarray) -> dict[str, int]:
+    """Id -> rows."""
+    counts = np.bincount(codes, minlength=len(ids)).tolist()
+    return {name: count for name, count in zip(ids, counts, strict=True) if count}
 
-    def found(self, said: bool) -> Mapping[str, str]:
-        """Item -> title. A column that was only guessed must say one thing of each item, and not one thing of each user."""
-        if said or not self._of:
-            return self._of
-        why = ""
-        if len(self._also) > RENAMED * len(self._of):
-            item, (one, other) = next(iter(self._also.items()))
-            why = f"it says both {one!r} and {other!r} of item {item!r}"
-        several = [titles for items, titles in self._by_user.values() if len(items) > 1]
-        if not why and several and sum(len(titles) == 1 for titles in several) * 2 > len(several):
-            why = f"it says the same of all items of one user ({next(iter(several[0]))!r})"
-        if why:
-            note = f"{self._roles.source}: column {self._column!r} is not taken for the items' title: {why}; name it if it is"
-            self._roles.forget("title", note)
-            return {}
-        return self._of
+
+def _titles(roles: Roles, log: Interactions, said: bool) -> Mapping[str, str]:
+    """Item -> title, where the interactions hold titles. A column that was only guessed must say one thing of each item, and not
+    one thing of each user."""
+    if log.title is None:
+        return {}
+    rows = np.flatnonzero(log.title.codes)
+    user, item, title, titles = log.user[rows], log.item[rows], log.title.codes[rows], log.title.values
+    items, first = np.unique(item, return_index=True)
+    order = np.argsort(first)
+    named = {log.items[code]: titles[title[row]] for code, row in zip(items[order].tolist(), first[order].tolist(), strict=True)}
+    if said:
+        return named
+    folds = dict[str, int]()
+    fold = np.array([folds.setdefault(text.casefold(), len(folds)) for text in titles])[title]
+    of_item = np.zeros(len(log.items), dtype=np.int64)
+    of_item[items] = first
+    other = np.flatnonzero(fold != fold[of_item[item]])
+    why = ""
+    if len(np.unique(item[other])) > RENAMED * len(named):
+        row = other[0]
+        one, two = titles[title[of_item[item[row]]]], titles[title[row]]
+        why = f"it says both {one!r} and {two!r} of item {log.items[item[row]]!r}"
+    several, alone = _different(user, item, len(log.users)) > 1, _different(user, title, len(log.users)) == 1
+    if not why and several.any() and (several & alone).sum() * 2 > several.sum():
+        why = f"it says the same of all items of one user ({titles[title[np.flatnonzero((several & alone)[user])[0]]]!r})"
+    if why:
+        column = next(use.column for use in roles.uses if use.use == "title")
+        note = f"{roles.source}: column {column!r} is not taken for the items' title: {why}; name it if it is"
+        roles.forget("title", note)
+        return {}
+    return named
+
+
+def _different(user: np.ndarray, value: np.ndarray, users: int) -> np.ndarray:
+    """(users,) how many different values each user's rows have."""
+    pairs = np.unique(user.astype(np.int64) << 32 | value)
+    return np.bincount(pairs >> 32, minlength=users)
 
 
 def _items(table: Table, roles: Roles, options: ReadOptions, bad_rows: BadRows) -> tuple[list[Item], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
@@ -12,7 +11,6 @@ import numpy as np
 from llmrg.core.errors import ArtifactError, ConfigError, DataError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import test_position, train_length, validation_position
 from llmrg.evaluation.metrics import hit_rate, ndcg, reciprocal_rank, target_ranks
 from llmrg.evaluation.ranking import Split
 from llmrg.evaluation.rating_baselines import GlobalMean, UserItemMeans, training_ratings
@@ -180,8 +178,8 @@ class Chosen:
         return {name: float(value.mean()) for name, value in values.items()}
 
     def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-        counts = Counter(item for history in dataset.histories.values() for item in history.items[: train_length(history)])
-        popularity = np.array([counts[item] for item in dataset.catalogue.ids], dtype=np.float64)
+        codes, _ = dataset.arrays.until(dataset.split.train_lengths(dataset.arrays.lengths))
+        popularity = np.bincount(codes, minlength=len(dataset.catalogue))[: len(dataset.catalogue)].astype(np.float64)
         given = [popularity[np.array(case.example.candidates) - 1] for case in cases]
         return {"popularity": self.figures(given, cases)}
 
@@ -199,7 +197,7 @@ def _headlines(dataset: Dataset) -> list[str]:
 
 def _training_texts(dataset: Dataset) -> list[tuple[str, str]]:
     """Headline and text of each opinion of the training parts."""
-    known = [dataset.opinions_before(user, train_length(dataset.history(user))) for user in dataset.opinions]
+    known = [dataset.opinions_before(user, dataset.split.train_length(dataset.history(user))) for user in dataset.opinions]
     return [(said.headline, said.text) for opinions in known for said in opinions if said is not None]
 
 
@@ -297,7 +295,8 @@ def _cases(
     model: RecSysLlm, data: TaskData, question: Question, users: int, seed: int, split: Split
 ) -> dict[Wording, list[Case]]:
     """By wording, the same users, drawn from those of whom each wording can ask something."""
-    position_of = test_position if split == "test" else validation_position
+    held_out = data.dataset.split
+    position_of = held_out.test_position if split == "test" else held_out.validation_position
     wordings, histories, found = question.wordings(model), data.dataset.histories, dict[Wording, list[Case]]()
     names = list(histories)
     for number in np.random.default_rng(seed).permutation(len(names)).tolist():

@@ -20,7 +20,6 @@ from safetensors.numpy import save
 
 from llmrg.core.places import HOME, writing
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import test_position
 from llmrg.evaluation.protocol import Visibility
 from llmrg.evaluation.ranking import Ranks
 
@@ -50,7 +49,8 @@ class KeptRows:
         file = self._file(key)
         if not file.exists():
             return None
-        users = tuple(user for user, history in dataset.histories.items() if test_position(history) is not None)
+        log = dataset.arrays
+        users = tuple(log.users[u] for u in np.flatnonzero(dataset.split.test_positions(log.lengths) >= 0).tolist())
         try:
             with safe_open(file, framework="numpy") as opened:
                 note = json.loads((opened.metadata() or {})["row"])

@@ -11,7 +11,6 @@ import numpy as np
 from llmrg.core.errors import ArtifactError, CallerError, DataError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import test_position, validation_position
 from llmrg.evaluation.metrics import target_ranks
 from llmrg.recommenders.protocol import Query, Recommender
 from llmrg.recommenders.ranking import top_k
@@ -56,11 +55,13 @@ def rank_held_out(
             sdk="evaluate one that is trained without `final=True`",
             shell="evaluate one that is trained without --final",
         )
-    position_of = test_position if split == "test" else validation_position
-    places = [(user, position_of(history)) for user, history in dataset.histories.items()]
-    cases = [(user, position) for user, position in places if position is not None]
+    arrays, held_out = dataset.arrays, dataset.split
+    positions = (held_out.test_positions if split == "test" else held_out.validation_positions)(arrays.lengths)
+    cases = [(arrays.users[u], int(positions[u])) for u in np.flatnonzero(positions >= 0).tolist()]
     if not cases:
-        raise DataError(f"no user of {dataset.name!r} has 3 items or more, so none can be held out; nothing to evaluate")
+        raise DataError(
+            f"no user of {dataset.name!r} has {held_out.min_length} items or more, so none can be held out; nothing to evaluate"
+        )
     parts = [_rank_chunk(recommender, dataset, graphs, cases[i : i + chunk], top) for i in range(0, len(cases), chunk)]
     masked, unmasked, tops = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Ranks(tuple(user for user, _ in cases), masked, unmasked, tops)

@@ -9,7 +9,6 @@ import numpy as np
 
 from llmrg.core.errors import CallerError
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import train_length
 
 Rated = tuple[str, str, float]
 """User, item, rating."""
@@ -24,7 +23,7 @@ def training_ratings(dataset: Dataset) -> list[Rated]:
     """The ratings of the training parts; those of held-out items are not among them."""
     found: list[Rated] = []
     for user, history in dataset.histories.items():
-        known = dataset.opinions_before(user, train_length(history))
+        known = dataset.opinions_before(user, dataset.split.train_length(history))
         rated = ((item, said.rating) for item, said in zip(history.items, known, strict=False) if said)
         found += [(user, item, rating) for item, rating in rated if rating is not None]
     return found

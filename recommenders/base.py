@@ -16,10 +16,10 @@ from llmrg.core.errors import ArtifactError, CallerError, ConfigError
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import train_length, validation_position
 from llmrg.recommenders.artifacts import Artifact, save_artifact
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.sequences import Sequences, catalogue_rows
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FitData:
 
     dataset: Dataset
     items: ItemRows
-    parts: Mapping[str, np.ndarray]
+    parts: Sequences
     """user -> (n,) int64 rows of the training part, oldest first; of the whole history in a final fit."""
     graphs: Mapping[str, ReasoningGraph]
     """Whole graphs; whoever reads them cuts them at the training part."""
@@ -40,12 +40,11 @@ class FitData:
         """(U,) int64 row of each user's validation item, 0 for none."""
         if self.final:
             return np.zeros(len(self.parts), dtype=np.int64)
-        rows = []
-        for user in self.parts:
-            history = self.dataset.histories[user]
-            position = validation_position(history)
-            rows.append(0 if position is None else self.items.row(history.items[position]))
-        return np.array(rows, dtype=np.int64)
+        arrays = self.dataset.arrays
+        positions = self.dataset.split.validation_positions(arrays.lengths)
+        rows, asked = np.zeros(len(positions), dtype=np.int64), positions >= 0
+        rows[asked] = catalogue_rows(self.dataset, arrays.codes[arrays.offsets[:-1][asked] + positions[asked]])
+        return rows
 
 
 class BaseRecommender(ABC):
@@ -105,10 +104,9 @@ class BaseRecommender(ABC):
         self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None, themes: Themes | None, final: bool
     ) -> FitData:
         items = ItemRows(dataset.catalogue.ids)
-        parts = {user: items.rows(h.items if final else h.items[: train_length(h)]) for user, h in dataset.histories.items()}
-        flat = np.concatenate([*parts.values(), np.zeros(0, np.int64)])
-        counts = np.bincount(flat, minlength=len(items) + 1)[1:]
-        self._items, self._popularity = items, (counts / max(len(flat), 1)).astype(np.float32)
+        parts = Sequences.of(dataset, final)
+        counts = np.bincount(parts.flat, minlength=len(items) + 1)[1:]
+        self._items, self._popularity = items, (counts / max(len(parts.flat), 1)).astype(np.float32)
         self.final = final
         return FitData(dataset, items, parts, graphs or {}, themes or Themes(), final)
 

@@ -12,7 +12,7 @@ from scipy.linalg import inv
 from llmrg.core.errors import ConfigError
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
-from llmrg.recommenders.incidence import incidence
+from llmrg.recommenders.incidence import incidence, incidence_of
 from llmrg.recommenders.protocol import Query
 
 CHUNK = 1024
@@ -50,7 +50,7 @@ class Ease(BaseRecommender):
                 f"EASE on {items} items would need {8 * items**2 / 2**30:.1f} GiB, and max_items is {self.config.max_items}; "
                 "raise that where the memory is there, or take ItemKnn, which keeps some neighbours of each item only"
             )
-        taken = incidence(data.parts.values(), items)
+        taken = incidence_of(data.parts.flat, data.parts.lengths, items)
         users, gram = taken.T.tocsr(), np.empty((items, items), dtype=np.float32)
         for start in range(0, items, CHUNK):  # on dense data the sparse product would be larger than the dense one
             gram[start : start + CHUNK] = (users[start : start + CHUNK] @ taken).toarray()

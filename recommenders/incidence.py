@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from llmrg.core.graph_table import offsets_of
 
-def incidence(rows: Collection[np.ndarray], items: int) -> csr_matrix:
+
+def incidence(rows: Sequence[np.ndarray], items: int) -> csr_matrix:
+    """As `incidence_of` of the rows of each history's items."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    return incidence_of(np.concatenate([*rows, np.zeros(0, np.int64)]), lengths, items)
+
+
+def incidence_of(flat: np.ndarray, lengths: np.ndarray, items: int) -> csr_matrix:
     """(B, N) float32: 1 where the history holds the item, however often.
 
     Args:
-        rows: 1-based row numbers of each history's items.
+        flat: 1-based row numbers of all histories' items, one history after the other.
+        lengths: (B,) of each history.
         items: N.
     """
-    owners = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-    flat = np.concatenate([*rows, np.zeros(0, np.int64)]) - 1
-    found = csr_matrix((np.ones(len(flat), np.float32), (owners, flat)), shape=(len(rows), items))
-    found.data[:] = 1.0  # pairs that came more than once were summed
+    found = csr_matrix((np.ones(len(flat), np.float32), flat - 1, offsets_of(lengths)), shape=(len(lengths), items))
+    found.sum_duplicates()
+    found.data[:] = 1.0
     return found

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
-from llmrg.recommenders.incidence import incidence
+from llmrg.recommenders.incidence import incidence, incidence_of
 from llmrg.recommenders.protocol import Query
 
 CHUNK = 1024
@@ -42,7 +42,7 @@ class ItemKnn(BaseRecommender):
         self._similar = csr_matrix((0, 0), dtype=np.float32)
 
     def _fit(self, data: FitData) -> None:
-        taken = incidence(data.parts.values(), len(data.items))
+        taken = incidence_of(data.parts.flat, data.parts.lengths, len(data.items))
         norms = np.sqrt(np.asarray(taken.sum(axis=0), dtype=np.float32)).ravel()
         users, columns = taken.T.tocsr(), [csr_matrix((0, len(data.items)), dtype=np.float32)]
         for start in range(0, len(data.items), CHUNK):

@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, PositiveInt
 
 from llmrg.core.contribution import Contribution
 from llmrg.core.errors import CallerError, ConfigError
-from llmrg.data.splits import validation_position
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.late_weights import Shortlists, choose_weights, shortlists
@@ -95,8 +94,8 @@ class Mix(BaseRecommender):
 
     def _shortlists(self, data: FitData) -> Shortlists | None:
         """Scores at the validation items; None where no history is long enough."""
-        cases = [(user, place) for user, h in data.dataset.histories.items() if (place := validation_position(h)) is not None]
-        cases = [(user, place) for user, place in cases if place > 0]
+        places = data.dataset.split.validation_positions(data.dataset.arrays.lengths)
+        cases = [(data.dataset.arrays.users[u], int(places[u])) for u in np.flatnonzero(places > 0).tolist()]
         dice = np.random.default_rng(self.config.seed)
         if not cases:
             return None

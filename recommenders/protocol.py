@@ -40,7 +40,7 @@ class Recommender(Protocol):
         """The catalogue it was fitted on: column j of the scores belongs to row j + 1."""
 
     def fit(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None, themes: Themes | None = None) -> None:
-        """Learn from the training part of every history (`llmrg.data.splits.train_length`); validation items serve early
+        """Learn from the training part of every history (`llmrg.data.splits`); validation items serve early
         stopping only; test items are never read."""
 
     def scores(self, queries: Sequence[Query]) -> np.ndarray:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 from scipy.sparse import csr_matrix
 
 from llmrg.core.contribution import Contribution
+from llmrg.data.transitions import transitions
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
@@ -47,15 +48,7 @@ class SequentialRules(BaseRecommender):
 
     def _fit(self, data: FitData) -> None:
         parts = data.parts
-        size = len(self.items) + 1
-        users = np.concatenate([np.full(len(p), u, np.int64) for u, p in enumerate(parts.values())] + [np.zeros(0, np.int64)])
-        flat = np.concatenate([*parts.values(), np.zeros(0, np.int64)])
-        counts = csr_matrix((size, size), dtype=np.float32)
-        for distance in range(1, self.config.window + 1):
-            same = users[distance:] == users[:-distance]
-            pairs = (flat[:-distance][same], flat[distance:][same])
-            counts = counts + csr_matrix((np.full(same.sum(), 1.0 / distance, np.float32), pairs), shape=(size, size))
-        self._counts = csr_matrix(counts)
+        self._counts = transitions(parts.flat, parts.lengths, len(self.items) + 1, self.config.window).astype(np.float32)
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
         recent = [row[::-1][: self.config.last] for row in rows]

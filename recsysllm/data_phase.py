@@ -10,7 +10,6 @@ import numpy as np
 
 from llmrg.core.errors import ConfigError
 from llmrg.core.records import History, ReasoningGraph
-from llmrg.data.splits import train_length, validation_position
 from llmrg.recommenders.base import FitData
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.config import RecSysLlmConfig
@@ -101,15 +100,16 @@ class DataPhase:
     def texts(self, data: FitData) -> tuple[list[list[Layout]], list[Layout]]:
         """Of all families but what comes next by the item head: some examples a user, drawn anew in each version, and those about
         the held-out opinions of some users."""
-        asked = TaskData(data.dataset, self.text, self.more)
+        asked, split = TaskData(data.dataset, self.text, self.more), data.dataset.split
         training, validation = list[list[Layout]](), list[Layout]()
         for number, user in enumerate(data.parts):
             history = data.dataset.histories[user]
+            end = split.train_length(history)
             for family in self.families:
-                found = [self._drawn(asked, family, user, train_length(history), number, v) for v in range(self.config.draws)]
+                found = [self._drawn(asked, family, user, end, number, v) for v in range(self.config.draws)]
                 for place in range(min(map(len, found))):
                     training.append([version[place] for version in found])
-            position = validation_position(history)
+            position = split.validation_position(history)
             if position is not None and len(validation) < VALIDATED:
                 validation += [self.layout(example, number) for example in self.held_out(asked, user, position)]
         return training, validation

@@ -52,7 +52,7 @@ async def plan(state: State, runtime: Runtime[BuildContext]) -> State:
         )
     start = max(done, len(history) - config.l_tru, 0)
     chains, next_chain = open_chains(steps)
-    blocks = blocks_of(len(history), start, context.block_size, config.held_out, resumed=done > 0)
+    blocks = blocks_of(len(history), start, context.block_size, context.held_out, resumed=done > 0)
     return {"blocks": blocks, "through": done, "phase": "reason", "chains": chains, "next_chain": next_chain}
 
 

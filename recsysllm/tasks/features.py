@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import train_length
 
 OTHERS = 3
 """Other users whose training reviews must have a word as a noun."""
@@ -88,7 +87,7 @@ class Features:
 
 def used_by(dataset: Dataset, user: str) -> Used:
     """Words of a user's training reviews. Raises: UnknownUserError: not in the data."""
-    known = dataset.opinions_before(user, train_length(dataset.history(user)))
+    known = dataset.opinions_before(user, dataset.split.train_length(dataset.history(user)))
     texts = [said.text.lower() for said in known if said is not None and said.text]
     words = {word for text in texts for word in _WORD.findall(text)}
     nouns = {word for text in texts for word in _NOUN.findall(text) if not _NO_NOUN.fullmatch(word)}

@@ -21,7 +21,6 @@ from llmrg.agents.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.protocols import Verdict
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
-from llmrg.data.splits import train_length
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
 from llmrg.testing.planted_responder import planted_responder
@@ -78,7 +77,7 @@ def visible(dataset: Dataset, graphs: dict[str, ReasoningGraph]) -> tuple[float,
     seen, places = np.zeros(2), 0
     for user, history in dataset.histories.items():
         graph = graphs[user]
-        for p in range(1, train_length(history)):
+        for p in range(1, dataset.split.train_length(history)):
             known = graph.before(p)
             seen += (bool(known.reasoned()), bool(known.imagined()))
             places += 1
@@ -99,8 +98,8 @@ async def test_with_a_minds_defaults_a_recommender_sees_graphs_where_it_learns(
     assert found[0] >= reasoned
     assert found[1] >= imagined
     for user, history in town.dataset.histories.items():  # every one who has a place to learn at
-        if train_length(history) > 1 and graphs[user].before(len(history)).imagined():
-            assert graphs[user].before(train_length(history) - 1).imagined()
+        if town.dataset.split.train_length(history) > 1 and graphs[user].before(len(history)).imagined():
+            assert graphs[user].before(town.dataset.split.train_length(history) - 1).imagined()
 
 
 async def test_a_chat_mind_pays_for_the_ends_of_blocks_only(town, build_with, tmp_path) -> None:

@@ -44,7 +44,9 @@ async def test_a_mind_never_sees_beyond_its_block_or_cut(world, nosy, build_with
     assert mind.cuts
     for block in mind.blocks:
         full = world.dataset.histories[block.user].items
-        start, stop = next(b for b in blocks_of(len(full), 0, small.block_size, small.held_out) if b[1] == len(block.history))
+        start, stop = next(
+            b for b in blocks_of(len(full), 0, small.block_size, world.dataset.split.held_out) if b[1] == len(block.history)
+        )
         assert block.history.items == full[:stop]
         assert set(block.positions) <= set(range(start, stop))
         assert all(chain.tail_position < start for chain in block.chains)
@@ -138,7 +140,7 @@ async def test_held_out_items_never_enter_the_knowledge_base(world, nosy, attrib
     assert entries
     for entry in entries:
         items = world.dataset.histories[entry.source_user].items
-        training = items[: len(items) - small.held_out]
+        training = items[: len(items) - world.dataset.split.held_out]
         assert entry.source_position < len(training)
         assert {entry.from_item, entry.to_item} <= set(training)
 
@@ -183,7 +185,7 @@ async def test_an_entry_counts_as_late_as_all_that_its_maker_had_seen(world, nos
     """A mind that reads a block at once knows the block's end when it explains the block's beginning."""
     user = next(iter(world.dataset.histories))
     await build_with(world.dataset, nosy(world.dataset), small, users=[user])
-    stops = {stop for _, stop in blocks_of(len(world.dataset.histories[user]), 0, small.block_size, small.held_out)}
+    stops = {stop for _, stop in blocks_of(len(world.dataset.histories[user]), 0, small.block_size, world.dataset.split.held_out)}
     entries = store.knowledge(world.dataset.name)
     assert entries
     assert {entry.source_position + 1 for entry in entries} <= stops
@@ -196,7 +198,7 @@ async def test_a_verifier_that_reads_ahead_delays_the_step(world, nosy, attribut
     user = next(iter(world.dataset.histories))
     minds = Minds(attributes, nosy(world.dataset), attributes)
     await build_with(world.dataset, minds, small, users=[user])
-    stops = [stop for _, stop in blocks_of(len(world.dataset.histories[user]), 0, small.block_size, small.held_out)]
+    stops = [stop for _, stop in blocks_of(len(world.dataset.histories[user]), 0, small.block_size, world.dataset.split.held_out)]
     for step in store.graph(world.dataset.name, user).steps:
         if step.kind == "reasoned":
             assert step.seen == next(stop for stop in stops if stop > step.position)

@@ -22,6 +22,7 @@ from llmrg.agents.protocols import Block
 from llmrg.core.errors import StoreError, UnknownUserError
 from llmrg.core.records import History, ReasoningGraph, VectorSpace
 from llmrg.data.dataset import Catalogue
+from llmrg.data.splits import Split
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.planted import PlantedConfig, random_catalogue, simulate
 
@@ -37,7 +38,7 @@ def test_blocks_cover_what_is_left_and_end_on_every_cut(length: int, start: int,
 
 
 def check_steps(graph: ReasoningGraph, history: History, config: BuildConfig, every: int) -> None:
-    blocks = blocks_of(len(history), 0, config.block_size or 10, config.held_out)
+    blocks = blocks_of(len(history), 0, config.block_size or 10, Split().held_out)
     ends = {cut for block in blocks for cut in cuts_of(*block, every)}
     for step in graph.steps:
         if step.cause_kind == "item":
@@ -206,7 +207,7 @@ async def test_chains_read_from_the_draft_are_those_of_the_running_machine(world
 
 
 def blocks_start(block: Block, length: int, config: BuildConfig) -> int:
-    blocks = blocks_of(length, 0, config.block_size, config.held_out)
+    blocks = blocks_of(length, 0, config.block_size, Split().held_out)
     return next(start for start, stop in blocks if stop == len(block.history))
 
 

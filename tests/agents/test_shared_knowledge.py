@@ -9,7 +9,6 @@ import pytest
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
 from llmrg.agents.minds.attributes import AttributesMind
-from llmrg.data.splits import train_length
 from llmrg.testing.planted import PlantedConfig, random_catalogue, simulate
 
 CONFIG = BuildConfig(block_size=4, wave=1, concurrency=1, tau=0.3, retry_wait_s=0)
@@ -80,7 +79,7 @@ async def test_what_the_split_holds_out_is_never_shared_whatever_the_build_says(
     assert entries
     for entry in entries:
         history = world.dataset.histories[entry.source_user]
-        assert entry.source_position < train_length(history)
+        assert entry.source_position < world.dataset.split.train_length(history)
 
 
 async def test_a_later_honest_run_recalls_no_test_item_of_a_build_without_held_out_items(shelf, build_with, store) -> None:

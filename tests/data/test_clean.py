@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from llmrg.core.errors import ConfigError, DataError, UnknownItemError, UnknownUserError
 from llmrg.core.records import Interaction, Item
-from llmrg.data.clean import by_user, count, k_core, make_dataset, sorted_by_time, without_repeats
+from llmrg.data.clean import k_core, make_dataset, sorted_by_time, without_repeats
+from llmrg.data.interactions import Interactions
 
 rows = st.lists(
     st.builds(
@@ -29,42 +32,49 @@ def make(interactions: list[Interaction], **options: object):  # type: ignore[no
     return make_dataset("test", interactions, source="test", **options)  # type: ignore[arg-type]
 
 
+def grouped(interactions: Iterable[Interaction]) -> dict[str, list[Interaction]]:
+    """The plain way: user -> rows, users by first appearance."""
+    events: dict[str, list[Interaction]] = {}
+    for row in interactions:
+        events.setdefault(row.user, []).append(row)
+    return events
+
+
 @given(rows)
 def test_sorting_is_stable_and_loses_nothing(interactions: list[Interaction]) -> None:
-    for user, mine in by_user(interactions).items():
-        tagged = [Interaction(user, f"{row.item}#{place}", row.at) for place, row in enumerate(mine)]
-        done = sorted_by_time(tagged)
-        assert Counter(done) == Counter(tagged)
-        for a, b in pairwise(done):
+    tagged = [replace(row, item=f"{row.item}#{place}") for place, row in enumerate(interactions)]
+    log = sorted_by_time(Interactions.of(tagged))
+    assert Counter(log) == Counter(tagged)
+    assert list(grouped(log)) == list(grouped(tagged)) == [user for user, _ in groupby(log, key=lambda row: row.user)]
+    for mine in grouped(log).values():
+        for a, b in pairwise(mine):
             place = [int(row.item.split("#")[1]) for row in (a, b)]
             assert a.at < b.at or (a.at == b.at and place[0] < place[1])  # type: ignore[operator]
 
 
 @given(rows)
 def test_repeats_go_and_the_first_stays(interactions: list[Interaction]) -> None:
-    events = by_user(interactions)
-    kept, dropped = without_repeats(events)
-    assert count(events) == count(kept) + dropped == len(interactions)
-    for user, mine in kept.items():
+    events = grouped(interactions)
+    kept = without_repeats(Interactions.of(interactions).by_user())
+    assert {(row.user, row.item) for row in kept} == {(row.user, row.item) for row in interactions}
+    for user, mine in grouped(kept).items():
         assert len({row.item for row in mine}) == len(mine)
-        for row in mine:
-            assert row is next(other for other in events[user] if other.item == row.item)
+        assert mine == [row for n, row in enumerate(events[user]) if row.item not in {r.item for r in events[user][:n]}]
 
 
 @given(rows, st.integers(min_value=1, max_value=4))
 def test_k_core_is_a_k_core_and_the_largest(interactions: list[Interaction], k: int) -> None:
-    events, _ = without_repeats(by_user(interactions))
-    core = k_core(events, k)
-    uses = Counter(row.item for mine in core.values() for row in mine)
-    assert all(len(mine) >= k for mine in core.values())
-    assert all(n >= k for n in uses.values())
-    pairs = {(row.user, row.item) for mine in events.values() for row in mine}
+    log = without_repeats(Interactions.of(interactions).by_user())
+    core = list(k_core(log, k))
+    for of in (Counter(row.user for row in core), Counter(row.item for row in core)):
+        assert all(n >= k for n in of.values())
+    pairs = {(row.user, row.item) for row in log}
     while True:  # an independent way: take out one bad pair after another
         bad = [p for p in pairs if min(sum(q[0] == p[0] for q in pairs), sum(q[1] == p[1] for q in pairs)) < k]
         if not bad:
             break
         pairs -= set(bad)
-    assert {(row.user, row.item) for mine in core.values() for row in mine} == pairs
+    assert {(row.user, row.item) for row in core} == pairs
 
 
 @given(rows)

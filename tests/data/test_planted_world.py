@@ -13,8 +13,6 @@ from llmrg.core.errors import ConfigError
 from llmrg.core.records import Item
 from llmrg.data.dataset import Catalogue
 from llmrg.data.demo_set import demo_catalogue
-from llmrg.data.splits import test_position as held_out
-from llmrg.data.splits import train_length
 from llmrg.testing.oracle import Oracle
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
 
@@ -126,7 +124,7 @@ def hit_rate(world: PlantedWorld, scores: dict[str, dict[str, float]], k: int = 
     """Full ranking of unseen items, ties against us."""
     hits = 0
     for user, history in world.dataset.histories.items():
-        position = held_out(history)
+        position = world.dataset.split.test_position(history)
         assert position is not None
         target, seen, mine = history.items[position], set(history.items[:position]), scores[user]
         unseen = (item for item in world.dataset.catalogue.ids if item not in seen and item != target)
@@ -137,7 +135,7 @@ def hit_rate(world: PlantedWorld, scores: dict[str, dict[str, float]], k: int = 
 def test_the_demo_world_is_learnable_but_not_by_popularity() -> None:
     world = simulate(demo_catalogue())
     histories = world.dataset.histories
-    taken = Counter(item for history in histories.values() for item in history.items[: train_length(history)])
+    taken = Counter(item for history in histories.values() for item in history.items[: world.dataset.split.train_length(history)])
     popularity = hit_rate(world, {user: dict(taken) for user in histories})
     oracle = Oracle(world)
     ceiling = hit_rate(world, {user: oracle.scores(user, len(history) - 1) for user, history in histories.items()})

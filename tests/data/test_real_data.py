@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from llmrg.data.registry import load_data
-from llmrg.data.splits import train_length
 
 pytestmark = pytest.mark.realdata
 
@@ -37,7 +36,7 @@ def test_published_counts(name: str, folder: Path) -> None:
     assert (report.users, report.items, report.interactions) == PUBLISHED[name]
     assert report.duplicates_dropped == report.items_without_title == 0
     assert report.bad_rows == ()
-    assert all(train_length(history) >= 3 for history in dataset.histories.values())
+    assert all(dataset.split.train_length(history) >= 3 for history in dataset.histories.values())
 
 
 @pytest.mark.parametrize("name", ["ml-latest-small", "ml-1m"])

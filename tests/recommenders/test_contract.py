@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import llmrg.recommenders
+from llmrg.data.splits import Split
 from llmrg.recommenders import (
     ClozeConfig,
     Ease,
@@ -29,6 +30,7 @@ from llmrg.recommenders import (
 from llmrg.recommenders.base import FitData
 from llmrg.recommenders.making import simple_recommenders
 from llmrg.recommenders.registry import MODELS
+from llmrg.recommenders.sequences import Sequences
 from llmrg.testing.recommender_suite import RecommenderSuite, cycle_world
 
 QUICK = TrainingConfig(epochs=60, batch_size=32, learning_rate=0.01, patience=12)
@@ -125,8 +127,7 @@ class _Leaky(ItemKnn):
     """Learns from whole histories."""
 
     def _fit(self, data: FitData) -> None:
-        whole = {user: data.items.rows(history.items) for user, history in data.dataset.histories.items()}
-        super()._fit(replace(data, parts=whole))
+        super()._fit(replace(data, parts=Sequences.of(data.dataset, final=True)))
 
 
 def test_the_suite_finds_a_recommender_that_leaks() -> None:
@@ -142,7 +143,7 @@ def test_the_suite_finds_a_recommender_that_leaks() -> None:
 
 
 def test_the_suite_finds_a_trained_model_that_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmrg.recommenders.base.train_length", lambda history: len(history) - 1)
+    monkeypatch.setattr(Split, "train_lengths", lambda split, lengths: lengths - 1)
     with pytest.raises(AssertionError):
         TestSasRec().test_validation_items_are_not_trained_on(cycle_world())
 

@@ -13,7 +13,6 @@ from llmrg.core.errors import ConfigError, UnknownUserError
 from llmrg.core.records import History, Item
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.data.opinions import Opinion
-from llmrg.data.splits import train_length
 from llmrg.recsysllm.config import FAMILIES, Family
 from llmrg.recsysllm.pieces import PieceCoder, Tokens
 from llmrg.recsysllm.tasks import TASKS
@@ -294,7 +293,7 @@ def test_nothing_at_or_after_the_cut_changes_an_example(end: int) -> None:
     assert before == after
     assert bool(before) == (end > 0)
     shortened = replace(dataset, histories={**dataset.histories, "u0": dataset.histories["u0"].before(end)})
-    if train_length(dataset.histories["u0"]) <= end:  # else fewer reviews of the training part are known
+    if dataset.split.train_length(dataset.histories["u0"]) <= end:  # else fewer reviews of the training part are known
         assert fingerprint(all_examples(task_data(shortened), "u0", end)) == before
     later = [fingerprint(all_examples(task_data(one), "u0", LENGTH)) for one in (dataset, replaced(dataset, "u0", end))]
     assert later[0] != later[1]  # the change would be seen
