@@ -189,7 +189,8 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
     Retries are ours, so that calls are counted and limits are kept: the provider's client makes none. OpenAI's gets connections
     of its own, which are closed when a build ends; else they outlive its event loop.
 
-    Raises: ConfigError: not such a name, or LangChain refuses it; MissingPackageError: the provider's package is not installed.
+    Raises: ConfigError: not such a name, an address with a password, or LangChain refuses it; MissingPackageError: the provider's
+    package is not installed.
     """
     model, url = name.partition("@http")[0], _url(name, settings)
     provider = model.partition(":")[0]
@@ -197,6 +198,11 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
         raise ConfigError(
             f"the chat mind needs a model's name with its provider, not {name!r}; for instance --model ollama:llama3.2, "
             "--model openai:YOUR_MODEL, or --model openai:YOUR_MODEL@http://127.0.0.1:8000/v1 for a server of your own"
+        )
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise ConfigError(
+            f"the address of {model!r} holds a user or a password, which would stand in commands, records and messages; leave them "
+            "out, and put the key into OPENAI_API_KEY, or a header into LLMRG_MODEL_OPTIONS"
         )
     options: dict[str, Any] = dict(settings.model_options)
     if url:

@@ -494,6 +494,14 @@ def test_a_server_that_takes_no_connection_is_told_by_the_first_cause(town, resp
         built(town.dataset, tmp_path, server, config)
 
 
+@pytest.mark.parametrize("place", ["u:s3cret@127.0.0.1:8000/v1", "s3cret@host/v1", "u:s3cret@[::1]:80"])
+def test_an_address_with_a_password_is_refused_without_telling_it(place, town, tmp_path) -> None:
+    minds = OpenMinds(town.dataset, load_settings(home=tmp_path, model=f"openai:fake@http://{place}"))
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY") as refused:
+        minds.get("chat")
+    assert "s3cret" not in str(refused.value)
+
+
 def test_only_useless_replies_stop_the_run_too(town, responder, tmp_path) -> None:
     config = CONFIG.model_copy(update={"give_up_after": 4})
     server = FakeOpenAI(responder, raw=lambda body, number: (200, {}, EMPTY))
