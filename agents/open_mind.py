@@ -201,7 +201,7 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
         )
     if "@" in url.partition("://")[2].partition("/")[0]:
         raise ConfigError(
-            f"the address of {model!r} holds a user or a password, which would stand in commands, records and messages; leave them "
+            f"the address of {model!r} holds a user or a password, which would stand in commands and records; leave them "
             "out, and put the key into OPENAI_API_KEY, or a header into LLMRG_MODEL_OPTIONS"
         )
     options: dict[str, Any] = dict(settings.model_options)
