@@ -18,13 +18,13 @@ from typing import Any
 from machine import machine
 
 from llmrg.data.registry import load_data
-from llmrg.evaluation.metrics import metric
-from llmrg.evaluation.ranking import rank_held_out
+from llmrg.evaluation.held_out import rank_held_out
 from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.models.bsarec import BsaRecConfig
 from llmrg.recommenders.models.sasrec import SasRecConfig
 from llmrg.recommenders.objectives.last_item import LastItemConfig
 from llmrg.recommenders.objectives.next_item import NextItemConfig
+from llmrg.recommenders.ranking import metric
 from llmrg.recommenders.sequential import SequentialRecommender
 from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
 

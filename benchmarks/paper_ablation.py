@@ -31,8 +31,8 @@ from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import plain_sequence, shuffled
+from llmrg.evaluation.held_out import Ranks, rank_held_out
 from llmrg.evaluation.protocol import ProtocolCard
-from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
 from llmrg.recommenders.sequential import SequentialRecommender

@@ -33,15 +33,15 @@ from llmrg.data.registry import load_data
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import shuffled_profile
 from llmrg.evaluation.experiment import NAMES
-from llmrg.evaluation.metrics import target_ranks
+from llmrg.evaluation.held_out import Ranks
 from llmrg.evaluation.protocol import ProtocolCard
-from llmrg.evaluation.ranking import Ranks
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.ease import Ease
 from llmrg.recommenders.late_weights import Shortlists, choose_weights, shortlists
 from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.mix import MixConfig
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.ranking import target_ranks
 from llmrg.recommenders.sequential_rules import SequentialRules
 from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
 

@@ -30,8 +30,8 @@ from llmrg.data.demo_set import load_demo
 from llmrg.demo_config import DEMO_BUILD, DEMO_TRAINING
 from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import plain_sequence, shuffled
+from llmrg.evaluation.held_out import Ranks, rank_held_out
 from llmrg.evaluation.protocol import ProtocolCard
-from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender
 from llmrg.recommenders.training import RunOptions

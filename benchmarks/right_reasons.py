@@ -25,10 +25,10 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.demo_set import load_demo, load_truth
 from llmrg.data.truth import PlantedStep
 from llmrg.demo_config import DEMO_TRAINING
-from llmrg.evaluation.metrics import metric
-from llmrg.evaluation.ranking import rank_held_out
+from llmrg.evaluation.held_out import rank_held_out
 from llmrg.evaluation.statistics import bootstrap_mean
 from llmrg.recommenders.making import GraphOptions, late_mix
+from llmrg.recommenders.ranking import metric
 from llmrg.recommenders.sequential import SequentialRecommender
 from llmrg.recommenders.training import RunOptions
 

@@ -35,12 +35,12 @@ from llmrg.core.contribution import Contribution
 from llmrg.data import load_data
 from llmrg.data.dataset import Dataset
 from llmrg.evaluation.comparison import HEADLINE, Comparison, compare
-from llmrg.evaluation.metrics import metric
+from llmrg.evaluation.held_out import Ranks, rank_held_out
 from llmrg.evaluation.protocol import ProtocolCard
-from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.evaluation.statistics import PairedTest, p_text, paired_difference
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.ranking import metric
 
 MIN_INTERACTIONS = 5
 """Users and items with fewer are left out, as in the SASRec paper."""

@@ -11,10 +11,10 @@ import numpy as np
 from llmrg.core.conversions import frame
 from llmrg.core.errors import CallerError
 from llmrg.core.interval import Interval
-from llmrg.evaluation.metrics import coverage, metric
+from llmrg.evaluation.held_out import Ranks
 from llmrg.evaluation.protocol import ProtocolCard
-from llmrg.evaluation.ranking import Ranks
 from llmrg.evaluation.statistics import PairedTest, bootstrap_mean, corrected, p_text, paired_difference
+from llmrg.recommenders.ranking import coverage, metric
 
 if TYPE_CHECKING:
     import pandas as pd

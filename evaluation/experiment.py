@@ -15,10 +15,10 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.profiles import catalogue_profile
 from llmrg.evaluation.comparison import Comparison, compare
 from llmrg.evaluation.controls import plain_sequence, shuffled, shuffled_profile
+from llmrg.evaluation.held_out import Ranks, rank_held_out
 from llmrg.evaluation.kept_rows import DoneRow, KeptRows
 from llmrg.evaluation.protocol import ProtocolCard, Visibility
 from llmrg.evaluation.provenance import made_by, share_with_graphs
-from llmrg.evaluation.ranking import Ranks, rank_held_out
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
 from llmrg.recommenders.marks import data_mark, graphs_mark, themes_mark

@@ -11,13 +11,13 @@ import numpy as np
 from llmrg.core.errors import ArtifactError, ConfigError, DataError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
-from llmrg.evaluation.metrics import hit_rate, ndcg, reciprocal_rank, target_ranks
-from llmrg.evaluation.ranking import Split
+from llmrg.evaluation.held_out import Split
 from llmrg.evaluation.rating_baselines import GlobalMean, UserItemMeans, training_ratings
 from llmrg.evaluation.ratings import rating_error
 from llmrg.evaluation.texts import most_frequent_headline, text_overlap
 from llmrg.recommenders.fusion.concat import ConcatTold
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.ranking import hit_rate, ndcg, reciprocal_rank, target_ranks
 from llmrg.recsysllm import answers
 from llmrg.recsysllm.config import Family
 from llmrg.recsysllm.recommender import RecSysLlm

@@ -20,8 +20,8 @@ from safetensors.numpy import save
 
 from llmrg.core.places import HOME, writing
 from llmrg.data.dataset import Dataset
+from llmrg.evaluation.held_out import Ranks
 from llmrg.evaluation.protocol import Visibility
-from llmrg.evaluation.ranking import Ranks
 
 ARRAYS = ("masked", "unmasked", "top")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llmrg.core.themes import Themes
     from llmrg.evaluation.comparison import Comparison
     from llmrg.evaluation.experiment import Experiment
-    from llmrg.evaluation.ranking import Ranks
+    from llmrg.evaluation.held_out import Ranks
     from llmrg.mlflow_log import MlflowLog
     from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.making import GraphOptions
@@ -346,11 +346,11 @@ class Trainings(ProjectPart):
 
     def _validated(self, recommender: Recommender) -> float:
         """NDCG@10 on validation items."""
-        from llmrg.evaluation.ranking import rank_held_out
-        from llmrg.recommenders.ranking import ndcg
+        from llmrg.evaluation.held_out import rank_held_out
+        from llmrg.recommenders.ranking import mean_ndcg
 
         known = getattr(recommender, "validation_ndcg", None)
-        return float(ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
+        return float(mean_ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
 
     def _figures(self, recommender: BaseRecommender, which: str, experiment: Experiment) -> Figures:
         """Of the `base` or the `graphs` of an experiment."""

@@ -21,7 +21,7 @@ from llmrg.recommenders.fusion.fused import Fused, Told
 from llmrg.recommenders.fusion.themes import ThemesTold
 from llmrg.recommenders.losses import Bonus, LossConfig, item_loss
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.ranking import masked, ndcg, ranks
+from llmrg.recommenders.ranking import masked, mean_ndcg, ranks
 from llmrg.recommenders.registry import AnyFusion, AnyModel, AnyObjective, Parts, default_objective
 from llmrg.recommenders.theme_profiles import attribute_profiles
 from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig, seeded, threads, train
@@ -196,7 +196,7 @@ class SequentialRecommender(BaseRecommender):
             scores = self._last_scores(rows[part], users[part])
             seen = [np.setdiff1d(row, answer) for row, answer in zip(rows[part], answers[part], strict=True)]
             found.append(ranks(masked(scores, seen), answers[part]))
-        return ndcg(np.concatenate(found))
+        return mean_ndcg(np.concatenate(found))
 
     def _last_scores(self, rows: Sequence[np.ndarray], users: np.ndarray, told: Told | None = None) -> np.ndarray:
         """(B, N) scores of what follows histories; `users` are their numbers in what is told of graphs."""

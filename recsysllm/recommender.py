@@ -173,7 +173,7 @@ class RecSysLlm(BaseRecommender):
 
     def _ndcg(self, data: FitData) -> float:
         """NDCG@10 of the validation items, full ranking, seen items masked, ties against us."""
-        from llmrg.recommenders.ranking import masked, ndcg, ranks
+        from llmrg.recommenders.ranking import masked, mean_ndcg, ranks
 
         answers = data.validation_rows()
         users = [user for number, user in enumerate(data.parts) if answers[number] and len(data.parts[user])]
@@ -186,7 +186,7 @@ class RecSysLlm(BaseRecommender):
             queries = [Query.at(data.dataset.histories[u], len(data.parts[u]), data.graphs.get(u)) for u in part]
             seen = [np.setdiff1d(data.parts[u], answer) for u, answer in zip(part, wanted, strict=True)]
             found.append(ranks(masked(self.scores(queries), seen), wanted))
-        return float(ndcg(np.concatenate(found)))
+        return mean_ndcg(np.concatenate(found))
 
     def _mark(self, data: FitData, rows: Sequence[np.ndarray]) -> str:
         told = self.told.fingerprint() if self.told is not None else ""

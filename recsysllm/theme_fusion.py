@@ -22,7 +22,7 @@ from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.themes import ThemesConfig, ThemesFusion, ThemesTold
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.ranking import masked, ndcg, ranks
+from llmrg.recommenders.ranking import masked, mean_ndcg, ranks
 from llmrg.recommenders.training import TrainingConfig, seeded, train
 from llmrg.recsysllm.batches import Batch, steps_of
 from llmrg.recsysllm.layout import Layout
@@ -85,7 +85,7 @@ class ThemeFusion(BaseRecommender):
                 if not found:
                     return None
                 seen = [np.setdiff1d(rows[u], answers[u]) for u in held_out.tolist()]
-                return ndcg(ranks(masked(before + np.concatenate(found), seen), answers[held_out]))
+                return mean_ndcg(ranks(masked(before + np.concatenate(found), seen), answers[held_out]))
 
             lengths = np.array([len(by_user[user]) for user in trained.tolist()], dtype=np.int64)
             train(self._fusion, lengths, loss, validate, self.training, options, str)

@@ -18,7 +18,7 @@ from llmrg.cli.progress_notebook import NotebookBars
 
 if TYPE_CHECKING:
     from llmrg.agents.fleet import BuildEvent
-    from llmrg.evaluation.ranking import Ranks
+    from llmrg.evaluation.held_out import Ranks
     from llmrg.graph_store.contents import Counted
     from llmrg.recommenders.training import Epoch
     from llmrg.recsysllm.training import Progress as LlmProgress
@@ -163,10 +163,10 @@ class Trainings:
         self._progress.update(self.task, completed=self.finished, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{found}")
 
     def ranked(self, ranks: Ranks) -> None:
-        from llmrg.recommenders.ranking import ndcg
+        from llmrg.recommenders.ranking import mean_ndcg
 
         self._done += 1
-        found = f"NDCG@10 {ndcg(ranks.masked):.4f}"
+        found = f"NDCG@10 {mean_ndcg(ranks.masked):.4f}"
         err.print(f"{self._name}: {found}, {clock(time.monotonic() - self._begun)}", highlight=False, markup=False)
 
     @property

@@ -10,8 +10,8 @@ import pytest
 from llmrg.cli.tables import comparison_rows, contrast_rows
 from llmrg.core.errors import CallerError
 from llmrg.evaluation.comparison import Comparison, compare
+from llmrg.evaluation.held_out import Ranks
 from llmrg.evaluation.protocol import ProtocolCard, Visibility
-from llmrg.evaluation.ranking import Ranks
 
 CARD = ProtocolCard("toy", 400, 50, (0,))
 BASE, PLAIN, SHUFFLED, OURS = "SASRec", "plain", "shuffled", "reasoning"

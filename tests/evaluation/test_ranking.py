@@ -13,10 +13,10 @@ import pytest
 from llmrg.core.errors import ArtifactError, DataError
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
-from llmrg.evaluation.metrics import coverage
-from llmrg.evaluation.ranking import rank_held_out
+from llmrg.evaluation.held_out import rank_held_out
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.ranking import coverage
 
 
 def dataset(n_users: int = 6, length: int = 5, n_items: int = 12) -> Dataset:

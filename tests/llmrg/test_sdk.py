@@ -161,7 +161,7 @@ def test_validation_says_which_recommender_is_taken(built: Project, tmp_path: Pa
 
 
 def test_a_final_fit_takes_the_epochs_of_the_validated_one_and_its_figure(built: Project, tmp_path: Path) -> None:
-    from llmrg.evaluation.ranking import rank_held_out
+    from llmrg.evaluation.held_out import rank_held_out
     from llmrg.recommenders import TrainingConfig
     from llmrg.recommenders.training import Epoch
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from llmrg.core.errors import CallerError, ConfigError
-from llmrg.evaluation.ranking import rank_held_out
+from llmrg.evaluation.held_out import rank_held_out
 from llmrg.recommenders import (
     BestOf,
     Ease,

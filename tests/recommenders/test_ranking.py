@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from llmrg.core.errors import CallerError, UnknownUserError
 from llmrg.recommenders import Query, recommend_batch, recommend_items, recommend_user
 from llmrg.recommenders.popularity import Popularity
-from llmrg.recommenders.ranking import masked, ndcg, ranks, top_k
+from llmrg.recommenders.ranking import masked, mean_ndcg, ranks, top_k
 from llmrg.testing.recommender_suite import cycle_world
 
 SCORES = arrays(np.float32, (3, 9), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0, -np.inf]))
@@ -29,11 +29,11 @@ def test_ranks_count_every_tie_against_the_target(scores: np.ndarray, targets: l
     found = ranks(scores, np.array(targets))
     for line, target, rank in zip(scores, targets, found, strict=True):
         assert rank == sum(value >= line[target - 1] for value in line)
-    assert 0.0 <= ndcg(found) <= 1.0
+    assert 0.0 <= mean_ndcg(found) <= 1.0
 
 
 def test_ndcg_by_hand() -> None:
-    assert ndcg(np.array([1, 3, 11])) == pytest.approx((1 + 0.5 + 0) / 3)
+    assert mean_ndcg(np.array([1, 3, 11])) == pytest.approx((1 + 0.5 + 0) / 3)
 
 
 def test_masked_leaves_the_scores_alone() -> None:

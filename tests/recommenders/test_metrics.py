@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from llmrg.core.errors import LlmrgError
-from llmrg.evaluation.metrics import coverage, metric, target_ranks
+from llmrg.recommenders.ranking import coverage, metric, target_ranks
 
 
 def test_ranks_by_hand() -> None:

@@ -11,9 +11,8 @@ import numpy as np
 from llmrg.core.errors import ArtifactError, CallerError, DataError
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
-from llmrg.evaluation.metrics import target_ranks
 from llmrg.recommenders.protocol import Query, Recommender
-from llmrg.recommenders.ranking import top_k
+from llmrg.recommenders.ranking import target_ranks, top_k
 
 Split = Literal["validation", "test"]
 
