@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from llmrg.agents.accounting.prices import Prices
+from llmrg.agents.accounting.tracing import Tracing
+from llmrg.agents.accounting.usage import Usage
 from llmrg.agents.config import BUDGETS, BuildConfig
-from llmrg.agents.prices import Prices
 from llmrg.agents.protocols import Imaginer, Reasoner, Verifier
-from llmrg.agents.tracing import Tracing
-from llmrg.agents.usage import Usage
 from llmrg.core.errors import BudgetSpentError, ConfigError, StoreUnreachableError
 from llmrg.core.records import History
 from llmrg.core.text_vectors import TextVectors

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BLOCK_SIZE
-from llmrg.agents.nodes.ground import find_item
-from llmrg.agents.nodes.plan import blocks_of, cuts_of
+from llmrg.agents.machine.nodes.ground import find_item
+from llmrg.agents.machine.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.protocols import Cut, Imaginer, OpenChain
 from llmrg.core.errors import ModelReplyError
 from llmrg.core.records import ReasoningGraph, Step

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmrg.agents.model_proxies import check_proxies, connections
+from llmrg.agents.chat.proxies import check_proxies, connections
 from llmrg.core.errors import ConfigError, MissingPackageError
 from llmrg.core.settings import Settings
 from llmrg.core.vetoes import Vetoes, load_vetoes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
     from langchain_core.language_models.chat_models import BaseChatModel
 
-    from llmrg.agents.limiter import Limiter, Limits
+    from llmrg.agents.chat.limiter import Limiter, Limits
     from llmrg.core.themes import Themes
 
 MINDS = ("likelihood", "attributes", "profiles", "chat")
@@ -57,7 +57,7 @@ class OpenMinds:
     @cached_property
     def cache(self) -> BaseCache | None:
         """The call cache of the project's folder; None where it is switched off."""
-        from llmrg.agents.call_cache import SqliteCallCache
+        from llmrg.agents.chat.call_cache import SqliteCallCache
 
         return SqliteCallCache(self._settings.calls_path) if self._settings.call_cache else None
 
@@ -132,15 +132,15 @@ class OpenMinds:
         return self._opened[key]
 
     def _chat(self, name: str) -> Any:
+        from llmrg.agents.chat.prompts import FOLDER
         from llmrg.agents.minds.chat import ChatConfig, ChatMind
-        from llmrg.agents.prompts import FOLDER
 
         config = ChatConfig(**self._how(), prompts=self._settings.prompts or FOLDER)
         return ChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name))
 
     def _chat_by_item(self, name: str) -> Any:
+        from llmrg.agents.chat.prompts import FOLDER
         from llmrg.agents.minds.item_chat import ItemChatConfig, ItemChatMind
-        from llmrg.agents.prompts import FOLDER
 
         config = ItemChatConfig(**self._how(), prompts=self._settings.prompts or FOLDER)
         return ItemChatMind(chat_model(name, self._settings), self._dataset, config, **self._reached(name), vetoes=self.vetoes)
@@ -150,7 +150,7 @@ class OpenMinds:
 
     def _reached(self, name: str) -> dict[str, Any]:
         """How a chat model is reached: its cache, the limiter of its server, and how it is opened again."""
-        from llmrg.agents.minds.chat_server import address
+        from llmrg.agents.chat.servers import address
 
         endpoint = address(_url(name, self._settings)) or name.partition(":")[0]
         if endpoint not in self._limiters:
@@ -160,14 +160,14 @@ class OpenMinds:
 
 def limits_of(settings: Settings) -> Limits:
     """What the settings say of each endpoint's limits."""
-    from llmrg.agents.limiter import Limits
+    from llmrg.agents.chat.limiter import Limits
 
     told = ("requests_per_minute", "tokens_per_minute", "in_flight")
     return Limits(**{name: getattr(settings, name) for name in told})
 
 
 def _own_limiter(settings: Settings) -> Limiter:
-    from llmrg.agents.limiter import Limiter
+    from llmrg.agents.chat.limiter import Limiter
 
     return Limiter(limits_of(settings))
 
@@ -214,7 +214,7 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
     try:
         options = {**connections(provider, url), **options}
         if provider == "openai":
-            from llmrg.agents.minds.openai_chat import LenientChatOpenAI
+            from llmrg.agents.chat.openai_chat import LenientChatOpenAI
 
             return LenientChatOpenAI(**{"max_retries": 0, **options, "model": model.partition(":")[2]})
         from langchain.chat_models import init_chat_model

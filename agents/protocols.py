@@ -1,9 +1,10 @@
 """Who thinks: the three roles that a mind can take, and the small records that pass between a mind and the machine.
 
 A mind is any object with these coroutine methods; it may fill one role or all three. It sees a `Block` and nothing else: the
-block's history ends where the block ends, so a mind cannot look past it. A mind that calls a model says so as `agents.charge`
-tells, which counts what it costs and keeps the build's budgets. A reasoner may have a `block_size`, the items it likes to be
-asked for at once; an imaginer and a verifier that cost no call may have a `cut_every`, the positions between two cuts.
+block's history ends where the block ends, so a mind cannot look past it. A mind that calls a model says so as
+`agents.accounting.charge` tells, which counts what it costs and keeps the build's budgets. A reasoner may have a `block_size`,
+the items it likes to be asked for at once; an imaginer and a verifier that cost no call may have a `cut_every`, the positions
+between two cuts.
 """
 
 from __future__ import annotations

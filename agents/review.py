@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llmrg.agents.chains import continues, ending_in, open_chains
+from llmrg.agents.machine.chains import continues, ending_in, open_chains
 from llmrg.core.errors import CallerError, VersionConflictError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import WAITS_FOR_REVIEW, ReasoningGraph, Step, in_order

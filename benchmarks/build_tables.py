@@ -155,7 +155,7 @@ def knowledge(found: dict[str, Any]) -> list[str]:
 def throughput(found: dict[str, Any]) -> list[str]:
     point, memory = found["endpoint"], found["memory"]
     lines = [
-        "### The fleet against a rate limit",
+        "### A build against a rate limit",
         "",
         *columns("limit of requests a minute", "share used", "requests", "refused", "seconds"),
     ]

@@ -23,8 +23,8 @@ from paper_protocol import PaperMind, with_scores
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.minds.chat import ChatMind
+from llmrg.agents.run.build import build
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.graph_quality import graph_quality
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate

@@ -23,11 +23,11 @@ from machine import machine
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.estimate import estimate
-from llmrg.agents.fleet import build
+from llmrg.agents.estimate.estimate import estimate
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.minds.item_chat import ItemChatConfig, ItemChatMind
+from llmrg.agents.run.build import build
 from llmrg.core.errors import BudgetSpentError
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.graph_quality import graph_quality

@@ -21,9 +21,9 @@ from machine import machine
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import BuildEvent, build
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.protocols import Block, Candidate
+from llmrg.agents.run.build import BuildEvent, build
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.data.registry import load_data

@@ -21,7 +21,7 @@ from machine import machine
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.minds.likelihood import LikelihoodMind
 from llmrg.agents.minds.local_lm import LocalLM
-from llmrg.agents.run_report import markdown
+from llmrg.agents.run.report import markdown
 from llmrg.cli.progress import building
 from llmrg.core.settings import load_settings
 from llmrg.sdk import Project

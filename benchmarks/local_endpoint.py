@@ -23,9 +23,9 @@ from paper_protocol import PaperMind
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.open_mind import OpenMinds
+from llmrg.agents.run.build import build
 from llmrg.core.settings import load_settings
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.graph_quality import graph_quality

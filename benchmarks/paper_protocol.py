@@ -15,8 +15,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
 
+from llmrg.agents.chat.requests import Asked
 from llmrg.agents.minds.chat import ChatConfig, ChatMind
-from llmrg.agents.minds.chat_calls import Asked
 from llmrg.agents.protocols import Block, Candidate, Verdict
 from llmrg.core.errors import ModelReplyError
 from llmrg.data.dataset import Dataset

@@ -37,12 +37,12 @@ from machine import machine
 from ray_scale import scales
 from throughput import people
 
-from llmrg.agents.build_report import BuildReport
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.crew import this_process
-from llmrg.agents.fleet import BuildEvent, build
 from llmrg.agents.open_mind import OpenMinds
+from llmrg.agents.run.build import BuildEvent, build
+from llmrg.agents.run.build_report import BuildReport
+from llmrg.agents.run.crew import this_process
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.graph_store.open_store import open_store
@@ -56,7 +56,7 @@ WORKERS, PER_MINUTE, CONCURRENCY = 2, 600, 8
 KINDS = {"BuildWorker": "workers", "Shared": "shared actor", "raylet": "Ray itself", "gcs_server": "Ray itself"}
 SERVER = """
 import sys, threading
-from llmrg.agents.stand_in import StandInModel
+from llmrg.agents.estimate.stand_in import StandInModel
 from llmrg.testing.fake_openai import FakeOpenAI
 model = StandInModel(steps_per_item=1.0)
 limit = float(sys.argv[1]) or None

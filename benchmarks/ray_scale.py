@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrg.agents.config import BuildConfig
-from llmrg.agents.fleet import waves
+from llmrg.agents.run.build import waves
 
 HERE = Path(__file__).parent
 USERS = 20_000

@@ -1,4 +1,4 @@
-"""The fleet against a rate limit, its own overhead, and its memory.
+"""A build against a rate limit, its own overhead, and its memory.
 
     python benchmarks/throughput.py [--users 2000] [--quick]
 
@@ -31,12 +31,12 @@ from machine import machine
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import BuildEvent, build
+from llmrg.agents.estimate.stand_in import StandInModel
+from llmrg.agents.machine.nodes.plan import blocks_of
+from llmrg.agents.machine.state import State
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.agents.nodes.plan import blocks_of
 from llmrg.agents.open_mind import OpenMinds
-from llmrg.agents.stand_in import StandInModel
-from llmrg.agents.state import State
+from llmrg.agents.run.build import BuildEvent, build
 from llmrg.core.records import History
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
@@ -49,7 +49,7 @@ FIGURE = HERE.parent / "docs" / "images" / "fleet_memory.svg"
 LATENCY_S, PER_MINUTE = 0.5, 600
 SERVER = f"""
 from langchain_core.messages import HumanMessage
-from llmrg.agents.stand_in import StandInModel
+from llmrg.agents.estimate.stand_in import StandInModel
 from llmrg.testing.fake_openai import FakeOpenAI
 import threading
 model = StandInModel(steps_per_item=1.0)

@@ -22,9 +22,9 @@ from machine import machine
 from llmrg.agents.calibration import CalibrationConfig, calibrate
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.chat import ChatMind
+from llmrg.agents.run.build import build
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.graph_quality import graph_quality
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate

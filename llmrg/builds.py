@@ -16,14 +16,14 @@ from llmrg.data.dataset import Dataset
 from llmrg.project_part import ProjectPart
 
 if TYPE_CHECKING:
-    from llmrg.agents.build_report import BuildReport
     from llmrg.agents.config import BuildConfig
     from llmrg.agents.context import Minds
-    from llmrg.agents.crew import OpenCrew
-    from llmrg.agents.estimate import Estimate
-    from llmrg.agents.fleet import BuildEvent
+    from llmrg.agents.estimate.estimate import Estimate
     from llmrg.agents.open_mind import OpenMinds
     from llmrg.agents.review import WaitingStep
+    from llmrg.agents.run.build import BuildEvent
+    from llmrg.agents.run.build_report import BuildReport
+    from llmrg.agents.run.crew import OpenCrew
     from llmrg.core.calibration import Calibration
     from llmrg.core.vetoes import Vetoes
     from llmrg.data.truth import PlantedStep
@@ -111,10 +111,10 @@ class Builds(ProjectPart):
                 that are objects must be picklable.
         Raises: UnknownUserError, ConfigError, MissingPackageError, ModelError, StoreError, BudgetSpentError.
         """
-        from llmrg.agents.crew import this_process
-        from llmrg.agents.fleet import build
-        from llmrg.agents.prices import load_prices
-        from llmrg.agents.tracing import open_tracing
+        from llmrg.agents.accounting.prices import load_prices
+        from llmrg.agents.accounting.tracing import open_tracing
+        from llmrg.agents.run.build import build
+        from llmrg.agents.run.crew import this_process
         from llmrg.shown_progress import build_progress
         from llmrg.wiring import text_vectors
 
@@ -160,8 +160,8 @@ class Builds(ProjectPart):
             sample: users whose requests are rendered and counted; the others are reckoned by their blocks.
             roles: as in `minds`.
         """
-        from llmrg.agents.estimate import estimate
-        from llmrg.agents.prices import load_prices
+        from llmrg.agents.accounting.prices import load_prices
+        from llmrg.agents.estimate.estimate import estimate
 
         limits = {name: getattr(self.settings, name) for name in ("requests_per_minute", "tokens_per_minute")}
         return await estimate(
@@ -253,7 +253,7 @@ class Builds(ProjectPart):
 
         Raises: StoreError: no such run.
         """
-        from llmrg.agents.run_report import run_report, verifier_server
+        from llmrg.agents.run.report import run_report, verifier_server
         from llmrg.core.calibration import calibration_file, load_calibration
 
         report = run_report(self.store, self.name, run)
@@ -264,7 +264,7 @@ class Builds(ProjectPart):
 
     def write_run_report(self, run: str) -> Path:
         """The same as Markdown and JSON in `runs` of `home`; returns the path of the Markdown."""
-        from llmrg.agents.run_report import markdown
+        from llmrg.agents.run.report import markdown
 
         report, path = self.run_report(run), self.settings.home / "runs" / f"{run}.md"
         written(path.with_suffix(".json"), json.dumps(report, ensure_ascii=False, indent=2), HOME)

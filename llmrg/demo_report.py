@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmrg.agents.build_report import BuildReport
+    from llmrg.agents.run.build_report import BuildReport
     from llmrg.evaluation.comparison import Comparison
     from llmrg.explanations.report_page import Cell, ReportPicture, ReportSection
     from llmrg.sdk import Project

@@ -171,7 +171,7 @@ def _folders(home: Path, name: str) -> list[Path]:
 
 
 def _replies(settings: Settings) -> int:
-    from llmrg.agents.call_cache import SqliteCallCache
+    from llmrg.agents.chat.call_cache import SqliteCallCache
 
     if not settings.calls_path.exists():
         return 0

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from llmrg.agents.fleet import BuildEvent
+    from llmrg.agents.run.build import BuildEvent
     from llmrg.cli.progress import Trainings
     from llmrg.recommenders.training import Epoch
     from llmrg.recsysllm.training import Progress as LlmProgress

@@ -14,12 +14,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from llmrg.agents.build_report import BuildReport
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.crew import OpenCrew, this_process
-from llmrg.agents.fleet import build
 from llmrg.agents.open_mind import OpenMinds
+from llmrg.agents.run.build import build
+from llmrg.agents.run.build_report import BuildReport
+from llmrg.agents.run.crew import OpenCrew, this_process
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
 from llmrg.graph_store.open_store import open_store

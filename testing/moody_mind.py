@@ -10,8 +10,8 @@ from pathlib import Path
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
+from llmrg.agents.run.build import build
 from llmrg.data.dataset import Dataset
 from llmrg.graph_store.sqlite_store import SqliteStore
 

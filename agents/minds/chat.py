@@ -13,10 +13,9 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from llmrg.agents.limiter import Limiter
-from llmrg.agents.minds.chat_calls import Asked, ChatCalls, parameters_of
-from llmrg.agents.minds.chat_forms import Form
-from llmrg.agents.prompts import (
+from llmrg.agents.chat.forms import Form
+from llmrg.agents.chat.limiter import Limiter
+from llmrg.agents.chat.prompts import (
     FOLDER,
     ROLES,
     Question,
@@ -28,8 +27,9 @@ from llmrg.agents.prompts import (
     render_reason,
     render_verify,
 )
+from llmrg.agents.chat.replies import Answer, ImagineReply, ReasonedStep, ReasonReply, VerifyReply
+from llmrg.agents.chat.requests import Asked, ChatCalls, parameters_of
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
-from llmrg.agents.replies import Answer, ImagineReply, ReasonedStep, ReasonReply, VerifyReply
 from llmrg.core.errors import ModelReplyError
 from llmrg.core.records import CauseKind, stable_key
 from llmrg.data.dataset import Dataset

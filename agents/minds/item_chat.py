@@ -15,14 +15,14 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 
 from llmrg.agents.asks_items import Ask, plainly
-from llmrg.agents.limiter import Limiter
-from llmrg.agents.minds.chat_calls import ChatCalls, parameters_of
-from llmrg.agents.minds.chat_forms import Form
+from llmrg.agents.chat.forms import Form
+from llmrg.agents.chat.limiter import Limiter
+from llmrg.agents.chat.prompts import FOLDER, ITEM_ROLES, load_prompt, prompt_versions
+from llmrg.agents.chat.requests import ChatCalls, parameters_of
 from llmrg.agents.minds.item_questions import ItemQuestions
 from llmrg.agents.minds.item_themes import ItemThemes, PickQuestion, pick_question, waves
 from llmrg.agents.minds.profiles import themes_of
 from llmrg.agents.minds.shared_themes import SharedThemesConfig, SharedThemesMind
-from llmrg.agents.prompts import FOLDER, ITEM_ROLES, load_prompt, prompt_versions
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
 from llmrg.core.ranked_themes import scored_by_rank
 from llmrg.core.records import stable_key

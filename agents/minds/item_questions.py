@@ -11,10 +11,10 @@ from typing import TypeVar
 from langchain_core.messages import BaseMessage
 
 from llmrg.agents.asks_items import Ask
-from llmrg.agents.minds.chat_calls import Asked, ChatCalls
+from llmrg.agents.chat.prompts import ITEM_ROLES, Prompt, Role, render_items, render_pick
+from llmrg.agents.chat.replies import ItemReasons, ItemsReply, Pick, PickReply
+from llmrg.agents.chat.requests import Asked, ChatCalls
 from llmrg.agents.minds.item_themes import PickQuestion, cleaned
-from llmrg.agents.prompts import ITEM_ROLES, Prompt, Role, render_items, render_pick
-from llmrg.agents.replies import ItemReasons, ItemsReply, Pick, PickReply
 from llmrg.core.errors import ModelReplyError
 from llmrg.data.dataset import Catalogue
 

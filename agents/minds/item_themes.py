@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llmrg.agents.prompts import one_line
+from llmrg.agents.chat.prompts import one_line
 from llmrg.core.records import Item, stable_key
 
 LONGEST_THEME = 60

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from llmrg.agents.charge import count, may_call
+from llmrg.agents.accounting.charge import count, may_call
 from llmrg.core.errors import CallerError
 from llmrg.language_models.loading import Dtype, load_causal
 from llmrg.language_models.token_tree import TreeRow, plant

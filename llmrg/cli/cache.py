@@ -22,7 +22,7 @@ def stats(home: Home = None, as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from llmrg.agents.call_cache import SqliteCallCache
+    from llmrg.agents.chat.call_cache import SqliteCallCache
     from llmrg.cli.tables import print_rows
     from llmrg.core.settings import load_settings
 
@@ -47,8 +47,8 @@ def export_(
     \b
     Example: llmrg cache export calls.jsonl.gz
     """
-    from llmrg.agents.call_cache import SqliteCallCache
-    from llmrg.agents.call_cache_file import export_calls
+    from llmrg.agents.chat.call_cache import SqliteCallCache
+    from llmrg.agents.chat.call_cache_file import export_calls
     from llmrg.core.settings import load_settings
 
     count = export_calls(SqliteCallCache(load_settings(home=home).calls_path), file, requests=not without_requests)
@@ -67,8 +67,8 @@ def import_(
       llmrg cache import calls.jsonl.gz
       llmrg build --mind chat --model openai:NAME --max-calls 0    (rebuilds from the cache alone)
     """
-    from llmrg.agents.call_cache import SqliteCallCache
-    from llmrg.agents.call_cache_file import import_calls
+    from llmrg.agents.chat.call_cache import SqliteCallCache
+    from llmrg.agents.chat.call_cache_file import import_calls
     from llmrg.core.settings import load_settings
 
     new = import_calls(SqliteCallCache(load_settings(home=home).calls_path), file)
@@ -82,7 +82,7 @@ def clear(home: Home = None, yes: Annotated[bool, typer.Option("--yes", help="Do
     \b
     Example: llmrg cache clear --yes
     """
-    from llmrg.agents.call_cache import SqliteCallCache
+    from llmrg.agents.chat.call_cache import SqliteCallCache
     from llmrg.core.settings import load_settings
 
     path = load_settings(home=home).calls_path

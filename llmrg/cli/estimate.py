@@ -32,7 +32,7 @@ from llmrg.cli.build import (
 from llmrg.cli.load_options import Load, reading
 
 if TYPE_CHECKING:
-    from llmrg.agents.estimate import Estimate
+    from llmrg.agents.estimate.estimate import Estimate
 
 
 @app.command()

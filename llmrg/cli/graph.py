@@ -25,7 +25,7 @@ def machine() -> None:
     \b
     Example: llmrg graph machine > machine.mmd
     """
-    from llmrg.agents.mermaid import machine_as_mermaid
+    from llmrg.agents.machine.mermaid import machine_as_mermaid
 
     typer.echo(machine_as_mermaid())
 

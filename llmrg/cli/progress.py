@@ -17,7 +17,7 @@ from llmrg.cli.progress_lines import ProgressLines, clock
 from llmrg.cli.progress_notebook import NotebookBars
 
 if TYPE_CHECKING:
-    from llmrg.agents.fleet import BuildEvent
+    from llmrg.agents.run.build import BuildEvent
     from llmrg.evaluation.held_out import Ranks
     from llmrg.graph_store.contents import Counted
     from llmrg.recommenders.training import Epoch

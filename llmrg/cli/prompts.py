@@ -36,7 +36,7 @@ def show(
       llmrg prompts show verify
       llmrg prompts show reason --user reader-001
     """
-    from llmrg.agents.prompts import FOLDER, ITEM_ROLES, load_prompt, version_of
+    from llmrg.agents.chat.prompts import FOLDER, ITEM_ROLES, load_prompt, version_of
     from llmrg.core.errors import ConfigError
     from llmrg.core.settings import load_settings
 
@@ -63,7 +63,7 @@ def diff(folder: Annotated[Path, typer.Argument(help="Folder of prompts of your 
     """
     import difflib
 
-    from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES, load_prompt
+    from llmrg.agents.chat.prompts import FOLDER, ITEM_ROLES, ROLES, load_prompt
 
     differs = False
     for role in (*ROLES, *(role for role in ITEM_ROLES if (folder / f"{role}.txt").exists())):
@@ -86,7 +86,7 @@ def write(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> No
     \b
     Example: llmrg prompts write my_prompts && llmrg build --mind chat --model openai:NAME --prompts my_prompts
     """
-    from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES
+    from llmrg.agents.chat.prompts import FOLDER, ITEM_ROLES, ROLES
     from llmrg.core.errors import ConfigError
     from llmrg.core.places import written
 
@@ -101,7 +101,7 @@ def write(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> No
 
 
 def _role(role: str) -> Any:
-    from llmrg.agents.prompts import ITEM_ROLES, ROLES
+    from llmrg.agents.chat.prompts import ITEM_ROLES, ROLES
     from llmrg.core.errors import ConfigError
 
     if role not in (*ROLES, *ITEM_ROLES):

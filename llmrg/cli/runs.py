@@ -79,7 +79,7 @@ def show(
     """
     import json
 
-    from llmrg.agents.run_report import markdown
+    from llmrg.agents.run.report import markdown
     from llmrg.core.errors import ConfigError
     from llmrg.core.places import written
 

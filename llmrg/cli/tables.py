@@ -11,7 +11,7 @@ from rich.text import Text
 from llmrg.cli.app import out
 
 if TYPE_CHECKING:
-    from llmrg.agents.build_report import BuildReport
+    from llmrg.agents.run.build_report import BuildReport
     from llmrg.core.interval import Interval
     from llmrg.core.records import Interaction
     from llmrg.data.dataset import LoadReport
@@ -59,8 +59,8 @@ def short(value: Interval) -> str:
 
 def cost_rows(report: BuildReport) -> Rows:
     """What the build asked, got and cost."""
-    from llmrg.agents.item_profiles import COUNTED
-    from llmrg.agents.run_report import items_line
+    from llmrg.agents.run.item_profiles import COUNTED
+    from llmrg.agents.run.report import items_line
 
     counts = report.counts
     items = {name.removeprefix(COUNTED): number for name, number in counts.items() if name.startswith(COUNTED)}

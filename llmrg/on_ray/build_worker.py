@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmrg import __version__
+from llmrg.agents.accounting.prices import Prices
+from llmrg.agents.accounting.tracing import open_tracing
+from llmrg.agents.accounting.usage import Usage
 from llmrg.agents.asks_items import AsksItems
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Minds
-from llmrg.agents.crew import Here
-from llmrg.agents.fleet import run_settings
 from llmrg.agents.open_mind import OpenMinds
-from llmrg.agents.prices import Prices
-from llmrg.agents.tracing import open_tracing
-from llmrg.agents.unfinished import unfinished
-from llmrg.agents.usage import Usage
+from llmrg.agents.run.build import run_settings
+from llmrg.agents.run.crew import Here
+from llmrg.agents.run.unfinished import unfinished
 from llmrg.core.errors import ConfigError, LlmrgError
 from llmrg.core.settings import Settings
 from llmrg.core.vetoes import Vetoes
@@ -40,7 +40,7 @@ class BuildJob:
     config: BuildConfig
     run: str
     identity: dict[str, object]
-    """The run's settings, as `agents.fleet.run_settings` gives them in the driver."""
+    """The run's settings, as `agents.run.build.run_settings` gives them in the driver."""
     with_vectors: bool
     node: str
     """Ray's name for the driver's machine, where the call cache lies."""

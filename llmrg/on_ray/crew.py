@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from llmrg.agents.context import BuildContext
-from llmrg.agents.crew import Crew, OpenCrew, Told
-from llmrg.agents.fleet import run_settings
 from llmrg.agents.open_mind import limits_of
+from llmrg.agents.run.build import run_settings
+from llmrg.agents.run.crew import Crew, OpenCrew, Told
 from llmrg.core.errors import ConfigError, WorkerLostError
 from llmrg.core.settings import Settings
 from llmrg.on_ray.build_worker import About, BuildJob, BuildWorker, Outcome, Parts
@@ -28,7 +28,7 @@ START_S = 120.0
 
 
 def ray_crew(cluster: Cluster, settings: Settings, roles: tuple[Any, Any, Any]) -> OpenCrew:
-    """A crew for `agents.fleet.build`.
+    """A crew for `agents.run.build.build`.
 
     Args: settings: with absolute paths (`cluster.settings_for`); roles: as in `BuildJob`.
     """

@@ -17,10 +17,10 @@ from typing import Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
-from llmrg.agents.call_cache import Row, SqliteCallCache, key_of, packed, unpacked
-from llmrg.agents.limiter import Limiter, Limits, Turn
-from llmrg.agents.rests import Rests
-from llmrg.agents.usage import Usage, UsagePart
+from llmrg.agents.accounting.rests import Rests
+from llmrg.agents.accounting.usage import Usage, UsagePart
+from llmrg.agents.chat.call_cache import Row, SqliteCallCache, key_of, packed, unpacked
+from llmrg.agents.chat.limiter import Limiter, Limits, Turn
 from llmrg.core.errors import ModelUnavailableError, RateLimitedError
 
 Ticket = tuple[int, int]

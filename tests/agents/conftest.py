@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmrg.agents.build_report import BuildReport
-from llmrg.agents.charge import count, may_call
+from llmrg.agents.accounting.charge import count, may_call
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
+from llmrg.agents.run.build import build
+from llmrg.agents.run.build_report import BuildReport
 from llmrg.core.records import History, Item, stable_key
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.graph_store.sqlite_store import SqliteStore
@@ -102,7 +102,7 @@ def forkserver() -> Any:
     ours = (
         "testing.child_build",
         "testing.moody_mind",
-        "agents.call_cache",
+        "agents.chat.call_cache",
         "agents.minds.chat",
         "graph_store.sqlite_store",
         "graph_store.neo4j_store",

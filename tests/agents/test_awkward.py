@@ -9,10 +9,10 @@ import pytest
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.estimate import estimate
+from llmrg.agents.estimate.estimate import estimate
+from llmrg.agents.estimate.stand_in import StandInModel
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.agents.stand_in import StandInModel
 from llmrg.core.errors import BudgetSpentError
 from llmrg.core.records import History
 from llmrg.testing.mind_suite import awkward_world

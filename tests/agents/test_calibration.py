@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llmrg.agents.calibration import CalibrationConfig, auc, calibrate, reliability, threshold
 from llmrg.agents.context import Minds
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.agents.run_report import verifier_server
+from llmrg.agents.run.report import verifier_server
 from llmrg.core.calibration import calibration_file, load_calibration, save_calibration
 from llmrg.core.errors import ConfigError, DataError
 from llmrg.explanations.calibration_svg import calibration_svg

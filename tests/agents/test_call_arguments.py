@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmrg.agents.minds.openai_chat import _mended
+from llmrg.agents.chat.openai_chat import _mended
 
 STEPS = [{"position": 3, "cause": 1, "reason": "gothic"}]
 REPLY = {"steps": STEPS}

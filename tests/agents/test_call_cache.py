@@ -19,8 +19,8 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
-from llmrg.agents.call_cache import SqliteCallCache
-from llmrg.agents.call_cache_file import export_calls, import_calls
+from llmrg.agents.chat.call_cache import SqliteCallCache
+from llmrg.agents.chat.call_cache_file import export_calls, import_calls
 from llmrg.core.errors import DataError, NotAStoreError, StoreError, StoreUnreachableError
 from llmrg.testing.scripted_chat import ScriptedChatModel
 
@@ -95,7 +95,7 @@ def test_many_threads_and_connections(tmp_path: Path) -> None:
 
 
 KEEP_GOING = """
-from llmrg.agents.call_cache import SqliteCallCache
+from llmrg.agents.chat.call_cache import SqliteCallCache
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration
 cache = SqliteCallCache(path)

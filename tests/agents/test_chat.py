@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from llmrg.agents.charge import Charge, charging
-from llmrg.agents.limiter import Limiter, Limits
+from llmrg.agents.accounting.charge import Charge, charging
+from llmrg.agents.accounting.usage import Usage
+from llmrg.agents.chat.errors import as_model_error
+from llmrg.agents.chat.limiter import Limiter, Limits
+from llmrg.agents.chat.prompts import ROLES, load_prompt, one_line, prompt_versions
+from llmrg.agents.chat.replies import ImagineReply, ReasonReply, VerifyReply, read_reply
+from llmrg.agents.chat.requests import has_structured_output
 from llmrg.agents.minds.chat import ChatConfig, ChatMind
-from llmrg.agents.minds.chat_calls import has_structured_output
-from llmrg.agents.minds.chat_errors import as_model_error
-from llmrg.agents.prompts import ROLES, load_prompt, one_line, prompt_versions
 from llmrg.agents.protocols import Block, Candidate, Cut, OpenChain
-from llmrg.agents.replies import ImagineReply, ReasonReply, VerifyReply, read_reply
-from llmrg.agents.usage import Usage
 from llmrg.core.errors import (
     ConfigError,
     ModelAccessError,

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from llmrg.agents.accounting.prices import Price, Prices
+from llmrg.agents.chat.errors import as_model_error, told_error
+from llmrg.agents.chat.servers import address
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import BuildEvent, build
-from llmrg.agents.minds.chat_errors import as_model_error, told_error
-from llmrg.agents.minds.chat_server import address
 from llmrg.agents.open_mind import OpenMinds
-from llmrg.agents.prices import Price, Prices
 from llmrg.agents.protocols import Block
+from llmrg.agents.run.build import BuildEvent, build
 from llmrg.core.errors import (
     ConfigError,
     ModelAccessError,

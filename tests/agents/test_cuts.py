@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
+from llmrg.agents.machine.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.minds.likelihood import LikelihoodMind
 from llmrg.agents.minds.local_lm import Floats, Usage
-from llmrg.agents.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.protocols import Verdict
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.direct_list import direct_list
+from llmrg.agents.estimate.stand_in import StandInModel
+from llmrg.agents.machine.nodes.plan import blocks_of
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.agents.nodes.plan import blocks_of
-from llmrg.agents.stand_in import StandInModel
 from llmrg.testing.planted_responder import planted_responder
 from llmrg.testing.scripted_chat import ScriptedChatModel
 

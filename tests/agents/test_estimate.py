@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from llmrg.agents.accounting.prices import Price, Prices, load_prices
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.estimate import Habits, estimate, habits_of
-from llmrg.agents.fleet import build
+from llmrg.agents.estimate.estimate import Habits, estimate, habits_of
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.minds.item_chat import ItemChatMind
-from llmrg.agents.prices import Price, Prices, load_prices
+from llmrg.agents.run.build import build
 from llmrg.core.errors import BudgetSpentError, ConfigError
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
@@ -122,7 +122,7 @@ async def test_once_per_item_costs_the_same_for_any_number_of_users(errors, town
 
 async def test_items_beyond_the_sample_cost_as_much_each(town, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = await estimate(town.dataset, by_item(town), CONFIG)
-    monkeypatch.setattr("llmrg.agents.item_costs.ITEMS_RENDERED", 200)
+    monkeypatch.setattr("llmrg.agents.estimate.item_costs.ITEMS_RENDERED", 200)
     half = await estimate(town.dataset, by_item(town), CONFIG)
     assert (half.items, half.sampled) == (400, 200)
     assert half.calls == pytest.approx(whole.calls, rel=0.1)

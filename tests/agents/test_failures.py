@@ -62,7 +62,7 @@ async def test_waits_grow_between_tries(world, attributes, build_with, small, mo
     async def slept(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr("llmrg.agents.calls.asyncio.sleep", slept)
+    monkeypatch.setattr("llmrg.agents.accounting.asking.asyncio.sleep", slept)
     gone = ModelUnavailableError("429")
     config = small.model_copy(update={"retry_wait_s": 0.5})
     await build_with(world.dataset, Flaky(attributes, {0: gone, 1: gone, 2: gone}), config)

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from llmrg.agents.accounting.usage import Usage
 from llmrg.agents.config import BuildConfig
-from llmrg.agents.nodes.ground import find_item, ground
-from llmrg.agents.nodes.titles import plain_title
+from llmrg.agents.machine.nodes.ground import find_item, ground
+from llmrg.agents.machine.nodes.titles import plain_title
+from llmrg.agents.machine.state import OpenCut, State
 from llmrg.agents.protocols import Imagined, OpenChain
-from llmrg.agents.state import OpenCut, State
-from llmrg.agents.usage import Usage
 from llmrg.core.records import History, Item
 from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Catalogue

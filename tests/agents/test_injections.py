@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from llmrg.agents.chat.prompts import LONGEST_TEXT, one_line
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.agents.minds.item_chat import ItemChatMind
-from llmrg.agents.prompts import LONGEST_TEXT, one_line
 from llmrg.core.records import Item
 from llmrg.data.dataset import Catalogue, Dataset
 from llmrg.testing.obeying_responder import ObeyingResponder
@@ -111,7 +111,7 @@ async def test_orders_in_the_data_change_nothing(harmless, build_with, store) ->
 
 async def test_a_renderer_without_marks_is_caught(harmless, build_with, store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: without the marks the model does as it is told."""
-    monkeypatch.setattr("llmrg.agents.prompts.quoted", lambda text: text)
+    monkeypatch.setattr("llmrg.agents.chat.prompts.quoted", lambda text: text)
     dataset = planted_with_orders(harmless)
     mind, obeying = mind_over(dataset, harmless.truth)
     await build_with(dataset, mind, CONFIG, resume=False)
@@ -169,7 +169,7 @@ async def test_orders_in_the_titles_of_items_that_are_asked_about_change_nothing
 
 async def test_item_requests_without_marks_are_caught(harmless, build_with, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail."""
-    monkeypatch.setattr("llmrg.agents.prompts.quoted", lambda text: text)
+    monkeypatch.setattr("llmrg.agents.chat.prompts.quoted", lambda text: text)
     mind, obeying = asking_items(planted_with_orders(harmless))
     await mind.ask_items()
     assert len(obeying.obeyed) > 3

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from llmrg.agents.call_cache import SqliteCallCache
+from llmrg.agents.chat.call_cache import SqliteCallCache
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import BuildEvent
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.item_chat import ItemChatMind
 from llmrg.agents.minds.profiles import ProfilesMind
+from llmrg.agents.run.build import BuildEvent
 from llmrg.core.errors import BudgetSpentError, CallerError, ConfigError
 from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.data.dataset import Dataset

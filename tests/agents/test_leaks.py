@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from llmrg.agents.config import BuildConfig
-from llmrg.agents.nodes import reason, verify
-from llmrg.agents.nodes.plan import blocks_of
+from llmrg.agents.machine.nodes import reason, verify
+from llmrg.agents.machine.nodes.plan import blocks_of
 from llmrg.core.records import Knowledge
 from llmrg.graph_store.sqlite_store import SqliteStore
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llmrg.agents.limiter import Limiter, Limits
+from llmrg.agents.chat.limiter import Limiter, Limits
 from llmrg.core.errors import ModelUnavailableError, RateLimitedError
 
 

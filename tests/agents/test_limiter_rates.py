@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from llmrg.agents.limiter import Limiter, Limits
+from llmrg.agents.chat.limiter import Limiter, Limits
 from llmrg.core.errors import ModelUnavailableError, RateLimitedError
 from llmrg.testing.jumping_loop import JumpingLoop
 

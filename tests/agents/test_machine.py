@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrg.agents.chains import open_chains
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
+from llmrg.agents.machine.chains import open_chains
+from llmrg.agents.machine.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.minds.attributes import AttributesMind
 from llmrg.agents.minds.shared_themes import SharedThemesConfig
-from llmrg.agents.nodes.plan import blocks_of, cuts_of
 from llmrg.agents.protocols import Block
 from llmrg.core.errors import StoreError, UnknownUserError
 from llmrg.core.records import History, ReasoningGraph, VectorSpace

@@ -10,8 +10,8 @@ from pathlib import Path
 from langgraph.graph import END, START
 from langgraph.graph.state import CompiledStateGraph
 
-from llmrg.agents.machine import steps_at_most
-from llmrg.agents.mermaid import machine_as_mermaid
+from llmrg.agents.machine.mermaid import machine_as_mermaid
+from llmrg.agents.machine.wiring import steps_at_most
 
 NODES = ("plan", "recall", "reason", "verify", "commit", "diverge", "ground", "publish")
 
@@ -37,7 +37,7 @@ def test_langgraph_json_names_something_that_loads() -> None:
 
 def test_the_guide_shows_the_machine_as_it_is() -> None:
     """Every edge of the drawing in docs/agents.md is an edge of the machine, and the other way round."""
-    from llmrg.agents.machine import machine
+    from llmrg.agents.machine.wiring import machine
 
     guide = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
     drawn = guide.partition("```mermaid")[2].partition("```")[0]

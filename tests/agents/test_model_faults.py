@@ -11,8 +11,8 @@ import pytest
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.open_mind import OpenMinds
+from llmrg.agents.run.build import build
 from llmrg.core.errors import GraphNotFoundError, ModelAccessError, ModelUnavailableError
 from llmrg.core.settings import load_settings
 from llmrg.data.dataset import Dataset
@@ -155,8 +155,8 @@ def test_the_best_form_that_a_server_takes_is_found_once(forms: tuple[str, ...],
 
 
 def test_a_rebuild_from_a_shipped_cache_makes_no_call_and_gives_the_same_graphs(town, place, responder, tmp_path) -> None:
-    from llmrg.agents.call_cache import SqliteCallCache
-    from llmrg.agents.call_cache_file import export_calls, import_calls
+    from llmrg.agents.chat.call_cache import SqliteCallCache
+    from llmrg.agents.chat.call_cache_file import export_calls, import_calls
 
     with FakeOpenAI(responder) as server:
         place.build(server)

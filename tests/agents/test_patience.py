@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from llmrg.agents.calls import ask
+from llmrg.agents.accounting.asking import ask
+from llmrg.agents.accounting.prices import Prices
+from llmrg.agents.accounting.tracing import Tracing
+from llmrg.agents.accounting.usage import Usage
+from llmrg.agents.chat.limiter import Limiter, Limits
 from llmrg.agents.config import BuildConfig
-from llmrg.agents.limiter import Limiter, Limits
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.agents.prices import Prices
 from llmrg.agents.protocols import Block
-from llmrg.agents.tracing import Tracing
-from llmrg.agents.usage import Usage
 from llmrg.core.errors import ModelUnavailableError, RateLimitedError
 from llmrg.testing.jumping_loop import JumpingLoop
 from llmrg.testing.scripted_chat import ScriptedChatModel

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from llmrg.agents.chat.prompts import FOLDER, ITEM_ROLES, ROLES, load_prompt, prompt_versions, render_items, render_pick
 from llmrg.agents.minds.chat import ChatConfig, ChatMind
-from llmrg.agents.prompts import FOLDER, ITEM_ROLES, ROLES, load_prompt, prompt_versions, render_items, render_pick
 from llmrg.cli.main import app
 from llmrg.core.errors import ConfigError
 from llmrg.testing.scripted_chat import ScriptedChatModel

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
-from llmrg.agents.minds.chat_replies import read_message
-from llmrg.agents.replies import ImagineReply, ItemsReply, PickReply, ReasonReply, VerifyReply, read_reply
+from llmrg.agents.chat.messages import read_message
+from llmrg.agents.chat.replies import ImagineReply, ItemsReply, PickReply, ReasonReply, VerifyReply, read_reply
 from llmrg.core.errors import ModelReplyError
 
 STEPS = [{"position": 5, "cause": 4, "reason": "a warm hearth"}, {"position": 6, "cause": None, "reason": "slow trains"}]

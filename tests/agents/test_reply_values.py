@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrg.agents.replies import ItemsReply, PickReply, ReasonReply, VerifyReply, read_reply
+from llmrg.agents.chat.replies import ItemsReply, PickReply, ReasonReply, VerifyReply, read_reply
 from llmrg.core.errors import ModelReplyError
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.minds.attributes import AttributesMind
+from llmrg.agents.run.build import build
 from llmrg.data.dataset import Dataset
 from llmrg.graph_store.sqlite_store import SqliteStore
 

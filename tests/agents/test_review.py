@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.protocols import Verdict
 from llmrg.agents.review import REJECTED, ReviewContext, decide, review_user, waiting
+from llmrg.agents.run.build import build
 from llmrg.core.errors import CallerError, VersionConflictError
 from llmrg.core.records import WAITS_FOR_REVIEW
 from llmrg.graph_store.open_store import open_store

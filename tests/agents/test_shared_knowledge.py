@@ -100,7 +100,7 @@ async def test_a_history_too_short_to_be_split_shares_nothing_that_may_be_held_o
 
 async def test_a_build_with_nothing_new_asks_for_no_vectors(world, attributes, store) -> None:
     """They come from a model that takes long to load."""
-    from llmrg.agents.fleet import build
+    from llmrg.agents.run.build import build
     from llmrg.encoders.text import HashedVectors
 
     class Counting(HashedVectors):

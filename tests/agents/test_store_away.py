@@ -15,7 +15,7 @@ import pytest
 
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import BuildEvent, build
+from llmrg.agents.run.build import BuildEvent, build
 from llmrg.core.errors import StoreUnreachableError
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.sqlite_store import SqliteStore
@@ -101,8 +101,8 @@ import asyncio, shutil, sys
 from pathlib import Path
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
-from llmrg.agents.call_cache import SqliteCallCache
-from llmrg.agents.fleet import build
+from llmrg.agents.chat.call_cache import SqliteCallCache
+from llmrg.agents.run.build import build
 from llmrg.agents.minds.chat import ChatMind
 from llmrg.core.errors import StoreFullError
 from llmrg.graph_store.sqlite_store import SqliteStore

@@ -11,10 +11,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from llmrg.agents.accounting.tracing import Tracing, open_tracing
 from llmrg.agents.context import Minds
-from llmrg.agents.fleet import build
 from llmrg.agents.minds.chat import ChatMind
-from llmrg.agents.tracing import Tracing, open_tracing
+from llmrg.agents.run.build import build
 from llmrg.core.errors import ModelPromptError
 from llmrg.testing.planted_responder import planted_responder
 from llmrg.testing.scripted_chat import ScriptedChatModel

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from llmrg.agents.context import BuildContext, Minds
-from llmrg.agents.nodes.plan import blocks_of
-from llmrg.agents.nodes.publish import _publish
+from llmrg.agents.machine.nodes.plan import blocks_of
+from llmrg.agents.machine.nodes.publish import _publish
 from llmrg.agents.protocols import Block, Candidate
 from llmrg.core.errors import DraftConflictError
 from llmrg.graph_store.sqlite_store import SqliteStore

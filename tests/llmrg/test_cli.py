@@ -188,6 +188,7 @@ def test_doctor_says_what_is_wrong_in_the_store_and_mends_it_on_demand(home: Pat
     store = shutil.copy(home / ".llmrg" / "graphs.db", tmp_path)
     with sqlite3.connect(store) as db:
         db.execute("DELETE FROM graphs WHERE user = 'reader-001'")
+        db.execute("UPDATE graphs SET accepted = accepted + 1 WHERE user = 'reader-002'")
     db.close()
     look = ["doctor", "--store", f"sqlite:///{store}", "--json"]
 

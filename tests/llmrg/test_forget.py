@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from llmrg import Project
-from llmrg.agents.call_cache import CachedCall, SqliteCallCache
+from llmrg.agents.chat.call_cache import CachedCall, SqliteCallCache
 from llmrg.cli.main import app
 from llmrg.core.errors import ConfigError, DataError, GraphNotFoundError, UnknownUserError
 from llmrg.data.demo_set import load_demo

@@ -20,9 +20,9 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration
 
-from llmrg.agents.call_cache import SqliteCallCache
-from llmrg.agents.limiter import Limits
-from llmrg.agents.usage import Usage
+from llmrg.agents.accounting.usage import Usage
+from llmrg.agents.chat.call_cache import SqliteCallCache
+from llmrg.agents.chat.limiter import Limits
 from llmrg.core.errors import BudgetSpentError, ConfigError, MissingPackageError
 from llmrg.core.settings import load_settings
 from llmrg.graph_store.open_store import open_store

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llmrg import BuildConfig, Project
-from llmrg.agents.build_report import BuildReport
+from llmrg.agents.run.build_report import BuildReport
 from llmrg.core.errors import ConfigError, GraphNotFoundError
 from llmrg.data.demo_set import load_demo
 from llmrg.recommenders.training import TrainingConfig

@@ -1,0 +1,1 @@
+"""What is asked and what it costs: charged, counted, priced, traced."""

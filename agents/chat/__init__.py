@@ -1,0 +1,1 @@
+"""Talking to chat models: requests, their limits and cache, prompts, and reading what comes back."""

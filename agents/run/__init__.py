@@ -1,0 +1,1 @@
+"""One run over many users: waves, resuming, what is published and reported."""
