@@ -98,13 +98,6 @@ def histories(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> d
     return found
 
 
-def history(tx: ManagedTransaction, namespace: str, user: str) -> History:
-    found = histories(tx, namespace, [user])
-    if user not in found:
-        raise unknown_user(tx, namespace, user)
-    return found[user]
-
-
 def users(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list[str]:
     sort, sort_rest = neo4j_rows.sort_parts(after)
     space = neo4j_rows.space_of(namespace)

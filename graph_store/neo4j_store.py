@@ -5,17 +5,15 @@ The graph is made to be looked at in Neo4j Browser; `docs/graph_store.md` shows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Self
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
-from llmrg.core.errors import GraphNotFoundError
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, UserStatus, VectorSpace
 from llmrg.core.themes import Profile, Themes
 from llmrg.graph_store import (
-    checks,
     neo4j_catalogue,
     neo4j_forget,
     neo4j_graphs,
@@ -27,13 +25,14 @@ from llmrg.graph_store import (
     neo4j_themes,
 )
 from llmrg.graph_store import neo4j_cypher as cypher
+from llmrg.graph_store.checked_store import CheckedStore
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_link import Neo4jLink
 from llmrg.graph_store.neo4j_url import read_url
 from llmrg.graph_store.protocol import Problem, StoreAbilities, StoreCounts, StoreHealth
 
 
-class Neo4jStore:
+class Neo4jStore(CheckedStore):
     """A `GraphStore` on a Neo4j server, for any number of threads, processes and machines.
 
     A call is one managed transaction: the driver repeats it after a deadlock or a lost connection, `timeout_s` at most. Only a
@@ -87,13 +86,6 @@ class Neo4jStore:
     def close(self) -> None:
         self._link.close()
 
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def health(self) -> StoreHealth:
         version = neo4j_schema.stored_version(self._link)
         return StoreHealth(self.url, self._link.product, version)
@@ -108,133 +100,90 @@ class Neo4jStore:
     def namespaces(self) -> list[str]:
         return self._link.read(neo4j_forget.namespaces)
 
-    def counts(self, namespace: str) -> StoreCounts:
-        checks.check_id(namespace, "namespace")
+    def _counts(self, namespace: str) -> StoreCounts:
         return self._link.read(lambda tx: neo4j_catalogue.counts(tx, namespace))
 
-    def forget_namespace(self, namespace: str) -> bool:
-        checks.check_id(namespace, "namespace")
+    def _forget_namespace(self, namespace: str) -> bool:
         found = False
         while self._link.write(lambda tx: neo4j_forget.part_of_namespace(tx, namespace)):
             found = True
         return found
 
-    def forget_user(self, namespace: str, user: str) -> bool:
-        checks.check_users(namespace, [user])
+    def _forget_user(self, namespace: str, user: str) -> bool:
         return self._link.write(lambda tx: neo4j_forget.user(tx, namespace, user))
 
     # -- catalogue and users -----------------------------------------------------------------------------------------
-    def put_items(self, namespace: str, items: Iterable[Item]) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_items(rows := list(items))
-        self._link.load(rows, lambda _: 1, lambda *_: None, lambda tx, part: neo4j_catalogue.put_items(tx, namespace, part))
+    def _put_items(self, namespace: str, items: list[Item]) -> None:
+        self._link.load(items, lambda _: 1, lambda *_: None, lambda tx, part: neo4j_catalogue.put_items(tx, namespace, part))
 
-    def items(self, namespace: str) -> list[Item]:
-        checks.check_id(namespace, "namespace")
+    def _items(self, namespace: str) -> list[Item]:
         return self._link.read(lambda tx: neo4j_catalogue.items(tx, namespace))
 
-    def put_histories(self, namespace: str, histories: Iterable[History]) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_histories(rows := list(histories))
+    def _put_histories(self, namespace: str, histories: list[History]) -> None:
         self._link.load(
-            rows,
+            histories,
             lambda history: 1 + len(history.items),
             lambda tx, part: neo4j_catalogue.check_histories(tx, namespace, part),
             lambda tx, part: neo4j_catalogue.put_histories(tx, namespace, part),
         )
 
-    def history(self, namespace: str, user: str) -> History:
-        checks.check_users(namespace, [user])
-        return self._link.read(lambda tx: neo4j_catalogue.history(tx, namespace, user))
-
-    def histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
-        checks.check_users(namespace, users)
+    def _histories(self, namespace: str, users: Sequence[str]) -> dict[str, History]:
         return self._link.read(lambda tx: neo4j_catalogue.histories(tx, namespace, users))
 
-    def users(self, namespace: str, after: str = "", limit: int = 1000) -> list[str]:
-        checks.check_page(namespace, after, limit)
+    def _users(self, namespace: str, after: str, limit: int) -> list[str]:
         return self._link.read(lambda tx: neo4j_catalogue.users(tx, namespace, after, limit))
 
     # -- graphs ------------------------------------------------------------------------------------------------------
-    def replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None = None) -> int:
-        checks.check_id(namespace, "namespace")
-        checks.check_graph(graph)
+    def _replace_graph(self, namespace: str, graph: ReasoningGraph, expected_version: int | None) -> int:
         return self._link.write(lambda tx: neo4j_graphs.replace(tx, namespace, graph, expected_version))
 
-    def graph(self, namespace: str, user: str, run: str = "") -> ReasoningGraph:
-        table = self.graphs(namespace, [user], run)
-        if user not in table:
-            raise GraphNotFoundError(user, run)
-        return table[user]
-
-    def graphs(self, namespace: str, users: Sequence[str], run: str = "") -> GraphTable:
-        checks.check_graphs(namespace, users, run)
+    def _graphs(self, namespace: str, users: Sequence[str], run: str) -> GraphTable:
         return self._link.read(lambda tx: neo4j_graphs.read(tx, namespace, users, run))
 
-    def graphs_by_run(self, namespace: str) -> dict[str, int]:
-        checks.check_id(namespace, "namespace")
+    def _graphs_by_run(self, namespace: str) -> dict[str, int]:
         space = neo4j_rows.space_of(namespace)
         return dict(self._link.read(lambda tx: tx.run(cypher.GRAPHS_BY_RUN, space=space, before="").values()))
 
     # -- drafts ------------------------------------------------------------------------------------------------------
-    def append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_draft(run, user, steps, through, start)
+    def _append_draft(self, namespace: str, run: str, user: str, steps: Sequence[Step], through: int, start: int) -> None:
         self._link.write(lambda tx: neo4j_graphs.append_draft(tx, namespace, run, user, steps, through, start))
 
-    def draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
-        checks.check_users(namespace, [user])
-        checks.check_id(run, "run id")
+    def _draft(self, namespace: str, run: str, user: str) -> tuple[tuple[Step, ...], int]:
         return self._link.read(lambda tx: neo4j_graphs.draft(tx, namespace, run, user))
 
     # -- knowledge base ----------------------------------------------------------------------------------------------
-    def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_knowledge(rows := list(entries))
+    def _put_knowledge(self, namespace: str, entries: list[Knowledge]) -> None:
         self._link.load(
-            rows,
+            entries,
             lambda _: 3,
             lambda tx, part: neo4j_knowledge.check(tx, namespace, part),
             lambda tx, part: neo4j_knowledge.put(tx, namespace, part),
         )
 
-    def claim_vector_space(self, namespace: str, space: VectorSpace) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_space(space)
+    def _claim_vector_space(self, namespace: str, space: VectorSpace) -> None:
         self._link.write(lambda tx: neo4j_knowledge.claim(tx, namespace, space))
 
-    def vector_space(self, namespace: str) -> VectorSpace | None:
-        checks.check_id(namespace, "namespace")
+    def _vector_space(self, namespace: str) -> VectorSpace | None:
         return self._link.read(lambda tx: neo4j_knowledge.space(tx, namespace))
 
-    def knowledge(self, namespace: str, after: str = "", limit: int = 1000) -> list[Knowledge]:
-        checks.check_page(namespace, after, limit)
+    def _knowledge(self, namespace: str, after: str, limit: int) -> list[Knowledge]:
         return self._link.read(lambda tx: neo4j_knowledge.page(tx, namespace, after, limit))
 
-    def knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]], mind: str = "") -> list[Knowledge]:
-        checks.check_id(namespace, "namespace")
+    def _knowledge_for(self, namespace: str, pairs: Sequence[tuple[str, str]], mind: str) -> list[Knowledge]:
         return self._link.read(lambda tx: neo4j_knowledge.of_pairs(tx, namespace, pairs, mind))
 
-    def nearest_knowledge(
-        self, namespace: str, to_item: str, vector: np.ndarray, limit: int = 5, mind: str = ""
+    def _nearest_knowledge(
+        self, namespace: str, to_item: str, vector: np.ndarray, limit: int, mind: str
     ) -> list[tuple[Knowledge, float]]:
-        checks.check_id(namespace, "namespace")
-        checks.check_limit(limit)
-        checks.check_vector(query := np.asarray(vector), "vector")
-        return self._link.read(lambda tx: neo4j_knowledge.nearest(tx, namespace, to_item, query, limit, mind))
+        return self._link.read(lambda tx: neo4j_knowledge.nearest(tx, namespace, to_item, vector, limit, mind))
 
-    def count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_uses(uses)
+    def _count_uses(self, namespace: str, uses: Mapping[str, int]) -> None:
         self._link.write(lambda tx: neo4j_knowledge.count_uses(tx, namespace, uses))
 
-    def top_knowledge(self, namespace: str, limit: int = 20) -> list[Knowledge]:
-        checks.check_page(namespace, "", limit)
+    def _top_knowledge(self, namespace: str, limit: int) -> list[Knowledge]:
         return self._link.read(lambda tx: neo4j_knowledge.top(tx, namespace, limit))
 
-    def prune_knowledge(self, namespace: str, *, max_uses: int = 0, max_score: float = 1.0, dry_run: bool = False) -> int:
-        checks.check_id(namespace, "namespace")
-        checks.check_pruning(max_uses, max_score)
+    def _prune_knowledge(self, namespace: str, max_uses: int, max_score: float, dry_run: bool) -> int:
         if dry_run:
             return self._link.read(lambda tx: neo4j_knowledge.prunable(tx, namespace, max_uses, max_score))
         found = 0
@@ -243,69 +192,48 @@ class Neo4jStore:
         return found
 
     # -- themes and profiles of items ----------------------------------------------------------------------------------
-    def put_theme_texts(self, namespace: str, of_text: Mapping[str, str]) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_theme_texts(of_text)
+    def _put_theme_texts(self, namespace: str, of_text: Mapping[str, str]) -> None:
         neo4j_themes.put_texts(self._link, namespace, of_text)
 
-    def put_profile(self, namespace: str, profile: Profile) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_profile(profile)
+    def _put_profile(self, namespace: str, profile: Profile) -> None:
         neo4j_themes.put_profile(self._link, namespace, profile)
 
-    def delete_profile(self, namespace: str, source: str) -> bool:
-        checks.check_id(namespace, "namespace")
-        checks.check_id(source, "profile source")
+    def _delete_profile(self, namespace: str, source: str) -> bool:
         return neo4j_themes.delete_profile(self._link, namespace, source)
 
-    def themes(self, namespace: str) -> Themes:
-        checks.check_id(namespace, "namespace")
+    def _themes(self, namespace: str) -> Themes:
         return self._link.read(lambda tx: neo4j_themes.read(tx, namespace))
 
     # -- recommendations ---------------------------------------------------------------------------------------------
-    def put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_recommendations(user, model, items, at)
+    def _put_recommendations(self, namespace: str, user: str, model: str, items: Sequence[tuple[str, float]], at: float) -> None:
         self._link.write(lambda tx: neo4j_recommendations.put(tx, namespace, user, model, items, at))
 
     # -- runs --------------------------------------------------------------------------------------------------------
-    def forget_run(self, namespace: str, run_id: str) -> bool:
-        checks.check_id(namespace, "namespace")
-        checks.check_id(run_id, "run id")
+    def _forget_run(self, namespace: str, run_id: str) -> bool:
         found = False
         while self._link.write(lambda tx: neo4j_forget.graphs_of_run(tx, namespace, run_id)):
             found = True
         return self._link.write(lambda tx: neo4j_forget.run_itself(tx, namespace, run_id)) or found
 
-    def put_run(self, namespace: str, run: Run) -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_run(run)
+    def _put_run(self, namespace: str, run: Run) -> None:
         row = neo4j_rows.run_row(namespace, run)
         self._link.write(lambda tx: tx.run(cypher.PUT_RUN, row=row).consume())
 
-    def run(self, namespace: str, run_id: str) -> Run:
-        checks.check_id(namespace, "namespace")
+    def _run(self, namespace: str, run_id: str) -> Run | None:
         key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
         record = self._link.read(lambda tx: tx.run(cypher.RUN, key=key).single())
-        if record is None:
-            raise checks.unknown_run(namespace, run_id)
-        return neo4j_rows.run_from(record.data())
+        return None if record is None else neo4j_rows.run_from(record.data())
 
-    def runs(self, namespace: str) -> list[Run]:
-        checks.check_id(namespace, "namespace")
+    def _runs(self, namespace: str) -> list[Run]:
         space = neo4j_rows.space_of(namespace)
         found = self._link.read(lambda tx: tx.run(cypher.RUNS, space=space).data())
         return sorted((neo4j_rows.run_from(record) for record in found), key=lambda run: (-run.started_at, run.id))
 
-    def set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str = "") -> None:
-        checks.check_id(namespace, "namespace")
-        checks.check_status(run_id, user, status, cause)
+    def _set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str) -> bool:
         row = neo4j_rows.status_row(namespace, run_id, user, status, cause)
-        if not self._link.write(lambda tx: tx.run(cypher.SET_USER_STATUS, row=row).single(strict=True)["found"]):
-            raise checks.unknown_run(namespace, run_id)
+        return self._link.write(lambda tx: bool(tx.run(cypher.SET_USER_STATUS, row=row).single(strict=True)["found"]))
 
-    def user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
-        checks.check_id(namespace, "namespace")
+    def _user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
         run_key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
         found = self._link.read(lambda tx: tx.run(cypher.USER_STATUSES, run_key=run_key).data())
         return {row["user"]: (row["status"], row["cause"]) for row in sorted(found, key=lambda row: str(row["user"]))}

@@ -81,7 +81,7 @@ class GraphStore(Protocol):
 
     Every method may raise StoreUnreachableError, StoreFullError or another StoreError; nothing is then half written.
     Ids and namespaces are any text but the empty one; what cannot be stored raises CallerError before anything is written
-    (`llmrg.graph_store.checks` holds these checks for all stores). "Ascending" means by code point, as Python sorts.
+    (`llmrg.graph_store.checked_store` checks for all stores). "Ascending" means by code point, as Python sorts.
     """
 
     url: str
