@@ -76,9 +76,12 @@ class Backbone(nn.Module):
         rank: int = 16,
         seed: int = 0,
         device: torch.device | str = "cpu",
-        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     ) -> Backbone:
-        """Raises: MissingPackageError, ModelFileError, ConfigError: see `load_causal` and the constructor."""
+        """Args: dtype: in bfloat16 a score depends on what stands in its batch, and hardware that is faster with it would score
+        otherwise than other hardware.
+
+        Raises: MissingPackageError, ModelFileError, ConfigError: see `load_causal` and the constructor."""
         made = cls(load_causal(name, cache_dir, dtype, device, "eager"), train_layers, rank, seed).to(device)
         made.training_way(False)  # eager is known by all kinds; the fused one is taken where there is one
         return made

@@ -63,7 +63,7 @@ def test_a_data_set_that_grew_goes_on(tmp_path: Path) -> None:
         file.write("u0,7,99\nnew,1,100\n")
     assert "2 built, 3 done before" in llmrg(*build)
     moved = folder.rename(tmp_path / "elsewhere")
-    assert "another" not in llmrg("build", "--mind", "attributes", "--home", home, "--data", moved, "--name", "data")
+    assert "another data set" not in llmrg("build", "--mind", "attributes", "--home", home, "--data", moved, "--name", "data")
 
 
 def test_a_core_has_a_name_of_its_own(tmp_path: Path) -> None:
