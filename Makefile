@@ -49,7 +49,7 @@ docs: $(STAMP)  ## draw the README's pictures anew
 	$(BIN)/python docs/images/make_images.py
 
 neo4j: $(STAMP)  ## a real Neo4j with Browser on 127.0.0.1 (Java 21+ and Maven), until Ctrl-C
-	$(BIN)/python -m llmrg.testing.neo4j.command
+	$(BIN)/python -m llmrg.testing.neo4j_command
 
 clean:  ## remove what the commands above made (not your data)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -31,8 +31,8 @@ from llmrg.cli.progress import bars
 from llmrg.cli.tables import print_rows
 from llmrg.core.records import Knowledge, Run
 from llmrg.graph_store import GraphStore, open_store
-from llmrg.testing.neo4j.java import DEFAULT_VERSION
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_java import DEFAULT_VERSION
+from llmrg.testing.neo4j_server import LocalNeo4j
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "store_growth.svg"

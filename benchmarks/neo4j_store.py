@@ -29,8 +29,8 @@ from llmrg.graph_store import neo4j_rows
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_rows import node_key
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j.java import DEFAULT_VERSION
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_java import DEFAULT_VERSION
+from llmrg.testing.neo4j_server import LocalNeo4j
 
 RESULT = Path(__file__).parent / "results" / "neo4j_store.json"
 SPACE, RUN, ITEMS, HISTORY = "bench", "run", 5000, 50

@@ -15,8 +15,8 @@ import pytest
 
 pytest.register_assert_rewrite("llmrg.testing")  # before anything imports the shipped suites, so that they show their values
 
-from llmrg.testing.neo4j.fixture import Neo4jServer, start_neo4j, why_no_neo4j  # noqa: E402
-from llmrg.testing.neo4j.java import DEFAULT_VERSION  # noqa: E402
+from llmrg.testing.neo4j_fixture import Neo4jServer, start_neo4j, why_no_neo4j  # noqa: E402
+from llmrg.testing.neo4j_java import DEFAULT_VERSION  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from llmrg.data.demo_set import load_demo
 from llmrg.data.profiles import catalogue_profile
 from llmrg.graph_store.browser_pack import FOLDER, saved_queries, write_pack
 from llmrg.sdk import Project
-from llmrg.testing.neo4j.browser import Neo4jBrowser, open_browser
-from llmrg.testing.neo4j.server import USER, LocalNeo4j
+from llmrg.testing.neo4j_browser import Neo4jBrowser, open_browser
+from llmrg.testing.neo4j_server import USER, LocalNeo4j
 
 PASSWORD = "only-for-images"
 READERS = 18

@@ -21,7 +21,7 @@ from llmrg.core.errors import CallerError, VersionConflictError
 from llmrg.core.records import WAITS_FOR_REVIEW
 from llmrg.graph_store.open_store import open_store
 from llmrg.graph_store.protocol import GraphStore
-from llmrg.testing.neo4j.fixture import Neo4jServer
+from llmrg.testing.neo4j_fixture import Neo4jServer
 
 CONFIG = BuildConfig(block_size=4, wave=1, concurrency=1, tau=0.7, review_from=0.3, retry_wait_s=0)
 

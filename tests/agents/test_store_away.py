@@ -19,9 +19,9 @@ from llmrg.agents.run.build import BuildEvent, build
 from llmrg.core.errors import StoreUnreachableError
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.sqlite_store import SqliteStore
-from llmrg.testing.neo4j.java import why_no_java_server
-from llmrg.testing.neo4j.ports import free_port
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_java import why_no_java_server
+from llmrg.testing.neo4j_ports import free_port
+from llmrg.testing.neo4j_server import LocalNeo4j
 
 CONFIG = BuildConfig(block_size=4, wave=2, concurrency=2, retry_wait_s=0)
 

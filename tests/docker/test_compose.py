@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from llmrg.core.settings import Settings
-from llmrg.testing.neo4j.java import DEFAULT_VERSION
+from llmrg.testing.neo4j_java import DEFAULT_VERSION
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker" / "compose.yaml"

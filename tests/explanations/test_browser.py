@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmrg.explanations.page import draw_page
-from llmrg.testing.neo4j.browser import CHROMIUMS
+from llmrg.testing.neo4j_browser import CHROMIUMS
 
 BROWSER = next(filter(None, map(shutil.which, CHROMIUMS)), None)
 pytestmark = pytest.mark.skipif(

@@ -13,7 +13,7 @@ from llmrg.graph_store import GraphStore, contents, open_store
 from llmrg.graph_store.compare import copy_contents, copy_store, differences
 from llmrg.graph_store.contents import filled
 from llmrg.graph_store.folder import export_folder, open_folder
-from llmrg.testing.neo4j.fixture import Neo4jServer
+from llmrg.testing.neo4j_fixture import Neo4jServer
 from llmrg.testing.store_examples import ODD_IDS, SEVEN_USERS, fill_everything, make_history, make_knowledge, make_step
 
 pytestmark = pytest.mark.neo4j

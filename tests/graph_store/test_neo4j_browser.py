@@ -16,9 +16,9 @@ from llmrg.agents.config import BuildConfig
 from llmrg.data.profiles import catalogue_profile
 from llmrg.graph_store.browser_pack import FOLDER, SavedQuery, saved_queries, style, write_pack
 from llmrg.sdk import Project
-from llmrg.testing.neo4j.browser import Neo4jBrowser, open_browser, why_no_browser
-from llmrg.testing.neo4j.java import why_no_java_server
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_browser import Neo4jBrowser, open_browser, why_no_browser
+from llmrg.testing.neo4j_java import why_no_java_server
+from llmrg.testing.neo4j_server import LocalNeo4j
 from llmrg.testing.planted import PlantedConfig, random_catalogue, simulate
 
 pytestmark = [pytest.mark.browser, pytest.mark.neo4j]

@@ -20,10 +20,10 @@ import pytest
 from llmrg.core.errors import StoreError, StoreUnreachableError
 from llmrg.core.records import ReasoningGraph
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j.fixture import Neo4jServer
-from llmrg.testing.neo4j.java import why_no_java_server
-from llmrg.testing.neo4j.ports import HOST, free_port
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_fixture import Neo4jServer
+from llmrg.testing.neo4j_java import why_no_java_server
+from llmrg.testing.neo4j_ports import HOST, free_port
+from llmrg.testing.neo4j_server import LocalNeo4j
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph, make_knowledge, make_step
 
 pytestmark = pytest.mark.neo4j
@@ -34,8 +34,8 @@ from pathlib import Path
 from llmrg.core.errors import StoreError, StoreFullError
 from llmrg.core.records import ReasoningGraph
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j.ports import free_port
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_ports import free_port
+from llmrg.testing.neo4j_server import LocalNeo4j
 from llmrg.testing.store_examples import NAMESPACE, fill, make_step
 disk, version = Path(sys.argv[1]), sys.argv[2]
 ballast, users = disk / "ballast", tuple(f"user {n}" for n in range(400))

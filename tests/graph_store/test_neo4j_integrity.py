@@ -11,7 +11,7 @@ import pytest
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.themes import Appeal, Profile, ProfileSource
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j.fixture import Neo4jServer
+from llmrg.testing.neo4j_fixture import Neo4jServer
 from llmrg.testing.store_examples import (
     ITEMS,
     NAMESPACE,

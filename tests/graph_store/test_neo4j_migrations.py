@@ -16,7 +16,7 @@ from llmrg.core.errors import StoreVersionError
 from llmrg.core.records import History, Item, ReasoningGraph, Run
 from llmrg.graph_store import neo4j_lean, neo4j_link, neo4j_migrations, neo4j_rows
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j.fixture import Neo4jServer
+from llmrg.testing.neo4j_fixture import Neo4jServer
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill_everything, make_graph, make_history, make_knowledge
 
 pytestmark = pytest.mark.neo4j

@@ -40,8 +40,8 @@ from llmrg.graph_store import (
 from llmrg.graph_store.browser_pack import SavedQuery, saved_queries
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.protocol import GraphStore, StoreCounts
-from llmrg.testing.neo4j.fixture import Neo4jServer
-from llmrg.testing.neo4j.ports import free_port
+from llmrg.testing.neo4j_fixture import Neo4jServer
+from llmrg.testing.neo4j_ports import free_port
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, make_graph, make_history, make_item, make_knowledge, make_run
 from llmrg.testing.store_machine import make_store_machine
 from llmrg.testing.store_suite import GraphStoreContract

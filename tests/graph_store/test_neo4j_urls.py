@@ -22,8 +22,8 @@ from llmrg.graph_store import open_store
 from llmrg.graph_store.neo4j_store import Neo4jStore
 from llmrg.graph_store.neo4j_url import SCHEMES, read_url
 from llmrg.graph_store.open_store import configured_store
-from llmrg.testing.neo4j.fixture import Neo4jServer
-from llmrg.testing.neo4j.ports import HOST, free_port
+from llmrg.testing.neo4j_fixture import Neo4jServer
+from llmrg.testing.neo4j_ports import HOST, free_port
 from llmrg.testing.store_examples import NAMESPACE, fill
 
 

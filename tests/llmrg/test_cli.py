@@ -18,7 +18,7 @@ import neo4j
 import pytest
 
 from llmrg import Project
-from llmrg.testing.neo4j.fixture import Neo4jServer
+from llmrg.testing.neo4j_fixture import Neo4jServer
 
 
 def llmrg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from llmrg.core.errors import CallerError
-from llmrg.testing.neo4j.browser import open_browser, why_no_browser
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing.neo4j_browser import open_browser, why_no_browser
+from llmrg.testing.neo4j_server import LocalNeo4j
 
 
 def test_without_chromium_the_reason_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

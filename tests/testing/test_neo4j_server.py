@@ -14,12 +14,11 @@ import pytest
 from llmrg.core.errors import MissingPackageError, StoreError
 from llmrg.graph_store.neo4j_migrations import CURRENT_VERSION
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j import fixture as neo4j_fixture
-from llmrg.testing.neo4j import java as neo4j_java
-from llmrg.testing.neo4j.fixture import Neo4jServer
-from llmrg.testing.neo4j.java import DEFAULT_VERSION, LTS_VERSION, Java
-from llmrg.testing.neo4j.ports import port_is_open
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing import neo4j_fixture, neo4j_java
+from llmrg.testing.neo4j_fixture import Neo4jServer
+from llmrg.testing.neo4j_java import DEFAULT_VERSION, LTS_VERSION, Java
+from llmrg.testing.neo4j_ports import port_is_open
+from llmrg.testing.neo4j_server import LocalNeo4j
 from llmrg.testing.store_examples import NAMESPACE, fill_everything
 
 FAKE_MAVEN = """#!/bin/sh
@@ -114,7 +113,7 @@ def test_the_server_dies_with_the_process_that_started_it(tmp_path: Path) -> Non
         pytest.skip(reason)
     code = (
         "import sys, time, pathlib\n"
-        "from llmrg.testing.neo4j.server import LocalNeo4j\n"
+        "from llmrg.testing.neo4j_server import LocalNeo4j\n"
         "server = LocalNeo4j(home=pathlib.Path(sys.argv[1]))\n"
         "server.start(); print(server.bolt_port, flush=True); time.sleep(600)\n"
     )

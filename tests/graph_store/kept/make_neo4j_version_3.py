@@ -15,7 +15,7 @@ import neo4j
 
 from llmrg.core.records import History, Item, Run
 from llmrg.graph_store.neo4j_store import Neo4jStore
-from llmrg.testing.neo4j.fixture import start_neo4j
+from llmrg.testing.neo4j_fixture import start_neo4j
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill_everything, make_graph, make_knowledge
 
 ODD = (

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from llmrg.testing.neo4j.java import DEFAULT_VERSION, why_no_java_server
-from llmrg.testing.neo4j.server import USER, LocalNeo4j
+from llmrg.testing.neo4j_java import DEFAULT_VERSION, why_no_java_server
+from llmrg.testing.neo4j_server import USER, LocalNeo4j
 
 TEST_PASSWORD: Final = "only-for-tests"
 

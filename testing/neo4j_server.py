@@ -4,7 +4,7 @@
         driver.verify_connectivity()
 
 The jars come from Maven once and stay in a cache. The server listens on 127.0.0.1 only, in a fresh home that is removed at the
-end, and dies with the process that started it. `python -m llmrg.testing.neo4j.command` starts one to work with, Browser included.
+end, and dies with the process that started it. `python -m llmrg.testing.neo4j_command` starts one to work with, Browser included.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from llmrg.core.errors import StoreError
-from llmrg.testing.neo4j import java as neo4j_java
-from llmrg.testing.neo4j import ports as neo4j_ports
-from llmrg.testing.neo4j.ports import HOST
+from llmrg.testing import neo4j_java, neo4j_ports
+from llmrg.testing.neo4j_ports import HOST
 
 if TYPE_CHECKING:
     from neo4j import Driver

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from llmrg.core.errors import CallerError, MissingPackageError
-from llmrg.testing.neo4j.ports import HOST
-from llmrg.testing.neo4j.server import USER, LocalNeo4j
+from llmrg.testing.neo4j_ports import HOST
+from llmrg.testing.neo4j_server import USER, LocalNeo4j
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

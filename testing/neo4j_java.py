@@ -23,7 +23,7 @@ DEFAULT_VERSION: Final = "2026.08.1"
 """Newest release the tests run on."""
 LTS_VERSION: Final = "5.26.30"
 """Oldest release line the store supports."""
-POM: Final = Path(__file__).with_name("pom.xml")
+POM: Final = Path(__file__).with_name("neo4j_pom.xml")
 JAVA_FOLDERS: Final = (
     "/usr/lib/jvm/*/bin/java",
     "/Library/Java/JavaVirtualMachines/*/Contents/Home/bin/java",

@@ -1,4 +1,4 @@
-"""`python -m llmrg.testing.neo4j.command` (`make neo4j`): a Neo4j server to work with, Browser included, until Ctrl-C."""
+"""`python -m llmrg.testing.neo4j_command` (`make neo4j`): a Neo4j server to work with, Browser included, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from llmrg.core.errors import LlmrgError
-from llmrg.testing.neo4j import java as neo4j_java
-from llmrg.testing.neo4j.ports import HOST
-from llmrg.testing.neo4j.server import LocalNeo4j
+from llmrg.testing import neo4j_java
+from llmrg.testing.neo4j_ports import HOST
+from llmrg.testing.neo4j_server import LocalNeo4j
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Start a server to work with and keep it until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m llmrg.testing.neo4j.command", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m llmrg.testing.neo4j_command", description=main.__doc__)
     parser.add_argument("--version", default=neo4j_java.DEFAULT_VERSION)
     parser.add_argument(
         "--home", type=Path, default=Path(".llmrg/neo4j"), help="folder of the database, kept (default: %(default)s)"
