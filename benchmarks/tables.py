@@ -176,6 +176,7 @@ def figures() -> str:
         "constrained_decoding": llm_tables.decoding,
         "lora_step": llm_tables.step,
         "theme_speed": graph_tables.theme_speed,
+        "warm_start": graph_tables.warm_start,
         "movielens": movielens,
         "sasrec_peer": peer,
         "local_model": local_model,

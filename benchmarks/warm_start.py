@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from machine import machine
+
 from llmrg.data.demo_set import load_demo
 from llmrg.recommenders import RunOptions, SequentialRecommender, TrainingConfig, model_config
 from llmrg.testing.growing import before_growth
@@ -64,7 +66,7 @@ def main() -> None:
             for seed in SEEDS:
                 rows.append(measured(model, share, seed))
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    RESULT.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    RESULT.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Lister:
         from llmrg.explanations.verification import was_verified
 
         runs = self._store.runs(self._dataset.name)
-        return {run.id for run in runs if was_verified(ReasoningGraph("", run=run.id), runs)}
+        return {run.id for run in runs if was_verified(run.id, runs)}
 
     def _why(self, query: Query, item: str, verified: set[str]) -> str:
         """A summary and the strongest reason, as `Project.recommend` tells them."""
@@ -155,17 +155,16 @@ class Lists(ProjectPart):
 
     def _graphs_of(self, folder: Path, run: str) -> str:
         """The run to read. Raises: ConfigError: there are no graphs of it."""
-        from llmrg.chosen_run import chosen_run
         from llmrg.kept_figures import read_figures
 
         kept = read_figures(folder)
-        wanted = run or (kept.run if kept is not None else "")
-        return chosen_run(self.store, self.name, wanted) if wanted else ""
+        return self.run_named(run or (kept.run if kept is not None else ""))
 
     if TYPE_CHECKING:  # the project has these
 
         def recommender_folder(self, name: str | None = None) -> Path: ...
         def recommender(self, name: str | None = None, *, device: str | None = None) -> BaseRecommender: ...
+        def run_named(self, run: str) -> str: ...
         def themes(self) -> Themes: ...
         @property
         def vetoes(self) -> Vetoes: ...

@@ -312,7 +312,7 @@ class Project(Builds, Forgets, Lists, Trainings):
         """Whether the run that made the graph verified its steps."""
         from llmrg.explanations.verification import was_verified
 
-        return bool(graph.run) and was_verified(graph, self.store.runs(self.name))
+        return was_verified(graph.run, self.store.runs(self.name))
 
     def _graph_shown(self, user: str, recommender: Recommender | None, run: str) -> ReasoningGraph:
         """As `graph_for`. Raises: UnknownUserError, GraphNotFoundError, ConfigError."""

@@ -20,6 +20,7 @@ from llmrg.project_part import ProjectPart
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
+    from llmrg.core.text_vectors import TextVectors
     from llmrg.core.themes import Themes
     from llmrg.evaluation.comparison import Comparison
     from llmrg.evaluation.experiment import Experiment
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.making import GraphOptions
     from llmrg.recommenders.protocol import Recommender
-    from llmrg.recommenders.training import Epoch, TrainingConfig
+    from llmrg.recommenders.training import Epoch, RunOptions, TrainingConfig
     from llmrg.recsysllm.training import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Trainings(ProjectPart):
         """
         from llmrg.core.graph_table import GraphTable
         from llmrg.recommenders.loading import load_recommender
-        from llmrg.recommenders.making import GraphOptions, make_recommender
+        from llmrg.recommenders.making import GraphOptions
         from llmrg.recommenders.marks import fit_mark
         from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
@@ -122,15 +123,7 @@ class Trainings(ProjectPart):
                 show = heard_by(show, logged.epoch)
             options = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), show)
             text = text_vectors(self.settings)
-            made: BaseRecommender
-            if model == LANGUAGE_MODEL:
-                from llmrg.recsysllm.making import make_recsysllm
-
-                small = {name: value for name, value in {**chosen, "config": config}.items() if value}  # which it does not have
-                place = self.settings.cache_dir.expanduser()
-                made = make_recsysllm(text, how, options, step, cache_dir=place, **small, **settings)
-            else:
-                made = make_recommender(model, text, graphs=how, training=config, options=options, **chosen, **settings)
+            made = self._made(model, text, how, options, step, config=config, **chosen, **settings)
             themes, start = self.themes(), self._start(start_from)
             started = "" if start is None else weights_mark(start)
             mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name, started)
@@ -156,6 +149,27 @@ class Trainings(ProjectPart):
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
             checkpoint.unlink()
         return made
+
+    def _made(
+        self,
+        model: str,
+        text: TextVectors,
+        how: GraphOptions | None,
+        options: RunOptions,
+        step: Callable[[Progress], None] | None,
+        **settings: Any,
+    ) -> BaseRecommender:
+        """A recommender of this name that is not fitted. Args: settings: as those of `train`, `config` among them."""
+        from llmrg.recommenders.making import make_recommender
+        from llmrg.recommenders.names import LANGUAGE_MODEL
+
+        if model != LANGUAGE_MODEL:
+            return make_recommender(model, text, graphs=how, training=settings.pop("config"), options=options, **settings)
+        from llmrg.recsysllm.making import make_recsysllm
+
+        known = {name: settings.pop(name) for name in ("attributes", "objective", "config")}  # which it does not have
+        given = {name: value for name, value in known.items() if value}
+        return make_recsysllm(text, how, options, step, cache_dir=self.settings.cache_dir.expanduser(), **given, **settings)
 
     def themes(self) -> Themes:
         """Themes and item profiles that the store holds of this data set."""

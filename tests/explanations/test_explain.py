@@ -163,10 +163,10 @@ def run_of(verification: bool | None, verifier: str = "attributes") -> Run:
 def test_the_run_that_made_a_graph_tells_whether_it_was_verified(run: Run, verified: bool) -> None:
     sources = [ProfileSource("film-reasons"), ProfileSource("checked", verified=True)]
     made = replace(graph(imagined(0, "b9", 1.0)), run="r1")
-    assert was_verified(made, [run], sources) is verified
-    assert not was_verified(replace(made, run="direct list"), [run], sources)
-    assert not was_verified(made, [], sources)
-    assert not was_verified(replace(made, run=""), [replace(run, id="")], sources)
+    assert was_verified(made.run, [run], sources) is verified
+    assert not was_verified("direct list", [run], sources)
+    assert not was_verified(made.run, [], sources)
+    assert not was_verified("", [replace(run, id="")], sources)
 
 
 def test_every_edge_shown_is_in_the_store(fifty, tmp_path) -> None:
