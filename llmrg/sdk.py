@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from llmrg.builds import Builds
+from llmrg.comparisons import Comparisons
 from llmrg.core.errors import CallerError, ConfigError
 from llmrg.core.places import written
 from llmrg.core.records import History, ReasoningGraph
@@ -19,7 +20,6 @@ from llmrg.data.dataset import Dataset
 from llmrg.data.options import checked_load
 from llmrg.forget import Forgets
 from llmrg.lists import Lists
-from llmrg.trainings import Trainings
 
 if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
@@ -70,7 +70,7 @@ class Picture:
         return written(path, kinds.get(path.suffix.lower(), self.html))
 
 
-class Project(Builds, Forgets, Lists, Trainings):
+class Project(Builds, Forgets, Lists, Comparisons):
     """Everything about one data set.
 
     Args:

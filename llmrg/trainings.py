@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmrg.core.errors import ArtifactError, ConfigError, GraphNotFoundError
 from llmrg.core.places import HOME, usable_folder
 from llmrg.core.records import ReasoningGraph
-from llmrg.forget import EVALUATIONS
 from llmrg.kept_figures import Figures, read_figures, write_figures
 from llmrg.project_part import ProjectPart
 
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from llmrg.core.graph_table import GraphTable
     from llmrg.core.text_vectors import TextVectors
     from llmrg.core.themes import Themes
-    from llmrg.evaluation.comparison import Comparison
-    from llmrg.evaluation.experiment import Experiment
-    from llmrg.evaluation.held_out import Ranks
     from llmrg.mlflow_log import MlflowLog
     from llmrg.recommenders.base import BaseRecommender
     from llmrg.recommenders.making import GraphOptions
@@ -111,7 +106,7 @@ class Trainings(ProjectPart):
         how = graphs if isinstance(graphs, GraphOptions) and how is not None else how
         built = self._graphs_to_learn_from(run) if how is not None else GraphTable.of([])
         usable_folder(self.settings.home, HOME)  # known before hours of training
-        folder = self._model_folder(_model_name(model, how, attributes))
+        folder = self._model_folder(model_name(model, how, attributes))
         usable_folder(folder.parent, HOME)
         chosen: dict[str, Any] = {"attributes": attributes, "objective": objective}
         with ExitStack() as stack:
@@ -142,7 +137,7 @@ class Trainings(ProjectPart):
                 made.fit_whole(self.dataset, built, themes)
             elif (folder / VALIDATED).exists():
                 shutil.rmtree(folder / VALIDATED)  # that of a training before
-            made.graphs_run = _one_run(built)
+            made.graphs_run = one_run(built)
             self._keep(folder.name, made, Figures(ndcg_of, final, mark, made.graphs_run))
             if mlflow:
                 logged.metrics({"best_validation_ndcg_10": ndcg_of})
@@ -234,63 +229,6 @@ class Trainings(ProjectPart):
     def _model_folder(self, name: str) -> Path:
         return self.settings.home / "models" / self.name / name
 
-    def compare(
-        self,
-        seeds: Sequence[int] = (0,),
-        progress: Callable[[str], None] | bool | None = None,
-        *,
-        keep: bool = False,
-        again: bool = False,
-        ranked: Callable[[Ranks], None] | None = None,
-        kept: Callable[[int, int], None] | None = None,
-        mlflow: str | bool = False,
-        **experiment: Any,
-    ) -> Comparison:
-        """The honest table: controls, base model, base + graphs, on the held-out last items of all users.
-
-        What each training comes to is kept in `home`, so that a table that was cut short goes on where it stopped, and one with
-        other graphs trains only what these change.
-
-        Args:
-            progress: told the name of each training as it begins; True shows bars, or lines where there is no terminal; by
-                default a notebook's cell shows bars.
-            keep: save the trained recommenders (first seed, real graphs) as `train` would.
-            again: train anew what is kept of the same data, graphs and settings.
-            ranked: told the ranks of each training when it is done.
-            kept: told how many trainings of how many are kept from before.
-            mlflow: log the table to this tracking URI, a run for each row; True takes MLflow's own.
-            experiment: what is compared; see `Project.experiment`.
-        Raises: GraphNotFoundError: no graph was built; DataError: no history is long enough.
-        """
-        from llmrg.evaluation.experiment import run_experiment
-        from llmrg.evaluation.kept_rows import KeptRows
-        from llmrg.shown_progress import heard_by, table_progress
-
-        made = self.experiment(**experiment)
-        names = {"base": made.model, "graphs": _model_name(made.model, made.how, False)}
-        trained = (
-            (lambda which, recommender: self._keep(names[which], recommender, self._figures(recommender, which, made)))
-            if keep
-            else None
-        )
-        rows = KeptRows(usable_folder(self.settings.home / EVALUATIONS / self.name, HOME), _LOG.warning)
-        begins, epoch = (progress if callable(progress) else None), made.options.progress
-        with ExitStack() as stack:
-            if show := stack.enter_context(table_progress(progress, made.trainings(len(seeds)))):
-                begins, ranked, kept, epoch = show, ranked or show.ranked, kept or show.kept, heard_by(epoch, show.epoch)
-            if mlflow:
-                from llmrg.mlflow_log import log_table
-
-                params = {"model": made.model, "graphs": made.how, "config": made.training, "seeds": list(seeds)}
-                logged = stack.enter_context(log_table(self._mlflow(mlflow), params, self._tags(made.graphs)))
-                begins, epoch = heard_by(begins, logged.begins), heard_by(epoch, logged.epoch)
-            made = replace(made, options=replace(made.options, progress=epoch))
-            told: dict[str, Any] = {"progress": begins, "trained": trained, "ranked": ranked, "kept": kept}
-            table = run_experiment(made, seeds, rows=rows, again=again, **told)
-            if mlflow:
-                logged.done(table)
-        return table
-
     def _mlflow(self, where: str | bool) -> MlflowLog:
         """Raises: MissingPackageError, ConfigError: nothing can be logged there."""
         from llmrg.mlflow_log import MlflowLog
@@ -310,54 +248,6 @@ class Trainings(ProjectPart):
             tags |= {"graphs_mark": graphs_mark(graphs), "minds": minds, "runs": runs}
         return {f"llmrg.{name}": value for name, value in tags.items() if value}
 
-    def experiment(
-        self,
-        *,
-        model: str = "sasrec",
-        graphs: GraphOptions | None = None,
-        config: TrainingConfig | None = None,
-        device: str | None = None,
-        epoch: Callable[[Epoch], None] | None = None,
-        more: Mapping[str, Mapping[str, ReasoningGraph]] | None = None,
-        run: str = "",
-        language_model: Mapping[str, Any] | None = None,
-    ) -> Experiment:
-        """What `compare` runs.
-
-        Args:
-            model: the base model.
-            graphs: how graphs come in.
-            config: how long and how fast to train; the same for every row but a language model's.
-            epoch: told after each epoch of a training.
-            more: further graphs by name, each a row of its own: `more={"by attributes": project.graphs(run)}`.
-            run: whose graphs (an id, or the beginning of one); by default each user's newest.
-            language_model: settings of a RecSysLLM, which is two rows more: alone and with the graphs.
-        Raises: GraphNotFoundError: no graph was built.
-        """
-        from llmrg import __version__
-        from llmrg.evaluation.experiment import Experiment
-        from llmrg.recommenders.making import GraphOptions
-        from llmrg.recommenders.training import RunOptions
-        from llmrg.wiring import text_vectors
-
-        built = self._graphs_to_learn_from(run)
-        how = graphs or GraphOptions(backend=self.settings.backend)
-        options = RunOptions(device=device or self.settings.device, progress=epoch)
-        return Experiment(
-            self.dataset,
-            built,
-            text_vectors(self.settings),
-            self.themes(),
-            model,
-            how,
-            config,
-            options,
-            more=more or {},
-            language_model=language_model,
-            runs=self.store.runs(self.name),
-            release=__version__,
-        )
-
     def _validated(self, recommender: Recommender) -> float:
         """NDCG@10 on validation items."""
         from llmrg.evaluation.held_out import rank_held_out
@@ -365,11 +255,6 @@ class Trainings(ProjectPart):
 
         known = getattr(recommender, "validation_ndcg", None)
         return float(mean_ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
-
-    def _figures(self, recommender: BaseRecommender, which: str, experiment: Experiment) -> Figures:
-        """Of the `base` or the `graphs` of an experiment."""
-        recommender.graphs_run = _one_run(experiment.graphs) if which == "graphs" else ""
-        return Figures(self._validated(recommender), run=recommender.graphs_run)
 
     def _graphs_to_learn_from(self, run: str) -> GraphTable:
         """Raises: GraphNotFoundError: there are none; ConfigError: none of such a run."""
@@ -391,7 +276,7 @@ class Trainings(ProjectPart):
         keep_identity(self.dataset, self.settings.home)
 
 
-def _one_run(graphs: Mapping[str, ReasoningGraph]) -> str:
+def one_run(graphs: Mapping[str, ReasoningGraph]) -> str:
     """The run of all graphs; "" where there are several, or no graph."""
     from llmrg.core.graph_table import GraphTable
 
@@ -399,6 +284,6 @@ def _one_run(graphs: Mapping[str, ReasoningGraph]) -> str:
     return runs.pop() if len(runs) == 1 else ""
 
 
-def _model_name(model: str, graphs: GraphOptions | None, attributes: bool) -> str:
+def model_name(model: str, graphs: GraphOptions | None, attributes: bool) -> str:
     """Folder of a trained recommender."""
     return "+".join([model, *(["attributes"] if attributes else []), *([graphs.fusion] if graphs is not None else [])])
