@@ -152,6 +152,7 @@ class Trainings(ProjectPart):
         how: GraphOptions | None,
         options: RunOptions,
         step: Callable[[Progress], None] | None,
+        /,  # a language model has a setting `model` of its own
         **settings: Any,
     ) -> BaseRecommender:
         """A recommender of this name that is not fitted. Args: settings: as those of `train`, `config` among them."""
