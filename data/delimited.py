@@ -16,7 +16,7 @@ from llmrg.data.files import UTF_8, open_text
 from llmrg.data.rows import BadRows, Row, check_columns
 
 csv.field_size_limit(sys.maxsize)  # a description may be longer than the 128 KiB that csv allows by itself
-OTHERS = (",", ";", "\t", "|")
+OTHERS = (",", ";", "\t", "|", "::")
 SAID = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """A first line by which Excel tells its separator."""
 Quotes = Mapping[str, Any]
@@ -204,4 +204,7 @@ def plain_rows(lines: Iterable[str], source: str, names: Sequence[str], bad_rows
 
 def _wrong_width(source: str, line: int, names: Sequence[str], fields: Sequence[str]) -> BadRowError:
     column = names[min(len(fields), len(names) - 1)]
-    return BadRowError(source, line, column, list(fields), f"{len(fields)} fields where {len(names)} are expected")
+    why = f"{len(fields)} fields where {len(names)} are expected"
+    if len(fields) == len(names) + 1:
+        why += " (if all rows are so, the header lacks a name for the first column, as where R writes row names: add it)"
+    return BadRowError(source, line, column, list(fields), why)

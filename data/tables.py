@@ -20,7 +20,7 @@ from llmrg.data.tabular import Table, dataset_of
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl")
-ALIASES = {".ndjson": ".jsonl", ".json": ".jsonl", ".pq": ".parquet", ".txt": ".tsv", ".dat": ".tsv"}
+ALIASES = {".ndjson": ".jsonl", ".json": ".jsonl", ".pq": ".parquet", ".txt": ".tsv", ".dat": ".tsv", ".data": ".tsv"}
 
 
 def load_tables(

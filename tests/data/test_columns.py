@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from llmrg.core.errors import ConfigError, DataError
+from llmrg.core.errors import BadRowError, ConfigError, DataError
 from llmrg.data.registry import load_data
 
 
@@ -166,13 +166,32 @@ def test_a_table_without_a_header(tmp_path: Path) -> None:
     assert dataset.opinions["22"][0].rating == 1  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("separator", "told"), [(";", ""), ("\t", ""), ("|", ""), ("::", "::"), ("~", "~")])
+@pytest.mark.parametrize(("separator", "told"), [(";", ""), ("\t", ""), ("|", ""), ("::", ""), ("::", "::"), ("~", "~")])
 def test_separators(separator: str, told: str, tmp_path: Path) -> None:
     rows = [("user_id", "item_id", "title"), ("ann", "1", "Dune, part one"), ("ann", "2", "Emma")]
     path = write(tmp_path / "log.csv", "\n".join(separator.join(row) for row in rows))
     dataset = load_data(path, separator=told)
     assert dataset.catalogue["1"].title == "Dune, part one"
     assert any("separated by" in note for note in dataset.report.notes) == (not told)
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"), [("u.data", "\t"), ("ratings.dat", "::"), ("log.txt", "::"), ("events.data", ";"), ("plays.csv", "|")]
+)
+def test_what_is_to_be_said_of_a_log_without_a_header(name: str, separator: str, tmp_path: Path) -> None:
+    rows = [("196", "242", "3", "881250949"), ("22", "377", "1", "878887116")]
+    path = write(tmp_path / name, "\n".join(separator.join(row) for row in rows))
+    with pytest.raises(DataError, match="holds values and no names of columns") as refused:
+        load_data(path)
+    assert "--no-header --columns user=1,item=2" in refused.value.on_shell
+    dataset = load_data(path, header=False, columns={"user": "1", "item": "2", "rating": "3", "time": "4"})
+    assert dataset.history("22").items == ("377",)
+
+
+def test_row_names_without_a_column_name_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", '"user","item","rating"\n"1","ann","x",5\n"2","ann","y",4\n')
+    with pytest.raises(BadRowError, match="header lacks a name for the first column"):
+        load_data(path)
 
 
 def test_time_formats_and_missing_words_can_be_said(tmp_path: Path) -> None:
