@@ -20,6 +20,7 @@ from llmrg.core.errors import (
     ModelUnavailableError,
     RateLimitedError,
 )
+from llmrg.core.settings import proxy_variables
 
 PASSING_STATUS = {408, 409, 425}
 """HTTP statuses, besides 429 and 5xx, after which another try may succeed."""
@@ -89,7 +90,9 @@ def told_error(status: int | None, said: str, after: float | None = None, errors
     if status in PASSING_STATUS or (status is not None and 500 <= status < 600):
         return ModelUnavailableError(f"the model is unavailable ({said})")
     if status is None and (any(isinstance(one, ConnectionError) for one in errors[:1]) or _named(errors, PASSING_NAMES)):
-        return ModelUnavailableError(f"the model is unavailable ({said})")
+        proxies = ", ".join(name for name in proxy_variables() if name.lower() != "no_proxy")
+        of_proxy = f"; if the server is elsewhere, requests go through the proxy in {proxies}" if proxies else ""
+        return ModelUnavailableError(f"the model is unavailable ({said}){of_proxy}")
     if status is None and _TOO_LONG.search(said):
         return ModelPromptError(f"the request is too long for the model ({said}); show it less: --last, --block-size")
     if status is None and _no_reply(errors):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llmrg.agents.chat.errors import as_model_error
 from llmrg.agents.open_mind import chat_model
 from llmrg.core.errors import ConfigError
 from llmrg.core.settings import load_settings
@@ -61,3 +62,14 @@ def test_a_socks_proxy_wants_its_package(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "socksio", None)
     with pytest.raises(ConfigError, match=r"ALL_PROXY.*pip install 'httpx\[socks\]'"):
         chat_model("openai:x@http://models.example/v1", load_settings())
+
+
+async def test_a_proxy_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://ann:hush@127.0.0.1:9")
+    model: Any = chat_model("openai:x@http://models.example/v1", load_settings())
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever the client raises
+        await model.ainvoke("hi")
+    await model.root_async_client.close()
+    message = str(as_model_error(caught.value, 1.0))
+    assert "the proxy in ALL_PROXY" in message
+    assert "hush" not in message
