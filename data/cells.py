@@ -107,7 +107,8 @@ def _written_list(cell: str) -> list[Any] | None:
     cell = cell.strip()
     if cell[:1] + cell[-1:] not in ("[]", "{}", "()"):
         return None
-    for read in (json.loads, _literal):
+    quoted = "'" in cell or '"' in cell or cell.startswith("(")
+    for read in (json.loads, _literal) if quoted else (json.loads,):  # bare 00 and 1_000 are texts, and numbers to Python
         try:
             found = read(cell)
         except (ValueError, SyntaxError, RecursionError, MemoryError):

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llmrg.core.errors import BadRowError, DataError
@@ -86,8 +86,15 @@ WRITTEN = {
 
 @pytest.mark.parametrize("form", WRITTEN)
 @given(words=LISTS)
+@example(words=["00", "7"])
+@example(words=["007", "1"])
 def test_a_list_is_read_however_it_is_written(form: str, words: list[str]) -> None:
     assert values(WRITTEN[form](words), "|") == tuple(words)
+
+
+@pytest.mark.parametrize("word", ["00", "1_000", "0x1f", "0b1"])
+def test_what_python_takes_for_a_number_is_kept_as_it_is_written(word: str) -> None:
+    assert values(f"[{word}, b]", "|") == (word, "b")
 
 
 def test_records_without_a_clear_name_are_not_guessed() -> None:
