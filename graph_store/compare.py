@@ -7,7 +7,7 @@ Only the protocol is used, so any two stores will do: `llmrg export` moves an em
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmrg.core.records import Knowledge, ReasoningGraph
 from llmrg.core.themes import Profile, Themes
@@ -21,6 +21,7 @@ from llmrg.graph_store.contents import (
     graphs_of,
     pages_of_users,
 )
+from llmrg.graph_store.half_precision import to_half
 from llmrg.graph_store.protocol import GraphStore
 
 
@@ -188,7 +189,12 @@ def _all_users(store: GraphStore, namespace: str) -> set[str]:
 
 
 def _all_knowledge(store: GraphStore, namespace: str) -> dict[str, Knowledge]:
-    return {entry.key: entry for page in StoreContents(store, namespace).knowledge() for entry in page}
+    """With vectors as every store keeps them: a Neo4j store may have some of before they were rounded."""
+    return {entry.key: _rounded(entry) for page in StoreContents(store, namespace).knowledge() for entry in page}
+
+
+def _rounded(entry: Knowledge) -> Knowledge:
+    return replace(entry, vector=tuple(to_half(entry.vector).tolist())) if entry.vector else entry
 
 
 def _steps_of(graphs: Mapping[str, Sequence[ReasoningGraph]], run: str) -> dict[str, object]:

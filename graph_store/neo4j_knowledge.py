@@ -73,7 +73,7 @@ def nearest(
         return []
     checks.check_dimension(namespace, len(vector), found_space.dimension)
     target = node_key(Label.ITEM, namespace, to_item)
-    found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=neo4j_rows.vector_of(vector), limit=limit, mind=mind)
+    found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=vector.astype(np.float32).tolist(), limit=limit, mind=mind)
     return [(neo4j_rows.knowledge_from(dict(record)), min(1.0, max(-1.0, record["cosine"]))) for record in found]
 
 

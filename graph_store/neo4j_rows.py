@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
-import numpy as np
-
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Run, Step, VectorSpace, stable_key
 from llmrg.core.themes import Profile, strongest, theme_name
 from llmrg.graph_store import packed_profile
 from llmrg.graph_store.checks import to_json
+from llmrg.graph_store.half_precision import to_half
 from llmrg.graph_store.neo4j_labels import Label
 from llmrg.graph_store.neo4j_shown import attribute_lists, moment
 from llmrg.graph_store.packed_graph import pack, unpack
@@ -254,7 +253,7 @@ def knowledge_row(namespace: str, entry: Knowledge) -> Row:
         "uses": int(entry.uses),
         "source_user": entry.source_user,
         "source_position": int(entry.source_position),
-        "vector": vector_of(entry.vector) if len(entry.vector) else None,
+        "vector": to_half(entry.vector).tolist() if len(entry.vector) else None,
         "mind": entry.mind,
     }
 
@@ -266,12 +265,6 @@ def knowledge_from(record: Row) -> Knowledge:
 
 def pair_key(namespace: str, from_item: str, to_item: str) -> str:
     return stable_key("pair", namespace, from_item, to_item)
-
-
-def vector_of(vector: Sequence[float] | np.ndarray) -> list[float]:
-    """Rounded to 32-bit floats, as all stores keep vectors."""
-    values: list[float] = np.asarray(vector, dtype=np.float32).tolist()
-    return values
 
 
 def vector_space_row(namespace: str, space: VectorSpace) -> Row:

@@ -197,7 +197,9 @@ class GraphStore(Protocol):
     def put_knowledge(self, namespace: str, entries: Iterable[Knowledge]) -> None:
         """Insert; an entry that is there keeps its uses and its source, and takes the higher score.
 
-        Entries of different minds are different ones. A vector fills one that was missing.
+        Entries of different minds are different ones. A vector fills one that was missing. It is kept in half precision
+        (`llmrg.graph_store.half_precision`), by all stores alike: the cosine of a vector of unit length with any other is off by
+        less than 0.0005. A vector that was read comes back equal when it is put again.
 
         Raises: UnknownItemError; StoreError: a vector's dimension is not the one stored.
         """

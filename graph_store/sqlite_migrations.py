@@ -16,7 +16,7 @@ from typing import Final
 from llmrg.core.errors import StoreVersionError
 from llmrg.graph_store.sqlite_errors import not_a_store
 from llmrg.graph_store.sqlite_forget import overwriting
-from llmrg.graph_store.sqlite_packing import pack_steps
+from llmrg.graph_store.sqlite_packing import pack_steps, round_vectors
 
 APPLICATION_ID: Final = 0x4C4D5247
 """`LMRG`: tells our files from other SQLite files."""
@@ -33,7 +33,7 @@ class Migration:
     lookups: tuple[str, ...] = ()
     """Indexes and triggers; may be made again at any time."""
     move: Callable[[sqlite3.Connection], None] | None = None
-    """Fills the tables from those before."""
+    """Fills the tables from those before, or rewrites their rows."""
     drops: tuple[str, ...] = ()
     """Tables that have had their day."""
 
@@ -143,6 +143,12 @@ MIGRATIONS: Final = (
         move=pack_steps,
         drops=("old_graphs", "old_drafts", "steps", "draft_steps"),
     ),
+    Migration(
+        5,
+        "vectors of the knowledge base are rounded to half precision; `llmrg store compact` then gives space back",
+        (),
+        move=round_vectors,
+    ),
 )
 CURRENT_VERSION: Final = MIGRATIONS[-1].version
 
@@ -183,9 +189,9 @@ def migrate(db: sqlite3.Connection, todo: tuple[Migration, ...]) -> None:
     for migration in todo:
         for statement in (*migration.tables, *migration.lookups):
             db.execute(statement)
-        if migration.move is not None:
-            migration.move(db)
-        with overwriting(db):  # else a user who is forgotten later would still stand in the space that they leave
+        with overwriting(db):  # else a user who is forgotten later would still stand in the space that rows leave
+            if migration.move is not None:
+                migration.move(db)
             for table in migration.drops:
                 db.execute(f"DROP TABLE {table}")
     db.execute(f"PRAGMA user_version = {CURRENT_VERSION}")

@@ -1,4 +1,4 @@
-"""Schema version 4: the rows of steps become one packed graph each, the JSON steps of a draft one packed block."""
+"""What migrations move: steps become packed graphs (schema version 4), vectors are rounded to half precision (version 5)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import json
 import sqlite3
 from typing import Any
 
+import numpy as np
+
 from llmrg.core.graph_table import STEP_FIELDS, steps_from
 from llmrg.core.records import ReasoningGraph
+from llmrg.graph_store.half_precision import to_half
 from llmrg.graph_store.packed_graph import pack
 
+_ODD_VECTOR = """SELECT key, typeof(vector), length(vector), size FROM knowledge JOIN vector_sizes USING (namespace)
+    WHERE vector IS NOT NULL AND (typeof(vector) <> 'blob' OR length(vector) <> 4 * size) LIMIT 1"""
 _STEPS = f"SELECT {', '.join(STEP_FIELDS)} FROM steps WHERE graph = ? ORDER BY ordinal"
 
 
@@ -29,6 +34,15 @@ def pack_steps(db: sqlite3.Connection) -> None:
         texts = db.execute("SELECT step FROM draft_steps WHERE draft = ? ORDER BY id", (number,))
         packed = _packed(user, run, 0, [json.loads(text) for (text,) in texts])
         db.execute("INSERT INTO draft_blocks (draft, key, packed) VALUES (?, 'of schema version 3', ?)", (number, packed))
+
+
+def round_vectors(db: sqlite3.Connection) -> None:
+    """Vectors of 32-bit floats become half precision, in place. Raises: ValueError: a vector is not of its namespace's size."""
+    odd = db.execute(_ODD_VECTOR).fetchone()
+    if odd is not None:
+        raise ValueError("the vector of knowledge {} is a {} of {} bytes, not {} floats of 32 bits".format(*odd))
+    db.create_function("rounded", 1, lambda vector: to_half(np.frombuffer(vector, "<f4")).tobytes(), deterministic=True)
+    db.execute("UPDATE knowledge SET vector = rounded(vector) WHERE vector IS NOT NULL")
 
 
 def _packed(user: str, run: str, version: int, rows: list[Any]) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 
 from llmrg.core.records import Attributes, History, Item, Knowledge, ReasoningGraph, Run, Step, stable_key
 from llmrg.graph_store.checks import to_json
+from llmrg.graph_store.half_precision import HALF, to_half
 from llmrg.graph_store.packed_graph import pack
 
 Row: TypeAlias = tuple[Any, ...]
@@ -44,7 +45,7 @@ def block_of(user: str, run: str, steps: Sequence[Step], through: int, start: in
 
 
 def knowledge_row(namespace: str, entry: Knowledge) -> Row:
-    vector = np.asarray(entry.vector, dtype="<f4").tobytes() if len(entry.vector) else None
+    vector = to_half(entry.vector).tobytes() if len(entry.vector) else None
     return (
         *(namespace, entry.key, entry.from_item, entry.reason, entry.to_item, float(entry.score), int(entry.uses)),
         *(entry.source_user, int(entry.source_position), vector, entry.mind),
@@ -52,7 +53,7 @@ def knowledge_row(namespace: str, entry: Knowledge) -> Row:
 
 
 def knowledge_from(row: Row) -> Knowledge:
-    vector = () if row[7] is None else tuple(np.frombuffer(row[7], dtype="<f4").tolist())
+    vector = () if row[7] is None else tuple(np.frombuffer(row[7], HALF).tolist())
     from_item, reason, to_item, score, uses, source_user, source_position = row[:7]
     return Knowledge(from_item, reason, to_item, score, uses, source_user, source_position, vector, row[9])
 

@@ -11,6 +11,7 @@ import numpy as np
 from llmrg.core.records import Knowledge
 from llmrg.graph_store import checks, sqlite_knowledge, sqlite_rows
 from llmrg.graph_store import sqlite_statements as sql
+from llmrg.graph_store.half_precision import HALF
 
 _KEPT_BYTES = 256 * 2**20
 
@@ -76,7 +77,7 @@ def nearest(
 
 def _read(db: sqlite3.Connection, namespace: str, to_item: str, mind: str, size: int, changes: int) -> TargetVectors:
     rows = sorted(db.execute(sql.VECTORS_TO, (namespace, to_item, mind)))
-    stored = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f4").reshape(len(rows), size)
+    stored = np.frombuffer(b"".join(vector for _, vector in rows), HALF).reshape(len(rows), size)
     if not np.isfinite(stored).all():
         raise ValueError(f"a vector that leads to {to_item!r} holds a value that is no number")
     return TargetVectors(changes, tuple(key for key, _ in rows), _unit(stored.T.astype(np.float32, order="C")))

@@ -13,6 +13,9 @@ from llmrg.core.records import Knowledge, ReasoningGraph, VectorSpace
 from llmrg.graph_store.protocol import GraphStore
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, OTHER, fill, make_knowledge, make_step
 
+OFF = 0.0005
+"""What half precision may change a cosine by, for vectors of unit length."""
+
 
 def by_key(entries: list[Knowledge]) -> dict[str, Knowledge]:
     assert len({entry.key for entry in entries}) == len(entries)
@@ -123,7 +126,52 @@ class KnowledgeContract:
         cosines = vectors @ query / np.linalg.norm(query)
         found = store.nearest_knowledge(NAMESPACE, ITEMS[5], query, limit=10)
         assert [entry.reason for entry, _ in found] == [f"reason {n}" for n in np.argsort(-cosines)[:10]]
-        assert [cosine for _, cosine in found] == pytest.approx(np.sort(cosines)[::-1][:10], abs=1e-5)
+        assert [cosine for _, cosine in found] == pytest.approx(np.sort(cosines)[::-1][:10], abs=OFF)
+
+    @pytest.mark.parametrize("centres", [0, 8])
+    def test_nearest_agrees_with_a_search_in_full_precision(self, store: GraphStore, centres: int) -> None:
+        """Among vectors without order, and among those of some clusters, which are much alike."""
+        fill(store)
+        generator = np.random.default_rng(11)
+        vectors = generator.normal(size=(200, 384))
+        if centres:
+            vectors = generator.normal(size=(centres, 384))[np.arange(200) % centres] + 0.2 * vectors
+        queries = vectors[::20] + 0.3 * generator.normal(size=(10, 384))
+        vectors, queries = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (vectors, queries))
+        entries = [make_knowledge(n % 12, 5, f"reason {n}", vector=tuple(v.tolist())) for n, v in enumerate(vectors)]
+        row_of = {entry.key: n for n, entry in enumerate(entries)}
+        store.put_knowledge(NAMESPACE, entries)
+        agreed = 0
+        for query in queries:
+            cosines = vectors @ query
+            nearest = np.argsort(-cosines)[:10]
+            found = store.nearest_knowledge(NAMESPACE, ITEMS[5], query.astype(np.float32), limit=10)
+            rows = [row_of[entry.key] for entry, _ in found]
+            assert [cosine for _, cosine in found] == pytest.approx(cosines[rows], abs=OFF)
+            assert (cosines[rows] > cosines[nearest] - 2 * OFF).all()
+            agreed += len(set(rows) & set(nearest.tolist()))
+        assert agreed >= 99
+
+    def test_vectors_come_back_in_half_precision_and_then_equal(self, store: GraphStore) -> None:
+        fill(store)
+        fill(store, OTHER)
+        vectors = np.random.default_rng(5).normal(size=(20, 48))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        entries = [make_knowledge(n % 12, 5, f"reason {n}", vector=tuple(v.tolist())) for n, v in enumerate(vectors)]
+        store.put_knowledge(NAMESPACE, entries)
+        rounded = [replace(e, vector=tuple(np.asarray(e.vector, dtype=np.float16).tolist())) for e in entries]
+        assert by_key(store.knowledge(NAMESPACE)) == by_key(rounded)
+        store.put_knowledge(OTHER, store.knowledge(NAMESPACE))
+        assert by_key(store.knowledge(OTHER)) == by_key(rounded)
+
+    def test_very_long_and_very_short_vectors_keep_their_direction(self, store: GraphStore) -> None:
+        fill(store)
+        for n, size in enumerate((1e-300, 1e-30, 1e-3, 1.0, 7e4, 1e30, 1e300)):
+            store.put_knowledge(NAMESPACE, [make_knowledge(n, 7, vector=(3 * size, -4 * size, 0.0))])
+        found = store.nearest_knowledge(NAMESPACE, ITEMS[7], np.array([0.6, -0.8, 0.0]), limit=10)
+        assert [cosine for _, cosine in found] == pytest.approx([1.0] * 7, abs=OFF)
+        for entry, _ in found:
+            assert entry.vector[0] / entry.vector[1] == pytest.approx(-0.75, abs=1e-3)
 
     def test_vectors_of_another_dimension_are_refused(self, store: GraphStore) -> None:
         fill(store)

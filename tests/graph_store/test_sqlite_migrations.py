@@ -22,16 +22,28 @@ from llmrg.graph_store.compare import differences
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import ITEMS, NAMESPACE, ODD_IDS, OTHER, SEVEN_USERS, make_graph, make_knowledge, put_themes
 
-KEPT = Path(__file__).with_name("kept") / "version_3.zip"
-"""Written by a release with that schema: see `kept/make_version_3.py`."""
-fill_version_3 = runpy.run_path(str(KEPT.with_name("make_version_3.py")))["fill_version_3"]
+KEPT = Path(__file__).with_name("kept")
+"""Stores written by releases with their schemas: see `make_version_3.py` and `make_version_4.py` there."""
+fill_version_3 = runpy.run_path(str(KEPT / "make_version_3.py"))["fill_version_3"]
+version_4 = runpy.run_path(str(KEPT / "make_version_4.py"))
+VECTORS, LEAVER = version_4["VECTORS"], version_4["LEAVER"]
+
+
+def _kept(name: str, folder: Path) -> Path:
+    with zipfile.ZipFile(KEPT / name) as kept:
+        return Path(kept.extract("graphs.db", folder)).rename(folder / "old.db")
+
+
+@pytest.fixture
+def fourth(tmp_path: Path) -> Path:
+    """A store of schema version 4, with something of everything in it, vectors of 48 floats of 32 bits among it."""
+    return _kept("version_4.zip", tmp_path)
 
 
 @pytest.fixture
 def third(tmp_path: Path) -> Path:
     """A store of schema version 3, with something of everything in it."""
-    with zipfile.ZipFile(KEPT) as kept:
-        return Path(kept.extract("graphs.db", tmp_path)).rename(tmp_path / "old.db")
+    return _kept("version_3.zip", tmp_path)
 
 
 @pytest.fixture
@@ -73,13 +85,13 @@ def test_an_old_file_is_refused_with_the_command_that_mends_it(old: Path) -> Non
 def test_a_dry_run_changes_nothing(old: Path) -> None:
     before = _schema(old)
     lines = SqliteStore(old).migrate(dry_run=True)
-    assert [line.partition(": ")[0] for line in lines] == ["version 2", "version 3", "version 4"]
+    assert [line.partition(": ")[0] for line in lines] == ["version 2", "version 3", "version 4", "version 5"]
     assert _schema(old) == before
 
 
 def test_a_migrated_file_is_as_a_new_one_and_holds_what_it_held(old: Path, tmp_path: Path) -> None:
     store = SqliteStore(old)
-    assert len(store.migrate()) == 3
+    assert len(store.migrate()) == 4
     assert store.migrate() == []
     with SqliteStore(tmp_path / "new.db") as new, store:
         fill_version_3(new)
@@ -113,7 +125,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(old: Path, monkeypatch
         with pytest.raises(StoreError, match="nothing"):
             SqliteStore(old).migrate()
     assert _schema(old) == before
-    assert len(SqliteStore(old).migrate()) == 3
+    assert len(SqliteStore(old).migrate()) == 4
 
 
 def test_knowledge_and_drafts_of_version_2_go_on(second: Path) -> None:
@@ -140,8 +152,8 @@ def test_knowledge_and_drafts_of_version_2_go_on(second: Path) -> None:
 
 def test_graphs_drafts_and_themes_of_version_3_go_on(third: Path) -> None:
     store = SqliteStore(third)
-    (line,) = store.migrate()
-    assert line.startswith("version 4: graphs of a user's runs stand side by side")
+    lines = store.migrate()
+    assert lines[0].startswith("version 4: graphs of a user's runs stand side by side")
     with store:
         assert len(store.themes(NAMESPACE).profiles) == 2
         assert store.graph(NAMESPACE, SEVEN_USERS[2]) == replace(
@@ -206,3 +218,47 @@ def test_who_is_forgotten_after_a_migration_is_nowhere_in_the_file(third: Path) 
     assert b"first: root" not in content
     assert b"reason 1" not in content
     assert b'"best' not in content
+
+
+def test_vectors_of_version_4_are_rounded_and_all_else_goes_on(fourth: Path, tmp_path: Path) -> None:
+    store, query = SqliteStore(fourth), np.random.default_rng(1).standard_normal(48)
+    (line,) = store.migrate()
+    assert line.startswith("version 5: vectors of the knowledge base are rounded")
+    with SqliteStore(tmp_path / "new.db") as new, store:
+        version_4["fill_version_4"](new)
+        for namespace in (NAMESPACE, OTHER, VECTORS):
+            assert list(differences(new, store, namespace)) == []
+            assert store.counts(namespace) == new.counts(namespace)
+        assert store.draft(NAMESPACE, "run 3", SEVEN_USERS[0]) == new.draft(NAMESPACE, "run 3", SEVEN_USERS[0])
+        found = store.nearest_knowledge(VECTORS, ITEMS[5], query, 60)
+        cosines = version_4["unit_vectors"]() @ query / np.linalg.norm(query)
+        assert [cosine for _, cosine in found] == pytest.approx(np.sort(cosines)[::-1], abs=0.0005)
+        assert [entry.reason for entry, _ in found[:10]] == [f"reason {n}" for n in np.argsort(-cosines)[:10]]
+        assert store.problems() == []
+    assert _schema(fourth) == _schema(tmp_path / "new.db")
+    with closing(sqlite3.connect(fourth)) as db:
+        assert db.execute("SELECT DISTINCT length(vector) FROM knowledge WHERE namespace = ?", (VECTORS,)).fetchall() == [(96,)]
+
+
+@pytest.mark.parametrize("damage", ["x'0102'", "zeroblob(192) || 'x'", "7"])
+def test_a_vector_that_does_not_read_stops_the_migration_and_leaves_the_file(fourth: Path, damage: str) -> None:
+    with closing(sqlite3.connect(fourth)) as db:
+        db.execute(f"UPDATE knowledge SET vector = {damage} WHERE id = 9")
+        (key,) = db.execute("SELECT key FROM knowledge WHERE id = 9").fetchone()
+        rows = db.execute("SELECT * FROM knowledge").fetchall()
+        db.commit()
+    with pytest.raises(NotAStoreError, match=f"damaged.*the vector of knowledge {key}"):
+        SqliteStore(fourth).migrate()
+    with closing(sqlite3.connect(fourth)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
+        assert db.execute("SELECT * FROM knowledge").fetchall() == rows
+
+
+def test_what_rounded_rows_leave_is_overwritten(fourth: Path) -> None:
+    """A row that got shorter leaves room in its page, with what stood there."""
+    assert LEAVER.encode() in fourth.read_bytes()
+    store = SqliteStore(fourth)
+    store.migrate()
+    with store:
+        assert store.forget_user(VECTORS, LEAVER)
+    assert LEAVER.encode() not in fourth.read_bytes()

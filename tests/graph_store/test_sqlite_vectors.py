@@ -29,7 +29,7 @@ def _reasons(store: SqliteStore, limit: int = 5, namespace: str = NAMESPACE) -> 
 
 def test_the_nearest_are_those_of_a_plain_search(store: SqliteStore) -> None:
     generator = np.random.default_rng(4)
-    vectors = np.round(generator.standard_normal((300, 3)), 1).astype(np.float32)  # coarse, so that some are equally near
+    vectors = np.round(8 * generator.standard_normal((300, 3))) / 8  # coarse: some are equally near, and none is rounded again
     entries = [make_knowledge(reason=str(n), vector=tuple(vector.tolist())) for n, vector in enumerate(vectors)]
     store.put_knowledge(NAMESPACE, entries)
     for query in generator.standard_normal((20, 3)).astype(np.float32):
