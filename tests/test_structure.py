@@ -7,9 +7,11 @@ import importlib
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -100,6 +102,21 @@ def test_packages_and_links_match_the_folders() -> None:
     assert set(project["packages"]) == folders | {"llmrg", "llmrg.cli", "llmrg.on_ray"}
     for room in ROOMS:
         assert (ROOT / "llmrg" / room).resolve() == ROOT / room
+
+
+def test_the_wheel_has_every_module_but_those_that_start_neo4j(tmp_path: Path) -> None:
+    for name in ("llmrg", *ROOMS):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    build = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    (wheel,) = (tmp_path / "dist").glob("llmrg-*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    rooms = {f"llmrg/{path.relative_to(ROOT)}" for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    modules = rooms | {str(path.relative_to(ROOT)) for path in (ROOT / "llmrg").rglob("*.py") if not path.is_symlink()}
+    assert modules - packed == {name for name in modules if name.startswith("llmrg/testing/neo4j_")}
+    assert packed <= modules
 
 
 def test_public_names_are_there_and_few() -> None:
