@@ -86,3 +86,17 @@ def test_an_interrupted_import_into_neo4j_goes_on(server: GraphStore, tmp_path: 
         assert (report.histories, report.graphs, report.users_equal, report.knowledge) == (1, 1, 6, 0)
         assert list(differences(source, server, namespace)) == []
         assert server.graph(namespace, SEVEN_USERS[1]).version == 1
+
+
+def test_vectors_of_before_they_were_rounded_move_on(server: GraphStore, neo4j_server: Neo4jServer, tmp_path: Path) -> None:
+    namespace = f"finer {tmp_path}"
+    fill_everything(server, namespace, SEVEN_USERS)
+    with neo4j.GraphDatabase.driver(neo4j_server.url, auth=neo4j_server.auth) as driver:
+        driver.execute_query(
+            "MATCH (k:Knowledge {namespace: $space}) WHERE k.vector IS NOT NULL SET k.vector = [0.6000000238418579, 1 / 3.0]",
+            space=namespace,
+        )
+    with open_store(f"sqlite:///{tmp_path}/a.db") as target:
+        copy_store(server, target, namespace)
+        assert server.knowledge(namespace) != target.knowledge(namespace)
+        assert list(differences(server, target, namespace)) == []
