@@ -40,7 +40,7 @@ def round_vectors(db: sqlite3.Connection) -> None:
     """Vectors of 32-bit floats become half precision, in place. Raises: ValueError: a vector is not of its namespace's size."""
     odd = db.execute(_ODD_VECTOR).fetchone()
     if odd is not None:
-        raise ValueError("the vector of knowledge {} is a {} of {} bytes, not {} floats of 32 bits".format(*odd))
+        raise ValueError("the vector of knowledge {} is {} of length {}, not {} floats of 32 bits".format(*odd))
     db.create_function("rounded", 1, lambda vector: to_half(np.frombuffer(vector, "<f4")).tobytes(), deterministic=True)
     db.execute("UPDATE knowledge SET vector = rounded(vector) WHERE vector IS NOT NULL")
 
