@@ -161,6 +161,7 @@ def growth(found: dict[str, Any]) -> list[str]:
     lines += ["", "Medians. Ten steps bring one entry of the knowledge base, with a vector of 384 numbers."]
     loads = [f"{name} {store['machine']['load_average']}" for name, store in found.items()]
     lines.append(f"Load average at the start, on 2 cores: {'; '.join(loads)}. What stands behind a comma is an older schema.")
+    lines.append("Under a load above the number of cores other work took its part of the seconds; sizes do not depend on it.")
     return [*lines, *(machine_line(store) for store in list(found.values())[-1:])]
 
 
