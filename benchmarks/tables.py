@@ -127,7 +127,7 @@ def neo4j(found: dict[str, Any]) -> list[str]:
 def sqlite(found: dict[str, Any]) -> list[str]:
     rows = [f"| {what} | {of['p50_ms']:.1f} ms | {of['p95_ms']:.1f} ms |" for what, of in found["times"].items()]
     users, size = f"{found['users']:,} users of {found['steps_a_user']} steps", found["dimension"]
-    about = f"{users}; vectors of {size} numbers, all of one target item."
+    about = f"{users}; vectors of {size} numbers, all of one target item. Load average {found['machine']['load_average']}."
     return ["### The SQLite store", "", *columns("what", "p50", "p95"), *rows, "", about, machine_line(found)]
 
 
