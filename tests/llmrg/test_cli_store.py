@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,7 @@ from llmrg.graph_store.compare import differences
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import NAMESPACE, fill, make_graph
 
-
-def llmrg(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "llmrg.cli", "store", *arguments]
-    env = {**os.environ, "COLUMNS": "200", **environment}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -29,27 +24,27 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_backup_while_the_store_is_open(home: Path) -> None:
+def test_backup_while_the_store_is_open(llmrg: Shell, home: Path) -> None:
     with SqliteStore(home / ".llmrg" / "graphs.db") as store:
-        done = llmrg("backup", "backups/monday.db", cwd=home)
+        done = llmrg("store", "backup", "backups/monday.db", cwd=home)
         assert done.returncode == 0, done.stderr
         assert done.stdout == "backups/monday.db\n"
         with SqliteStore(home / "backups" / "monday.db") as copy:
             assert list(differences(store, copy, NAMESPACE)) == []
-    refused = llmrg("backup", "backups/monday.db", cwd=home)
+    refused = llmrg("store", "backup", "backups/monday.db", cwd=home)
     assert refused.returncode == 2
     assert "--force" in refused.stderr
-    assert llmrg("backup", "backups/monday.db", "--force", cwd=home).returncode == 0
+    assert llmrg("store", "backup", "backups/monday.db", "--force", cwd=home).returncode == 0
 
 
-def test_compact_tells_the_sizes_and_refuses_a_store_in_use(home: Path) -> None:
+def test_compact_tells_the_sizes_and_refuses_a_store_in_use(llmrg: Shell, home: Path) -> None:
     path = home / ".llmrg" / "graphs.db"
     with SqliteStore(path):
-        refused = llmrg("compact", cwd=home)
+        refused = llmrg("store", "compact", cwd=home)
     assert refused.returncode == 3
     assert "others have the store" in refused.stderr
     size = path.stat().st_size
-    done = llmrg("compact", cwd=home)
+    done = llmrg("store", "compact", cwd=home)
     assert done.returncode == 0, done.stderr
     assert f"{size:,} bytes before, {path.stat().st_size:,} after" in done.stdout
 
@@ -64,16 +59,16 @@ def test_compact_tells_the_sizes_and_refuses_a_store_in_use(home: Path) -> None:
         (["compact", "--store", "redis://nowhere"], 2, ["redis://", "neo4j://host:port"]),
     ],
 )
-def test_what_cannot_be_done_says_what_to_do(home: Path, arguments: list[str], code: int, words: list[str]) -> None:
-    done = llmrg(*arguments, cwd=home)
+def test_what_cannot_be_done_says_what_to_do(llmrg: Shell, home: Path, arguments: list[str], code: int, words: list[str]) -> None:
+    done = llmrg("store", *arguments, cwd=home)
     assert done.returncode == code, done.stderr
     for word in words:
         assert word in done.stderr
     assert not list(home.glob("*.db"))
 
 
-def test_a_setting_that_is_no_choice_is_named(home: Path) -> None:
-    done = llmrg("compact", cwd=home, LLMRG_STORE_SYNCHRONOUS="sometimes")
+def test_a_setting_that_is_no_choice_is_named(llmrg: Shell, home: Path) -> None:
+    done = llmrg("store", "compact", cwd=home, LLMRG_STORE_SYNCHRONOUS="sometimes")
     assert done.returncode == 2
     assert "sometimes" in done.stderr
     assert "LLMRG_STORE_SYNCHRONOUS" in done.stderr

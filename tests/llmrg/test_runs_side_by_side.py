@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,9 @@ from llmrg.recommenders.training import TrainingConfig
 
 FEW = 12
 QUICK = TrainingConfig(epochs=1)
+
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -147,14 +148,17 @@ def test_an_experiment_is_of_the_run_named(two_runs: tuple[Project, str, str]) -
 
 
 # -- the shell --------------------------------------------------------------------------------------------------------------
-def cli(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "llmrg.cli", *map(str, arguments)]
-    done = subprocess.run(command, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, done.stderr
-    return done
+@pytest.fixture
+def cli(llmrg: Shell) -> Shell:
+    def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = llmrg(*arguments)
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run
 
 
-def test_the_shell_chooses_lists_and_forgets_runs(tmp_path: Path) -> None:
+def test_the_shell_chooses_lists_and_forgets_runs(cli: Shell, tmp_path: Path) -> None:
     build = ("build", "--mind", "attributes", "--users", "8", "--last", "6", "--home", tmp_path)
     told = cli(*build, "--tau", "0.1")
     assert "stay beside" not in told.stderr
