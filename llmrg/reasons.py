@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmrg.core.records import ReasoningGraph
+import numpy as np
+
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.vetoes import Vetoes
 
 
@@ -22,13 +22,11 @@ class ReasonUse:
     """Whether the lists of denied and allowed reasons refuse it."""
 
 
-def uses_of(graphs: Iterable[ReasoningGraph], vetoes: Vetoes) -> list[ReasonUse]:
+def uses_of(graphs: GraphTable, vetoes: Vetoes) -> list[ReasonUse]:
     """The most used first, then by the alphabet."""
-    steps: Counter[str] = Counter()
-    users: Counter[str] = Counter()
-    for graph in graphs:
-        own = [step.reason for step in graph.steps if step.accepted and step.reason.strip()]
-        steps.update(own)
-        users.update(set(own))
-    ranked = sorted(steps, key=lambda reason: (-steps[reason], reason))
-    return [ReasonUse(reason, steps[reason], users[reason], vetoes.refuse(reason)) for reason in ranked]
+    accepted = np.flatnonzero(graphs.steps["accepted"])
+    pairs = np.stack([graphs.owners[accepted], graphs.steps["reason"][accepted].astype(np.int64)], axis=1)
+    steps = np.bincount(pairs[:, 1], minlength=len(graphs.texts)).tolist()
+    users = np.bincount(np.unique(pairs, axis=0)[:, 1], minlength=len(graphs.texts)).tolist()
+    uses = [(graphs.texts[row], steps[row], users[row]) for row in np.unique(pairs[:, 1]).tolist() if graphs.texts[row].strip()]
+    return [ReasonUse(*use, vetoes.refuse(use[0])) for use in sorted(uses, key=lambda use: (-use[1], use[0]))]
