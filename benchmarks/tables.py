@@ -34,7 +34,7 @@ def demo(found: dict[str, Any]) -> list[str]:
     ]
     for mind, quality in found["quality"].items():
         control = found["quality_without_verification"][mind]
-        cells = [rate(of[name]) for name in ("precision", "recall") for of in (quality, control)]
+        cells = [interval(of[name]) for name in ("precision", "recall") for of in (quality, control)]
         lines.append(f"| {mind} | " + " | ".join(cells) + " |")
     lines += [
         "",
@@ -58,10 +58,6 @@ def demo(found: dict[str, Any]) -> list[str]:
         machine_line(found),
     ]
     return lines
-
-
-def rate(value: dict[str, float]) -> str:
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
 def movielens(found: dict[str, Any]) -> list[str]:

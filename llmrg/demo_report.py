@@ -97,7 +97,7 @@ def quality_rows(quality: GraphQuality, unverified: GraphQuality) -> tuple[tuple
 
 
 def _rate(rate: Rate) -> str:
-    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]  {rate.right:,}/{rate.total:,}"
+    return f"{rate}  {rate.right:,}/{rate.total:,}"
 
 
 def _quality(quality: GraphQuality, unverified: GraphQuality) -> ReportSection:
