@@ -140,8 +140,8 @@ def graph_arrays(found: dict[str, Any]) -> list[str]:
         *columns(f"{found['steps']:,} steps of {found['users']:,} users", "CPU time, median", "memory at most"),
         *rows,
         "",
-        f"The same arrays, {ratio:.0f} times faster in {share:.0%} of the memory. Both begin with the table that a store reads, which",
-        "is not counted.",
+        f"The same arrays, {ratio:.0f} times faster in {share:.0%} of the memory.",
+        "Both begin with the table that a store reads, which is not counted.",
         machine_line(found),
     ]
 
