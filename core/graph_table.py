@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from llmrg.core.conversions import steps_frame
+from llmrg.core.conversions import package
 from llmrg.core.errors import CallerError
 from llmrg.core.records import ReasoningGraph, Step
 
@@ -144,8 +144,13 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         return np.asarray(found[rows])
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a step of any user, rejected ones too; one column a field of `Step`. Raises: MissingPackageError."""
-        return steps_frame(step for user in self.users for step in self[user].steps)
+        """One row a step of any user, rejected ones too; one column a field of `Step`; `cause_position` is empty (`<NA>`) for a
+        step without a cause item. Raises: MissingPackageError."""
+        texts = np.array(self.texts, dtype=object)
+        columns = {name: texts[self.steps[name]] if name in TEXT_FIELDS else self.steps[name] for name in STEP_FIELDS}
+        made: pd.DataFrame = package("pandas").DataFrame({"user": np.array(self.users, dtype=object)[self.owners], **columns})
+        made["cause_position"] = made["cause_position"].astype("Int64").mask(made["cause_position"] < 0)
+        return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)
