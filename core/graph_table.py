@@ -50,6 +50,7 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         self.users, self.runs, self.versions = users, runs, versions
         self.offsets, self.steps, self.texts = offsets, steps, texts
         self._number = {user: number for number, user in enumerate(users)}
+        self._asked_rows: dict[str, int] = {}
 
     @classmethod
     def of(cls, graphs: Iterable[ReasoningGraph]) -> Self:
@@ -129,7 +130,9 @@ class GraphTable(Mapping[str, ReasoningGraph]):
 
     def row(self, text: str) -> int:
         """Of `texts`; -1 where no step has this text."""
-        return self.texts.index(text) if text in self.texts else -1
+        if text not in self._asked_rows:
+            self._asked_rows[text] = self.texts.index(text) if text in self.texts else -1
+        return self._asked_rows[text]
 
     def numbers(self, users: Sequence[str]) -> np.ndarray:
         """(n,) int64: which graph each user has, -1 for users without one."""

@@ -118,9 +118,8 @@ def _reason_donors(owner: np.ndarray, theme: np.ndarray, imagined: np.ndarray, d
     The steps of one user and theme are a group; each group gets those of the next one in a random round, so that nobody gets
     their own. A step takes from one of its own kind where the donors have any.
     """
-    _, group = np.unique(np.stack([owner, theme], axis=1), axis=0, return_inverse=True)
-    group = group.ravel()
-    groups = int(group.max(initial=-1)) + 1
+    known, group = np.unique(owner * (theme.max(initial=0) + 1) + theme, return_inverse=True)
+    groups = len(known)
     round_of = dice.permutation(groups)
     donors = np.empty(groups, dtype=np.int64)
     donors[round_of] = np.roll(round_of, -1)

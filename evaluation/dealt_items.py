@@ -66,8 +66,7 @@ class _Deal:
         self.users, self.cuts, self.dice = users, cuts, dice
         self.giver = dice.permutation(len(items))
         self.items = items[self.giver]
-        _, cut = np.unique(np.stack([users, cuts], axis=1), axis=0, return_inverse=True)
-        self.cut = cut.ravel()
+        _, self.cut = np.unique(users * (cuts.max(initial=0) + 1) + cuts, return_inverse=True)
         self.by_cut = np.argsort(self.cut, kind="stable")
         self.sizes = np.bincount(self.cut)
         self.starts = offsets_of(self.sizes)[:-1]

@@ -25,8 +25,8 @@ class ReasonUse:
 def uses_of(graphs: GraphTable, vetoes: Vetoes) -> list[ReasonUse]:
     """The most used first, then by the alphabet."""
     accepted = np.flatnonzero(graphs.steps["accepted"])
-    pairs = np.stack([graphs.owners[accepted], graphs.steps["reason"][accepted].astype(np.int64)], axis=1)
-    steps = np.bincount(pairs[:, 1], minlength=len(graphs.texts)).tolist()
-    users = np.bincount(np.unique(pairs, axis=0)[:, 1], minlength=len(graphs.texts)).tolist()
-    uses = [(graphs.texts[row], steps[row], users[row]) for row in np.unique(pairs[:, 1]).tolist() if graphs.texts[row].strip()]
+    reason, texts = graphs.steps["reason"][accepted].astype(np.int64), graphs.texts
+    by_user = np.unique(graphs.owners[accepted] * len(texts) + reason) % max(len(texts), 1)
+    steps, users = (np.bincount(rows, minlength=len(texts)).tolist() for rows in (reason, by_user))
+    uses = [(text, steps[row], users[row]) for row, text in enumerate(texts) if steps[row] and text.strip()]
     return [ReasonUse(*use, vetoes.refuse(use[0])) for use in sorted(uses, key=lambda use: (-use[1], use[0]))]
