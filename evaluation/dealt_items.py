@@ -90,7 +90,7 @@ class _Deal:
         which = np.repeat(np.arange(len(steps)), sizes)
         others = self.by_cut[np.arange(len(which)) + np.repeat(self.starts[self.cut[steps]] - offsets_of(sizes)[:-1], sizes)]
         twice = (self.items[others] == items[which]) & (others != steps[which])
-        return ~self._had(steps, items) & (np.bincount(which, weights=twice, minlength=len(steps)) == 0)
+        return np.asarray(~self._had(steps, items) & (np.bincount(which, weights=twice, minlength=len(steps)) == 0))
 
     def _had(self, steps: np.ndarray, items: np.ndarray) -> np.ndarray:
         """(n,) bool: had the user taken the item before the cut?"""

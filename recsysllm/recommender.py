@@ -244,11 +244,8 @@ class RecSysLlm(BaseRecommender):
             return self._item_scores(net, layouts, rows, told)
 
     def _questions(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> list[Layout]:
-        words = self.config.graph == "words"
-        return [
-            self.phase.question(history, row, queries[number].graph if words else None, number)
-            for number, (history, row) in enumerate(zip(histories_of(queries), rows, strict=True))
-        ]
+        words, both = self.config.graph == "words", enumerate(zip(histories_of(queries), rows, strict=True))
+        return [self.phase.question(past, row, queries[n].graph if words else None, n) for n, (past, row) in both]
 
     def _item_scores(
         self, net: RecSysNet, layouts: Sequence[Layout], rows: Sequence[IntArray], told: ConcatTold | None
