@@ -84,7 +84,8 @@ class ThemeScores(BaseRecommender):
         placed = steps_of(queries, rows, self.items)
         steps, column, weight = self._asking_steps(placed)
         found = csr_matrix((weight, (steps.graph, column)), shape=(len(queries), len(self._profiles.themes)), dtype=np.float32)
-        if not len(bare := np.flatnonzero(placed.numbers < 0)):
+        bare = np.flatnonzero(placed.numbers < 0).tolist()
+        if not bare:
             return found
         of_items = self._of_items([rows[i] for i in bare], [users[i] for i in bare])
         place = (np.ones(len(bare), np.float32), (bare, np.arange(len(bare))))
