@@ -14,10 +14,6 @@ KINDS = {
 """Ways to build, compared."""
 
 
-def rate(value: dict[str, float]) -> str:
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
-
-
 def chat_calls(found: dict[str, Any]) -> list[str]:
     """Seed 0 in full; the ratios over all seeds."""
     lines = [
@@ -28,11 +24,13 @@ def chat_calls(found: dict[str, Any]) -> list[str]:
     first = found["rows"][0]
     for kind, name in KINDS.items():
         row = first[kind]
-        lines.append(f"| {name} | {row['calls']:.1f} | {row['tokens']:,.0f} | {rate(row['precision'])} | {rate(row['recall'])} |")
+        lines.append(
+            f"| {name} | {row['calls']:.1f} | {row['tokens']:,.0f} | {interval(row['precision'])} | {interval(row['recall'])} |"
+        )
     whole = found["with_divergence"]
     lines.append(
         f"| chat mind, imagining too | {whole['calls']:.1f} | {whole['tokens']:,.0f} | "
-        f"{rate(whole['precision'])} | {rate(whole['recall'])} |"
+        f"{interval(whole['precision'])} | {interval(whole['recall'])} |"
     )
     sizes = "; ".join(
         f"{row['block_size']}: {row['calls']:.1f} requests, {row['tokens']:,.0f} tokens, precision "
@@ -77,7 +75,7 @@ def item_calls(found: dict[str, Any]) -> list[str]:
         told = [
             f"{of[what]:,.0f}" for what in ("calls", "tokens") for of in (row, row["estimated"], row["estimated_after_20_calls"])
         ]
-        lines.append(f"| {ASKED[kind]} | {' | '.join(told)} | {rate(row['precision'])} | {rate(row['recall'])} |")
+        lines.append(f"| {ASKED[kind]} | {' | '.join(told)} | {interval(row['precision'])} | {interval(row['recall'])} |")
     equal, themes = found["equal_at_users"], found["themes_of_items"]
     larger = "; ".join(f"{row['items']:,} items {row['calls']:,.0f} and {row['tokens']:,.0f}" for row in found["larger"])
     return [
@@ -118,7 +116,7 @@ def verification(found: dict[str, Any]) -> list[str]:
         cells = [interval(of[name]["precision"]) for name in ("off", "0.05", "0.20")]
         cells += [interval(of[name]["recall"]) for name in ("off", "0.05")]
         lines.append(f"| {errors:.0%} | " + " | ".join(cells) + " |")
-    aucs = "; ".join(f"{name} {rate(of['all'])}" for name, of in found["auc"].items())
+    aucs = "; ".join(f"{name} {interval(of['all'])}" for name, of in found["auc"].items())
     return [
         *lines,
         "",

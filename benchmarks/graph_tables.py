@@ -23,7 +23,7 @@ def comparison(table: dict[str, Any], digits: int = 3) -> list[str]:
     def shown(value: dict[str, float] | None, sign: str = "") -> str:
         if value is None:
             return ""
-        return f"{value['mean']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
+        return f"{value['value']:{sign}.{digits}f} [{value['low']:{sign}.{digits}f}, {value['high']:{sign}.{digits}f}]"
 
     lines = columns("recommender", "HR@10", "NDCG@10", f"NDCG@10 minus {table['reference']}", "p (Holm)")
     for row in table["rows"]:
@@ -59,8 +59,8 @@ def demo(tables: dict[str, Any]) -> list[str]:
     """One table a base model."""
     lines = []
     for model, table in tables.items():
-        base = next(row for row in table["rows"] if row["name"] == table["reference"])["metrics"]["NDCG@10"]["mean"]
-        ours = next(row for row in table["rows"] if row["name"].endswith("attributes-mind graph"))["metrics"]["NDCG@10"]["mean"]
+        base = next(row for row in table["rows"] if row["name"] == table["reference"])["metrics"]["NDCG@10"]["value"]
+        ours = next(row for row in table["rows"] if row["name"].endswith("attributes-mind graph"))["metrics"]["NDCG@10"]["value"]
         lines += [f"Base model `{model}`; the attributes-mind graph adds {ours / base - 1:+.0%}:", "", *comparison(table), ""]
     return lines
 
@@ -172,7 +172,7 @@ def warm_start(found: dict[str, Any]) -> list[str]:
 
 
 def _row(table: dict[str, Any], name: str) -> float:
-    return float(next(row for row in table["rows"] if row["name"] == name)["metrics"]["NDCG@10"]["mean"])
+    return float(next(row for row in table["rows"] if row["name"] == name)["metrics"]["NDCG@10"]["value"])
 
 
 def summary() -> str:
@@ -200,6 +200,6 @@ def summary() -> str:
         cells = [title, f"{table['card']['users']:,}", f"{_row(table, 'SASRec'):.3f}", f"{_row(table, content):.3f}"]
         cells += [f"**{_row(table, graph):.3f}**", f"{_row(table, f'SASRec + {wrong}'):.3f}"]
         p = p_value(contrast["p_value"], contrast["p_is_bound"])
-        cells.append(f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}], p {p}")
+        cells.append(f"{gain['value']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}], p {p}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -37,7 +37,7 @@ def layouts(found: dict[str, Any]) -> list[str]:
         lines.append(f"| {variant} | {interval(row)} | {tokens:,.0f} | {seconds:,.0f} |")
     lines += ["", *columns("of", "against", "nats (below 0: likelier)", "p")]
     for one in found["contrasts"]:
-        told = "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**one["difference"])
+        told = "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**one["difference"])
         lines.append(f"| {one['name']} | {one['against']} | {told} | {one['p']:.4f} |")
     seeds = max((len(runs) for runs in found["runs"].values()), default=0)
     lines += [

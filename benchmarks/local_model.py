@@ -86,7 +86,7 @@ def quality(scores: np.ndarray, true: np.ndarray) -> dict[str, Any]:
     low, high = np.quantile([auc(scores[rows], true[rows]) for rows in draws], [0.025, 0.975])
     first = (scores.argmax(axis=1) == true).astype(float)
     return {
-        "auc": {"mean": auc(scores, true), "low": float(low), "high": float(high)},
+        "auc": {"value": auc(scores, true), "low": float(low), "high": float(high)},
         "first": asdict(bootstrap_mean(first)),
     }
 
@@ -239,7 +239,7 @@ def _rate(value: dict[str, float], setting: str) -> str:
 
 
 def _interval(value: dict[str, float]) -> str:
-    return f"{value['mean']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+    return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
 
 
 def main() -> None:

@@ -209,10 +209,10 @@ def main() -> None:
     card = ProtocolCard(chosen.set, len(ranks[bench.title][0].users), len(dataset.catalogue), (chosen.seed,), weights=said)
     table = compare(ranks, f"{bench.title} + rules", card, len(dataset.catalogue), bench.contrasts)
     for one in table.rows:
-        print(f"{one.name:55} NDCG@10 {one.metrics['NDCG@10'].mean:.4f}  HR@10 {one.metrics['HR@10'].mean:.4f}")
+        print(f"{one.name:55} NDCG@10 {one.metrics['NDCG@10'].value:.4f}  HR@10 {one.metrics['HR@10'].value:.4f}")
     for two in table.contrasts:
         gain = two.difference
-        print(f"{two.name} against {two.against}: {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] p {two.p}")
+        print(f"{two.name} against {two.against}: {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] p {two.p}")
     result = {
         "machine": machine(),
         "cpu_seconds": time.process_time() - began,

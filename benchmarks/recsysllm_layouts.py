@@ -184,13 +184,13 @@ def table(bench: Bench, seeds: int) -> None:
         "missing": [f"{variant}: {seeds - len(found)} of {seeds} seeds" for variant, found in runs.items() if len(found) < seeds],
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    told = [(variant, f"{row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]") for variant, row in rows.items()]
+    told = [(variant, f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]") for variant, row in rows.items()]
     print_rows("nats a test item, 95 % interval over users", ("variant", "nats"), told)
     print_rows(
         "paired differences (below 0: the first is likelier)",
         ("of", "against", "nats", "p, Holm"),
         [
-            (c["name"], c["against"], "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**c["difference"]), f"{c['p']:.4f}")
+            (c["name"], c["against"], "{value:+.3f} [{low:+.3f}, {high:+.3f}]".format(**c["difference"]), f"{c['p']:.4f}")
             for c in result["contrasts"]
         ],
     )  # fmt: skip
@@ -198,7 +198,7 @@ def table(bench: Bench, seeds: int) -> None:
 
 
 def _interval(value: Interval) -> dict[str, float]:
-    return {"mean": value.mean, "low": value.low, "high": value.high}
+    return {"value": value.value, "low": value.low, "high": value.high}
 
 
 def plan(tokens_wanted: int) -> None:

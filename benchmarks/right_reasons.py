@@ -74,10 +74,10 @@ def draw(rows: list[dict[str, Any]]) -> None:
     for axis, source in zip(axes, SOURCES, strict=True):
         for verified, label, colour in ((False, "without verification", "#c04600"), (True, "verified", "#0069a8")):
             chosen = [row for row in rows if row["source"] == source and row["verified"] == verified]
-            means = [row["gain"]["mean"] for row in chosen]
+            means = [row["gain"]["value"] for row in chosen]
             spread = [
-                [row["gain"]["mean"] - row["gain"]["low"] for row in chosen],
-                [row["gain"]["high"] - row["gain"]["mean"] for row in chosen],
+                [row["gain"]["value"] - row["gain"]["low"] for row in chosen],
+                [row["gain"]["high"] - row["gain"]["value"] for row in chosen],
             ]
             axis.errorbar([row["errors"] for row in chosen], means, spread, label=label, color=colour, marker="o", capsize=2)
         axis.axhline(0, color="#888888", linewidth=0.8)

@@ -19,7 +19,7 @@ def machine_line(found: dict[str, Any]) -> str:
 
 
 def interval(value: dict[str, float]) -> str:
-    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
 def without_coverage(table: Comparison) -> dict[str, Any]:

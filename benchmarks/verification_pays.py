@@ -57,7 +57,7 @@ def mean_and_interval(values: list[float]) -> dict[str, float]:
     """Over seeds, each a world of its own: mean and 95 % t interval."""
     spread = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
     half = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}.get(len(values), 1.96) * spread
-    return {"mean": float(np.mean(values)), "low": float(np.mean(values) - half), "high": float(np.mean(values) + half)}
+    return {"value": float(np.mean(values)), "low": float(np.mean(values) - half), "high": float(np.mean(values) + half)}
 
 
 def aucs(town: PlantedWorld) -> dict[str, Any]:
@@ -87,10 +87,10 @@ def draw(rows: list[dict[str, Any]]) -> None:
         chosen = [row for row in rows if row["verifier"] == name]
         label = "verification off" if name == "off" else f"on, verifier errs in {float(name):.0%}"
         for axis, what in ((left, "precision"), (right, "recall")):
-            means = [row[what]["mean"] for row in chosen]
+            means = [row[what]["value"] for row in chosen]
             spread = [
-                [row[what]["mean"] - row[what]["low"] for row in chosen],
-                [row[what]["high"] - row[what]["mean"] for row in chosen],
+                [row[what]["value"] - row[what]["low"] for row in chosen],
+                [row[what]["high"] - row[what]["value"] for row in chosen],
             ]
             axis.errorbar([row["errors"] for row in chosen], means, spread, label=label, color=colour, marker="o", capsize=2)
             axis.set(xlabel="reasoner's error rate", ylabel=f"{what} of accepted steps", ylim=(0, 1.03))
@@ -116,7 +116,7 @@ def main() -> None:
                 found.append(quality(town, minds_over(town, share, 0.0 if name == "off" else float(name), seed), config))
             told = {what: mean_and_interval([one[what] for one in found]) for what in ("precision", "recall", "calls")}
             rows.append({"errors": share, "verifier": name, **told})
-            print(share, name, *(f"{told[what]['mean']:.3f}" for what in ("precision", "recall")), flush=True)
+            print(share, name, *(f"{told[what]['value']:.3f}" for what in ("precision", "recall")), flush=True)
     town = simulate(random_catalogue(200, 30, seed=0), PlantedConfig(readers=readers * 3, seed=0))
     result = {
         "machine": machine(),

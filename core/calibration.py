@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from llmrg.core.errors import ConfigError
+from llmrg.core.interval import Interval
 from llmrg.core.places import HOME, written
 from llmrg.core.records import stable_key
 
 
 @dataclass(frozen=True)
-class Auc:
-    """Area under the ROC curve: how often a right step scores above a wrong one. With its 95 % bootstrap interval over users."""
+class Auc(Interval):
+    """Area under the ROC curve: how often a right step scores above a wrong one."""
 
-    value: float
-    low: float
-    high: float
     negatives: int
 
 

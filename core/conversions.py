@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
-    from llmrg.core.records import ReasoningGraph, Step
+    from llmrg.core.records import ReasoningGraph
 
 
 def package(name: str) -> Any:
@@ -27,14 +27,6 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataF
     """A frame with these columns, also where there is no row. Raises: MissingPackageError."""
     made: pd.DataFrame = package("pandas").DataFrame(list(rows), columns=list(columns))
     return made
-
-
-def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
-    """One row a step, one column a field of `Step`; `cause_position` is empty (`<NA>`) for a step without a cause item."""
-    from llmrg.core.records import Step
-
-    made = frame((step.to_json() for step in steps), Step.__slots__)  # type: ignore[attr-defined]
-    return made.astype({"cause_position": "Int64"})
 
 
 def as_networkx(graph: ReasoningGraph, titles: Mapping[str, str] | None = None) -> nx.MultiDiGraph:

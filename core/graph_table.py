@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from llmrg.core.conversions import steps_frame
+from llmrg.core.conversions import package
 from llmrg.core.errors import CallerError
 from llmrg.core.records import ReasoningGraph, Step
 
@@ -42,10 +42,15 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         steps: np.ndarray,
         texts: Sequence[str],
     ) -> None:
-        """Args: offsets: (U + 1,) int64, graph g has steps[offsets[g] : offsets[g + 1]]; steps: (N,) of `STEP`."""
+        """Args:
+        offsets: (U + 1,) int64, graph g has steps[offsets[g] : offsets[g + 1]].
+        steps: (N,) of `STEP`.
+        texts: each once, so that equal rows are equal texts.
+        """
         self.users, self.runs, self.versions = users, runs, versions
         self.offsets, self.steps, self.texts = offsets, steps, texts
         self._number = {user: number for number, user in enumerate(users)}
+        self._asked_rows: dict[str, int] = {}
 
     @classmethod
     def of(cls, graphs: Iterable[ReasoningGraph]) -> Self:
@@ -57,9 +62,9 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         return cls.from_columns(heads, columns)
 
     @classmethod
-    def of_users(cls, graphs: Mapping[str, ReasoningGraph], users: Iterable[str]) -> GraphTable:
-        """The graphs of these users, who need not have any; a table is taken as it is, with all that it holds."""
-        return graphs if isinstance(graphs, GraphTable) else cls.of(graphs[user] for user in users if user in graphs)
+    def of_mapping(cls, graphs: Mapping[str, ReasoningGraph]) -> GraphTable:
+        """Graphs by user; a table is taken as it is."""
+        return graphs if isinstance(graphs, GraphTable) else cls.of(graphs.values())
 
     @classmethod
     def from_columns(cls, heads: Sequence[tuple[str, str, int, int]], columns: Mapping[str, Sequence[Any]]) -> Self:
@@ -85,19 +90,21 @@ class GraphTable(Mapping[str, ReasoningGraph]):
 
     @classmethod
     def joined(cls, tables: Sequence[GraphTable]) -> Self:
-        """The graphs of all tables, one after the other."""
+        """The graphs of all tables, one after the other, with one list of texts."""
         counts = [len(table.steps) for table in tables]
         steps = np.concatenate([table.steps for table in tables]) if tables else np.empty(0, STEP)
-        shift = np.repeat(offsets_of([len(table.texts) for table in tables])[:-1], counts).astype(np.uint32)
+        rows: dict[str, int] = {}
+        row = np.array([rows.setdefault(text, len(rows)) for table in tables for text in table.texts], dtype=np.uint32)
+        shift = np.repeat(offsets_of([len(table.texts) for table in tables])[:-1], counts)
         for name in TEXT_FIELDS:
-            steps[name] += shift
+            steps[name] = row[steps[name] + shift]
         return cls(
             [user for table in tables for user in table.users],
             [run for table in tables for run in table.runs],
             [version for table in tables for version in table.versions],
             offsets_of([size for table in tables for size in np.diff(table.offsets)]),
             steps,
-            [text for table in tables for text in table.texts],
+            tuple(rows),
         )
 
     def __getitem__(self, user: str) -> ReasoningGraph:
@@ -112,6 +119,21 @@ class GraphTable(Mapping[str, ReasoningGraph]):
     def __contains__(self, user: object) -> bool:
         return user in self._number  # the mapping's own way would make the records
 
+    @property
+    def owners(self) -> np.ndarray:
+        """(N,) int64: which graph each step belongs to."""
+        return np.repeat(np.arange(len(self.users)), np.diff(self.offsets))
+
+    def says(self, name: str, text: str) -> np.ndarray:
+        """(N,) bool: whether a text field of each step holds this text."""
+        return np.asarray(self.steps[name] == self.row(text))
+
+    def row(self, text: str) -> int:
+        """Of `texts`; -1 where no step has this text."""
+        if text not in self._asked_rows:
+            self._asked_rows[text] = self.texts.index(text) if text in self.texts else -1
+        return self._asked_rows[text]
+
     def numbers(self, users: Sequence[str]) -> np.ndarray:
         """(n,) int64: which graph each user has, -1 for users without one."""
         return np.fromiter((self._number.get(user, -1) for user in users), dtype=np.int64, count=len(users))
@@ -125,8 +147,13 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         return np.asarray(found[rows])
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a step of any user, rejected ones too; one column a field of `Step`. Raises: MissingPackageError."""
-        return steps_frame(step for user in self.users for step in self[user].steps)
+        """One row a step of any user, rejected ones too; one column a field of `Step`; `cause_position` is empty (`<NA>`) for a
+        step without a cause item. Raises: MissingPackageError."""
+        texts = np.array(self.texts, dtype=object)
+        columns = {name: texts[self.steps[name]] if name in TEXT_FIELDS else self.steps[name] for name in STEP_FIELDS}
+        made: pd.DataFrame = package("pandas").DataFrame({"user": np.array(self.users, dtype=object)[self.owners], **columns})
+        made["cause_position"] = made["cause_position"].astype("Int64").mask(made["cause_position"] < 0)
+        return made
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)

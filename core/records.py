@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from llmrg.core.conversions import as_networkx, steps_frame
+from llmrg.core.conversions import as_networkx
 from llmrg.core.errors import CallerError
 
 if TYPE_CHECKING:
@@ -192,7 +192,9 @@ class ReasoningGraph:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a step, rejected ones too; one column a field of `Step`. Raises: MissingPackageError."""
-        return steps_frame(self.steps)
+        from llmrg.core.graph_table import GraphTable
+
+        return GraphTable.of([self]).to_pandas()
 
     def to_networkx(self, titles: Mapping[str, str] | None = None) -> nx.MultiDiGraph:
         """Accepted steps as edges from cause to item.

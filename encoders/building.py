@@ -152,8 +152,9 @@ class _Nodes:
         """All but the last three are told for each thing that a step may add; edges are (src, dst, whether there is one)."""
         placed = self.placed
         lengths, seen = np.diff(placed.item_offsets), placed.column("seen")
-        src, dst, there = (np.stack(part, axis=1) for part in zip(*edges, strict=True))
-        score = np.broadcast_to(placed.column("score")[:, None], there.shape)
+        sources, targets, whether = zip(*edges, strict=True)
+        there = np.stack(whether, axis=1)
+        score = np.broadcast_to(placed.column("score").astype(np.float32)[:, None], there.shape)
         return GraphArrays(
             kind=self._column(int(Kind.TAKEN), kind, np.int64),
             content=self._column(placed.rows, content, np.int64),
@@ -161,9 +162,9 @@ class _Nodes:
             end=self._column(taken_end, end, np.int64),
             weight=self._column(1.0, weight, np.float32),
             step=self._column(-1, step, np.int64),
-            src=src[there],
-            dst=dst[there],
-            score=score[there].astype(np.float32),
+            src=np.stack(sources, axis=1)[there],  # one after the other: together they would be most of the memory
+            dst=np.stack(targets, axis=1)[there],
+            score=score[there],
             node_offsets=self.offsets,
             edge_offsets=offsets_of(_per_graph(placed.graph, there.sum(axis=1), len(lengths))),
             lengths=lengths,

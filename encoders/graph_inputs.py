@@ -56,9 +56,9 @@ class GraphInputs:
             memory: how many positions back an item or a reasoned step is still read out.
         Raises: CallerError: not one history a user.
         """
-        table = GraphTable.of_users(graphs, users)
+        table = GraphTable.of_mapping(graphs)
         placed = PlacedSteps.of(table, table.numbers(users), rows, lambda item: items.get(item, 0))
-        return cls._of(placed, memory, use_reasoned, use_imagined)
+        return cls.of_placed(placed, memory, use_reasoned, use_imagined)
 
     @classmethod
     def of_queries(
@@ -72,10 +72,11 @@ class GraphInputs:
     ) -> Self:
         """Inputs of a few graphs at hand, one a history; a user may come more than once. Else as `of`."""
         placed = PlacedSteps.of_records(graphs, rows, lambda item: items.get(item, 0))
-        return cls._of(placed, memory, use_reasoned, use_imagined)
+        return cls.of_placed(placed, memory, use_reasoned, use_imagined)
 
     @classmethod
-    def _of(cls, placed: PlacedSteps, memory: int, use_reasoned: bool, use_imagined: bool) -> Self:
+    def of_placed(cls, placed: PlacedSteps, memory: int = MEMORY, use_reasoned: bool = True, use_imagined: bool = True) -> Self:
+        """Inputs of steps that are laid upon their histories; else as `of`."""
         texts = Texts()
         reasoned = reasoned_layer(placed.only("reasoned" if use_reasoned else None), texts, memory)
         imagined = imagined_layer(placed.only("imagined" if use_imagined else None), texts)

@@ -97,7 +97,7 @@ class Comparison:
 
 
 def _ends(name: str, value: Interval) -> dict[str, float]:
-    return {name: value.mean, f"{name} low": value.low, f"{name} high": value.high}
+    return {name: value.value, f"{name} low": value.low, f"{name} high": value.high}
 
 
 def compare(

@@ -6,44 +6,57 @@ A control has the shape of what it stands beside: the same positions, the same t
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from llmrg.core.errors import CallerError
-from llmrg.core.records import History, ReasoningGraph, Step, in_order
+from llmrg.core.graph_table import STEP, GraphTable, offsets_of
+from llmrg.core.records import History, ReasoningGraph
 from llmrg.core.themes import Profile, Themes
+from llmrg.data.histories import Histories
+from llmrg.evaluation.dealt_items import dealt_items
 
-TRIES = 50
-"""Exchanges tried for an item that cannot be dealt, before any other item of the graphs is taken."""
+FAR = np.iinfo(np.int64).max
 
 
-def plain_sequence(
-    histories: Mapping[str, History], like: Mapping[str, ReasoningGraph] | None = None
-) -> dict[str, ReasoningGraph]:
+def plain_sequence(histories: Mapping[str, History], like: Mapping[str, ReasoningGraph] | None = None) -> GraphTable:
     """Each item leads to the next, without a reason and without a model (the papers' "plain sequence graph").
 
     Args:
         like: graphs to be matched: steps only at positions at which a user's graph has an accepted reasoned step, visible from
             where on that one is, and none that starts before the first item that the graph looked at. Without it, every position.
     """
-    return {user: ReasoningGraph(user, _plain(history, like)) for user, history in histories.items()}
+    log = _columns(histories)
+    owner = np.repeat(np.arange(len(log)), log.lengths)
+    position = np.arange(len(log.codes)) - log.offsets[owner]
+    seen, first = (position + 1, np.zeros(len(log), np.int64)) if like is None else _seen_like(log, GraphTable.of_mapping(like))
+    here = np.flatnonzero((position > first[owner]) & (seen < FAR))
+    texts = ("", "reasoned", "item", "model", *log.ids)
+    row = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    item = np.array([row[name] for name in log.ids], dtype=np.uint32)
+    steps = np.zeros(len(here), STEP)  # row 0 of the texts, "", is the reason
+    steps["position"], steps["cause_position"], steps["seen"] = position[here], position[here] - 1, seen[here]
+    steps["cause"], steps["item"] = item[log.codes[here - 1]], item[log.codes[here]]
+    steps["kind"], steps["cause_kind"], steps["origin"] = row["reasoned"], row["item"], row["model"]
+    steps["score"] = steps["grounding"] = 1.0
+    steps["accepted"] = True
+    offsets = offsets_of(np.bincount(owner[here], minlength=len(log)))
+    return GraphTable(log.users, ("",) * len(log), (0,) * len(log), offsets, steps, tuple(row))
 
 
-def _plain(history: History, like: Mapping[str, ReasoningGraph] | None) -> tuple[Step, ...]:
-    seen_from, first = {p: p + 1 for p in range(1, len(history))}, 0
-    if like is not None:
-        steps = like[history.user].reasoned() if history.user in like else ()
-        seen_from = {}
-        for step in steps:
-            seen_from[step.position] = min(step.seen, seen_from.get(step.position, step.seen))
-        first = min((p for s in steps for p in (s.position, s.cause_position) if p is not None), default=0)
-    user, items = history.user, history.items
-    return tuple(
-        Step(user, p, "reasoned", "item", items[p - 1], p - 1, "", items[p], 1.0, 0, seen)
-        for p, seen in sorted(seen_from.items())
-        if first < p < len(items)
-    )
+def _seen_like(log: Histories, like: GraphTable) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) from where on a step at each position of the histories is seen, `FAR` for never; (U,) the first position looked at."""
+    user = np.array([log.number.get(name, -1) for name in like.users], dtype=np.int64)[like.owners]
+    which = np.flatnonzero(like.steps["accepted"] & like.says("kind", "reasoned") & (user >= 0))
+    user, position, cause, seen = user[which], *(like.steps[name][which] for name in ("position", "cause_position", "seen"))
+    first = np.full(len(log), FAR)
+    np.minimum.at(first, user, np.where(cause >= 0, np.minimum(cause, position), position))
+    inside = position < log.lengths[user]
+    seen_from = np.full(len(log.codes), FAR)
+    np.minimum.at(seen_from, log.offsets[user[inside]] + position[inside], seen[inside])
+    return seen_from, first
 
 
 def shuffled(
@@ -52,7 +65,7 @@ def shuffled(
     *,
     histories: Mapping[str, History],
     themes: Themes | None = None,
-) -> dict[str, ReasoningGraph]:
+) -> GraphTable:
     """The same shapes with the contents dealt out anew among all users.
 
     Every step keeps its place (user, position, cause, seen). The steps of one user that share a theme get the reasons and scores
@@ -66,71 +79,78 @@ def shuffled(
         themes: which reasons are one theme; without them, equal texts are.
     Raises: CallerError: a graph with imagined steps has no history.
     """
-    generator = random.Random(seed)
-    steps = [step for graph in graphs.values() for step in graph.steps if step.accepted]
-    dealt = _with_items(_with_reasons(steps, themes or Themes(), generator), histories, generator)
-    by_user: dict[str, list[Step]] = {user: [] for user in graphs}
-    for step in dealt:
-        by_user[step.user].append(step)
-    return {user: ReasoningGraph(user, in_order(found)) for user, found in by_user.items()}
+    dice, table, log = np.random.default_rng(seed), GraphTable.of_mapping(graphs), _columns(histories)
+    which = np.flatnonzero(table.steps["accepted"])
+    owner, steps = table.owners[which], table.steps[which]
+    imagined = table.says("kind", "imagined")[which]
+    donor = _reason_donors(owner, _theme_numbers(table, steps["reason"], themes or Themes()), imagined, dice)
+    dealt = steps.copy()
+    dealt["reason"], dealt["score"] = steps["reason"][donor], steps["score"][donor]
+    some = np.flatnonzero(imagined)
+    strangers = sorted({table.users[number] for number in np.unique(owner[some]).tolist()} - log.number.keys())
+    if strangers:
+        raise CallerError(f"no history of user {strangers[0]!r}, so it is not known which items were taken; pass all histories")
+    user = np.array([log.number.get(name, -1) for name in table.users], dtype=np.int64)[owner[some]]
+    row = {text: number for number, text in enumerate(table.texts)}
+    items = np.array([row.get(item, -1) for item in log.ids], dtype=np.int64)
+    dealt["item"][some], giver = dealt_items(
+        steps["item"][some].astype(np.int64), user, steps["position"][some], log, items, dice
+    )
+    dealt["grounding"][some] = steps["grounding"][some][giver]
+    order = np.lexsort((-dealt["score"], imagined, dealt["position"], owner))
+    offsets = offsets_of(np.bincount(owner, minlength=len(table)))
+    return GraphTable(table.users, ("",) * len(table), (0,) * len(table), offsets, dealt[order], table.texts)
 
 
-def _with_reasons(steps: Sequence[Step], themes: Themes, generator: random.Random) -> list[Step]:
-    groups: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
-    for step in steps:
-        groups[step.user, themes.theme(step.reason)].append(step)
-    order = list(groups.values())
-    generator.shuffle(order)
-    dealt = []
-    for group, donors in zip(order, [*order[1:], *order[:1]], strict=True):  # one round: nobody gets their own
-        for number, step in enumerate(group):
-            alike = [donor for donor in donors if donor.kind == step.kind] or donors
-            donor = alike[number % len(alike)]
-            dealt.append(replace(step, reason=donor.reason, score=donor.score))
-    return dealt
+def _columns(histories: Mapping[str, History]) -> Histories:
+    return histories if isinstance(histories, Histories) else Histories.of(histories, ())
 
 
-def _with_items(steps: Sequence[Step], histories: Mapping[str, History], generator: random.Random) -> list[Step]:
-    imagined = [step for step in steps if step.kind == "imagined"]
-    for step in imagined:
-        if step.user not in histories:
-            raise CallerError(f"no history of user {step.user!r}, so it is not known which items were taken; pass all histories")
-    taken = {(s.user, s.position): {*histories[s.user].items[: s.position]} for s in imagined}
-    donors = imagined.copy()
-    generator.shuffle(donors)
-    dealt: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
-    for step, donor in zip(imagined, donors, strict=True):
-        dealt[step.user, step.position].append(donor.item)
-
-    def fits(step: Step, item: str, instead_of: str) -> bool:
-        cut = (step.user, step.position)
-        return item not in taken[cut] and dealt[cut].count(item) == (item == instead_of)
-
-    pool = list(dict.fromkeys(step.item for step in imagined))
-    for number, step in enumerate(imagined):
-        if fits(step, own := donors[number].item, own):
-            continue
-        for other in (generator.randrange(len(imagined)) for _ in range(TRIES)):
-            if fits(step, donors[other].item, own) and fits(imagined[other], own, donors[other].item):
-                donors[number], donors[other] = donors[other], donors[number]
-                _exchange(dealt, imagined[other], donors[number].item, own)
-                break
-        else:
-            item = next((item for item in generator.sample(pool, len(pool)) if fits(step, item, own)), step.item)
-            donors[number] = replace(step, item=item)
-        _exchange(dealt, step, own, donors[number].item)
-    rest = iter(donors)
-    return [_with_item_of(next(rest), step) if step.kind == "imagined" else step for step in steps]
+def _theme_numbers(table: GraphTable, reasons: np.ndarray, themes: Themes) -> np.ndarray:
+    """(S,) int64: equal where the reasons are one theme."""
+    numbers: dict[str, int] = {}
+    return table.mapped(reasons, lambda reason: numbers.setdefault(themes.theme(reason), len(numbers)))
 
 
-def _with_item_of(donor: Step, step: Step) -> Step:
-    return replace(step, item=donor.item, grounding=donor.grounding)
+def _reason_donors(owner: np.ndarray, theme: np.ndarray, imagined: np.ndarray, dice: np.random.Generator) -> np.ndarray:
+    """(S,) int64: the step whose reason and score each step gets.
+
+    The steps of one user and theme are a group; each group gets those of the next one in a random round, so that nobody gets
+    their own. A step takes from one of its own kind where the donors have any.
+    """
+    known, group = np.unique(owner * (theme.max(initial=0) + 1) + theme, return_inverse=True)
+    groups = len(known)
+    round_of = dice.permutation(groups)
+    donors = np.empty(groups, dtype=np.int64)
+    donors[round_of] = np.roll(round_of, -1)
+    whole = _Blocks(group, groups)
+    alike = _Blocks(group * 2 + imagined, 2 * groups)
+    place = whole.place(group)
+    theirs = donors[group]
+    same = theirs * 2 + imagined
+    return np.where(alike.sizes[same] > 0, alike.at(same, place), whole.at(theirs, place))
 
 
-def _exchange(dealt: Mapping[tuple[str, int], list[str]], step: Step, old: str, new: str) -> None:
-    items = dealt[step.user, step.position]
-    items.remove(old)
-    items.append(new)
+class _Blocks:
+    """Numbers 0 .. n - 1 block by block, in order within each."""
+
+    def __init__(self, block: np.ndarray, blocks: int) -> None:
+        self.order = np.argsort(block, kind="stable")
+        self.sizes = np.bincount(block, minlength=blocks)
+        self.starts = offsets_of(self.sizes)[:-1]
+
+    def place(self, block: np.ndarray) -> np.ndarray:
+        """(n,) int64: the place of each number within its block."""
+        found = np.empty(len(block), dtype=np.int64)
+        found[self.order] = np.arange(len(block)) - np.repeat(self.starts, self.sizes)
+        return found
+
+    def at(self, block: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """(n,) int64: the number at a place of a block, counted round; anything for an empty block."""
+        if not len(self.order):
+            return np.zeros(len(block), dtype=np.int64)
+        where = self.starts[block] + place % np.maximum(self.sizes[block], 1)
+        return np.asarray(self.order[np.minimum(where, len(self.order) - 1)])
 
 
 def shuffled_profile(profile: Profile, seed: int = 0) -> Profile:

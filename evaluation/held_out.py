@@ -9,10 +9,13 @@ from typing import Literal
 import numpy as np
 
 from llmrg.core.errors import ArtifactError, CallerError, DataError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph
 from llmrg.data.dataset import Dataset
-from llmrg.recommenders.protocol import Query, Recommender
+from llmrg.recommenders.protocol import Recommender
+from llmrg.recommenders.queries import Queries
 from llmrg.recommenders.ranking import target_ranks, top_k
+from llmrg.recommenders.sequences import catalogue_rows
 
 Split = Literal["validation", "test"]
 
@@ -41,7 +44,7 @@ def rank_held_out(
 ) -> Ranks:
     """Rank the held-out item of every user whose history is long enough.
 
-    The query holds history[:position] and graph.before(position), nothing else (`Query.at` cuts both).
+    The query holds history[:position] and graph.before(position), nothing else (`Queries` cuts both).
 
     Raises:
         DataError: no history is long enough to hold an item out.
@@ -56,14 +59,15 @@ def rank_held_out(
         )
     arrays, held_out = dataset.arrays, dataset.split
     positions = (held_out.test_positions if split == "test" else held_out.validation_positions)(arrays.lengths)
-    cases = [(arrays.users[u], int(positions[u])) for u in np.flatnonzero(positions >= 0).tolist()]
-    if not cases:
+    users = np.flatnonzero(positions >= 0)
+    if not len(users):
         raise DataError(
             f"no user of {dataset.name!r} has {held_out.min_length} items or more, so none can be held out; nothing to evaluate"
         )
-    parts = [_rank_chunk(recommender, dataset, graphs, cases[i : i + chunk], top) for i in range(0, len(cases), chunk)]
+    queries = Queries(arrays, users, positions[users], GraphTable.of_mapping(graphs or {}))
+    parts = [_rank_chunk(recommender, dataset, queries[i : i + chunk], top) for i in range(0, len(queries), chunk)]
     masked, unmasked, tops = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Ranks(tuple(user for user, _ in cases), masked, unmasked, tops)
+    return Ranks(tuple(queries.users), masked, unmasked, tops)
 
 
 def _columns(recommender: Recommender, dataset: Dataset) -> np.ndarray:
@@ -80,21 +84,18 @@ def _columns(recommender: Recommender, dataset: Dataset) -> np.ndarray:
 def _rank_chunk(
     recommender: Recommender,
     dataset: Dataset,
-    graphs: Mapping[str, ReasoningGraph] | None,
-    cases: list[tuple[str, int]],
+    queries: Queries,
     top: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    row, histories = dataset.catalogue.row, dataset.histories
-    queries = [Query.at(histories[user], position, (graphs or {}).get(user)) for user, position in cases]
+    arrays = dataset.arrays
     scores = recommender.scores(queries)
     if recommender.items.ids != dataset.catalogue.ids:
         scores = scores[:, _columns(recommender, dataset)]
-    targets = np.array([row(histories[user].items[position]) - 1 for user, position in cases])
-    taken = [[row(item) - 1 for item in query.history.items] for query in queries]
+    targets = catalogue_rows(dataset, arrays.codes[arrays.offsets[queries.numbers] + queries.positions]) - 1
     hidden = np.zeros(scores.shape, dtype=bool)
-    hidden[np.repeat(np.arange(len(taken)), [len(columns) for columns in taken]), np.concatenate(taken)] = True
+    hidden[np.repeat(np.arange(len(queries)), queries.positions), catalogue_rows(dataset, queries.codes) - 1] = True
     unmasked, masked = target_ranks(scores, targets), target_ranks(scores, targets, hidden)
-    best = np.full((len(cases), min(top, scores.shape[1])), -1, dtype=np.int64)
+    best = np.full((len(queries), min(top, scores.shape[1])), -1, dtype=np.int64)
     for line, rows in zip(best, top_k(np.where(hidden, -np.inf, scores), top), strict=True):
         line[: len(rows)] = rows - 1
     return masked, unmasked, best

@@ -15,7 +15,7 @@ ROLES = {"reasoner": "reasons", "verifier": "verifies", "imaginer": "imagines"}
 
 def share_with_graphs(graphs: Mapping[str, ReasoningGraph], users: Sequence[str]) -> str:
     """`20 of 300 users (7 %)`, and what becomes of the others; a graph without any accepted step is none."""
-    table = GraphTable.of_users(graphs, users)
+    table = GraphTable.of_mapping(graphs)
     accepted = np.concatenate([[0], np.cumsum(table.steps["accepted"])])[table.offsets]
     numbers = table.numbers(users)
     found = int((np.diff(accepted)[numbers[numbers >= 0]] > 0).sum())
@@ -27,7 +27,7 @@ def share_with_graphs(graphs: Mapping[str, ReasoningGraph], users: Sequence[str]
 
 def made_by(graphs: Mapping[str, ReasoningGraph], runs: Iterable[Run]) -> tuple[str, str]:
     """(minds, runs) of the graphs; where there are several, each with its users. Nothing for graphs that no stored run made."""
-    table, known = GraphTable.of_users(graphs, graphs), {run.id: run for run in runs}
+    table, known = GraphTable.of_mapping(graphs), {run.id: run for run in runs}
     users = Counter(run if run in known else "" for run in table.runs)
     if not users.keys() & known.keys():
         return "", ""

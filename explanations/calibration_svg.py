@@ -22,7 +22,7 @@ _STYLE = (
 def calibration_svg(made: Calibration) -> str:
     """One self-contained SVG text, in light and dark colours."""
     auc = made.auc["all"]
-    title = f"{made.verifier} on {made.data}: AUC {auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]"
+    title = f"{made.verifier} on {made.data}: AUC {auc}"
     parts = [
         tag("style", part("colours.css") + Markup(_STYLE)),
         tag("rect", width=WIDTH, height=HEIGHT, fill="var(--lg-bg)"),

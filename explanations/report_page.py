@@ -125,8 +125,8 @@ def _table(table: ReportTable) -> dict[str, object]:
 
 def _cell(cell: Cell, top: float) -> dict[str, object]:
     if isinstance(cell, Interval):
-        whole, span = f"{cell.mean:.3f}", f"{cell.low:.3f} – {cell.high:.3f}"
-        ends = [round(100 * min(max(end / top, 0.0), 1.0), 1) if top > 0 else 0.0 for end in (cell.mean, cell.low, cell.high)]
+        whole, span = f"{cell.value:.3f}", f"{cell.low:.3f} – {cell.high:.3f}"
+        ends = [round(100 * min(max(end / top, 0.0), 1.0), 1) if top > 0 else 0.0 for end in (cell.value, cell.low, cell.high)]
         return {"text": whole, "span": span, "bar": ends, "number": True}
     if isinstance(cell, str):
         return {"text": cell, "bar": None, "number": bool(BOUND.fullmatch(cell))}

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from llmrg.agents.run.build_report import BuildReport
     from llmrg.evaluation.comparison import Comparison
@@ -95,7 +97,7 @@ def quality_rows(quality: GraphQuality, unverified: GraphQuality) -> tuple[tuple
 
 
 def _rate(rate: Rate) -> str:
-    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]  {rate.right:,}/{rate.total:,}"
+    return f"{rate}  {rate.right:,}/{rate.total:,}"
 
 
 def _quality(quality: GraphQuality, unverified: GraphQuality) -> ReportSection:
@@ -113,7 +115,9 @@ def _quality(quality: GraphQuality, unverified: GraphQuality) -> ReportSection:
 
 def _users_with_chains(project: Project, number: int) -> list[str]:
     graphs = project.graphs()
-    return sorted(graphs, key=lambda user: (-len(graphs[user].reasoned()), user))[:number]
+    reasoned = graphs.steps["accepted"] & graphs.says("kind", "reasoned")
+    counts = np.bincount(graphs.owners[reasoned], minlength=len(graphs)).tolist()
+    return [user for _, user in sorted((-count, user) for count, user in zip(counts, graphs.users, strict=True))[:number]]
 
 
 def _picture(project: Project, user: str) -> ReportPicture:

@@ -55,21 +55,20 @@ class Lister:
         import pyarrow as pa
 
         from llmrg.list_file import SCHEMA, WITH_WHY
-        from llmrg.recommenders.protocol import Query
+        from llmrg.recommenders.queries import Queries
         from llmrg.recommenders.recommend import recommend_batch
 
         catalogue, options = self._dataset.catalogue, self._options
-        histories = [self._dataset.history(user) for user in users]
-        graphs = self._store.graphs(self._dataset.name, users, options.run)
-        queries = [Query.at(history, len(history), graphs.get(history.user)) for history in histories]
+        queries = Queries.at_the_end(self._dataset, users, self._store.graphs(self._dataset.name, users, options.run))
         lists = recommend_batch(self._known, catalogue, queries, options.k, mask_seen=not options.again)
         verified = self._verified_runs() if options.why else set()
         rows: list[dict[str, Any]] = []
-        for query, line in zip(queries, lists, strict=True):
+        for number, (user, line) in enumerate(zip(users, lists, strict=True)):
+            query = queries[number] if options.why else None
             for one in line:
                 title = catalogue[one.item].title
-                rows.append({"user": query.history.user, "rank": one.rank, "item": one.item, "title": title, "score": one.score})
-                if options.why:
+                rows.append({"user": user, "rank": one.rank, "item": one.item, "title": title, "score": one.score})
+                if query is not None:
                     rows[-1]["why"] = self._why(query, one.item, verified)
         return pa.Table.from_pylist(rows, WITH_WHY if options.why else SCHEMA)
 

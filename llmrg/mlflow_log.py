@@ -120,7 +120,7 @@ class LoggedRun:
         named = {**row.metrics, **({"difference NDCG@10": row.difference} if row.difference is not None else {})}
         for name, interval in named.items():
             label = metric_name(name)
-            figures |= {label: interval.mean, f"{label}_low": interval.low, f"{label}_high": interval.high}
+            figures |= {label: interval.value, f"{label}_low": interval.low, f"{label}_high": interval.high}
         self.metrics(figures | {f"{metric_name(name)}_unmasked": value for name, value in row.unmasked.items()})
 
     def text(self, text: str, name: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmrg.core.records import ReasoningGraph
+import numpy as np
+
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.vetoes import Vetoes
 
 
@@ -22,13 +22,11 @@ class ReasonUse:
     """Whether the lists of denied and allowed reasons refuse it."""
 
 
-def uses_of(graphs: Iterable[ReasoningGraph], vetoes: Vetoes) -> list[ReasonUse]:
+def uses_of(graphs: GraphTable, vetoes: Vetoes) -> list[ReasonUse]:
     """The most used first, then by the alphabet."""
-    steps: Counter[str] = Counter()
-    users: Counter[str] = Counter()
-    for graph in graphs:
-        own = [step.reason for step in graph.steps if step.accepted and step.reason.strip()]
-        steps.update(own)
-        users.update(set(own))
-    ranked = sorted(steps, key=lambda reason: (-steps[reason], reason))
-    return [ReasonUse(reason, steps[reason], users[reason], vetoes.refuse(reason)) for reason in ranked]
+    accepted = np.flatnonzero(graphs.steps["accepted"])
+    reason, texts = graphs.steps["reason"][accepted].astype(np.int64), graphs.texts
+    by_user = np.unique(graphs.owners[accepted] * len(texts) + reason) % max(len(texts), 1)
+    steps, users = (np.bincount(rows, minlength=len(texts)).tolist() for rows in (reason, by_user))
+    uses = [(text, steps[row], users[row]) for row, text in enumerate(texts) if steps[row] and text.strip()]
+    return [ReasonUse(*use, vetoes.refuse(use[0])) for use in sorted(uses, key=lambda use: (-use[1], use[0]))]

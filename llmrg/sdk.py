@@ -203,7 +203,7 @@ class Project(Builds, Forgets, Lists, Comparisons):
         """Reasons of the accepted steps of all users, the most used first, and whether the settings refuse them."""
         from llmrg.reasons import uses_of
 
-        return uses_of(self.graphs(run).values(), self.vetoes)
+        return uses_of(self.graphs(run), self.vetoes)
 
     # -- what users ask ----------------------------------------------------------------------------------------------
     def recommend(

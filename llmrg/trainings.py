@@ -281,7 +281,7 @@ def one_run(graphs: Mapping[str, ReasoningGraph]) -> str:
     """The run of all graphs; "" where there are several, or no graph."""
     from llmrg.core.graph_table import GraphTable
 
-    runs = set(GraphTable.of_users(graphs, graphs).runs)
+    runs = set(GraphTable.of_mapping(graphs).runs)
     return runs.pop() if len(runs) == 1 else ""
 
 

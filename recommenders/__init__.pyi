@@ -30,6 +30,7 @@ from .objectives.next_item import NextItemConfig as NextItemConfig
 from .popularity import Popularity as Popularity
 from .protocol import Query as Query
 from .protocol import Recommender as Recommender
+from .queries import Queries as Queries
 from .recommend import (
     Recommendation as Recommendation,
 )

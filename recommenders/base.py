@@ -13,12 +13,14 @@ from pydantic import ValidationError
 
 from llmrg.core.contribution import Contribution
 from llmrg.core.errors import ArtifactError, CallerError, ConfigError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Dataset
 from llmrg.recommenders.artifacts import Artifact, save_artifact
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import chosen, rows_of
 from llmrg.recommenders.sequences import Sequences, catalogue_rows
 
 
@@ -30,7 +32,7 @@ class FitData:
     items: ItemRows
     parts: Sequences
     """user -> (n,) int64 rows of the training part, oldest first; of the whole history in a final fit."""
-    graphs: Mapping[str, ReasoningGraph]
+    graphs: GraphTable
     """Whole graphs; whoever reads them cuts them at the training part."""
     themes: Themes
     final: bool = False
@@ -108,7 +110,7 @@ class BaseRecommender(ABC):
         counts = np.bincount(parts.flat, minlength=len(items) + 1)[1:]
         self._items, self._popularity = items, (counts / max(len(parts.flat), 1)).astype(np.float32)
         self.final = final
-        return FitData(dataset, items, parts, graphs or {}, themes or Themes(), final)
+        return FitData(dataset, items, parts, GraphTable.of_mapping(graphs or {}), themes or Themes(), final)
 
     def start_from(self, start: BaseRecommender) -> None:
         """Let the next fit begin with the weights of a fitted recommender, where they fit: what is new to it begins as usual.
@@ -126,14 +128,13 @@ class BaseRecommender(ABC):
             UnknownItemError: a history names an item that the recommender was not fitted on.
             CallerError: not fitted yet.
         """
-        items = self.items
-        rows = [items.rows(query.history.items) for query in queries]
-        asked = [i for i, row in enumerate(rows) if len(row)]
-        if asked and len(asked) == len(queries):  # nobody needs the popular items: no second (B, N) array
+        rows = rows_of(queries, self.items)
+        asked = np.array([i for i, row in enumerate(rows) if len(row)], dtype=np.int64)
+        if len(asked) and len(asked) == len(queries):  # nobody needs the popular items: no second (B, N) array
             return self._score(rows, queries)
         found = np.tile(self._popularity, (len(queries), 1))
-        if asked:
-            found[asked] = self._score([rows[i] for i in asked], [queries[i] for i in asked])
+        if len(asked):
+            found[asked] = self._score([rows[i] for i in asked], chosen(queries, asked))
         return found
 
     def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:

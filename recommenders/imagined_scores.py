@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from llmrg.core.contribution import Contribution
-from llmrg.core.records import Step
+from llmrg.encoders.placed_steps import PlacedSteps
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import steps_of
 
 
 class ImaginedScores(BaseRecommender):
@@ -25,22 +26,22 @@ class ImaginedScores(BaseRecommender):
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
         found = np.zeros((len(queries), len(self.items)), dtype=np.float32)
-        for line, query in zip(found, queries, strict=True):
-            for step in _latest(query):
-                row = self.items.get(step.item)
-                if row:
-                    line[row - 1] += step.score * step.grounding
+        steps = _latest(steps_of(queries, rows, self.items))
+        np.add.at(found, (steps.graph, steps.item - 1), steps.column("score") * steps.column("grounding"))
         return found
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """One part an imagined step."""
         if not len(query.history):
             return super().contributions(query, item)
-        self.items.row(item)
-        steps = [step for step in _latest(query) if step.item == item]
+        row = self.items.row(item)
+        steps = _latest(steps_of([query], [self.items.rows(query.history.items)], self.items))
+        steps = steps.take(np.flatnonzero(steps.item == row))
+        values = (steps.column("score") * steps.column("grounding")).tolist()
+        columns = zip(steps.column("reason").tolist(), values, steps.column("cause_position").tolist(), strict=True)
         return [
-            Contribution("imagined", s.reason, s.score * s.grounding, () if s.cause_position is None else (s.cause_position,))
-            for s in steps
+            Contribution("imagined", steps.table.texts[reason], value, () if cause < 0 else (cause,))
+            for reason, value, cause in columns
         ]
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
@@ -51,7 +52,9 @@ class ImaginedScores(BaseRecommender):
         return cls()
 
 
-def _latest(query: Query) -> tuple[Step, ...]:
-    known = query.graph.before(len(query.history)) if query.graph is not None else None
-    cuts = known.cuts() if known is not None else ()
-    return known.imagined(cuts[-1]) if known is not None and cuts else ()
+def _latest(steps: PlacedSteps) -> PlacedSteps:
+    """The imagined steps of each graph's latest cut."""
+    steps = steps.only("imagined")
+    cut, latest = steps.column("position"), np.full(len(steps.numbers), -1)
+    np.maximum.at(latest, steps.graph, cut)
+    return steps.take(np.flatnonzero(cut == latest[steps.graph]))

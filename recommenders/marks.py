@@ -20,7 +20,7 @@ def data_mark(dataset: Dataset) -> str:
 
 def graphs_mark(graphs: Mapping[str, ReasoningGraph]) -> str:
     """Of the steps; runs and versions do not count."""
-    table = GraphTable.of_users(graphs, graphs)
+    table = GraphTable.of_mapping(graphs)
     digest = hashlib.sha256(table.steps.tobytes())
     digest.update(table.offsets.tobytes())
     return stable_key(digest.hexdigest(), _digest([tuple(table.users), tuple(table.texts)]))

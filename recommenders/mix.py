@@ -16,6 +16,8 @@ from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.late_weights import Shortlists, choose_weights, shortlists
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import Queries
+from llmrg.recommenders.sequences import catalogue_rows
 
 CHUNK = 256
 """Users scored at once."""
@@ -94,21 +96,21 @@ class Mix(BaseRecommender):
 
     def _shortlists(self, data: FitData) -> Shortlists | None:
         """Scores at the validation items; None where no history is long enough."""
-        places = data.dataset.split.validation_positions(data.dataset.arrays.lengths)
-        cases = [(data.dataset.arrays.users[u], int(places[u])) for u in np.flatnonzero(places > 0).tolist()]
+        log = data.dataset.arrays
+        places = data.dataset.split.validation_positions(log.lengths)
+        users = np.flatnonzero(places > 0)
         dice = np.random.default_rng(self.config.seed)
-        if not cases:
+        if not len(users):
             return None
-        if len(cases) > self.config.fit_users:
-            cases = [cases[i] for i in np.sort(dice.choice(len(cases), self.config.fit_users, replace=False))]
+        if len(users) > self.config.fit_users:
+            users = users[np.sort(dice.choice(len(users), self.config.fit_users, replace=False))]
         found = []
-        for start in range(0, len(cases), CHUNK):
-            part = cases[start : start + CHUNK]
-            queries = [Query.at(data.dataset.histories[user], place, data.graphs.get(user)) for user, place in part]
-            targets = data.items.rows([data.dataset.histories[user].items[place] for user, place in part]) - 1
+        for start in range(0, len(users), CHUNK):
+            part = users[start : start + CHUNK]
+            queries = Queries(log, part, places[part], data.graphs)
+            targets = catalogue_rows(data.dataset, log.codes[log.offsets[part] + places[part]]) - 1
             hidden = np.zeros((len(part), len(data.items)), dtype=bool)
-            for line, query in zip(hidden, queries, strict=True):
-                line[data.items.rows(query.history.items) - 1] = True
+            hidden[np.repeat(np.arange(len(part)), queries.positions), catalogue_rows(data.dataset, queries.codes) - 1] = True
             found.append(shortlists(self.member_scores(queries), targets, hidden, dice))
         return Shortlists(np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found]))
 

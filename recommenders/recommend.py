@@ -13,6 +13,7 @@ from llmrg.core.errors import CallerError
 from llmrg.core.records import History, ReasoningGraph
 from llmrg.data.dataset import Catalogue, Dataset
 from llmrg.recommenders.protocol import Query, Recommender
+from llmrg.recommenders.queries import items_of, rows_of
 from llmrg.recommenders.ranking import masked, top_k
 
 CHUNK = 256
@@ -99,22 +100,22 @@ def _moved(graph: ReasoningGraph, kept: Sequence[int]) -> ReasoningGraph:
     return replace(graph, steps=steps)
 
 
-def _known(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query]) -> list[Query]:
-    for query in queries:
-        for item in query.history.items:
-            if item not in recommender.items:
-                catalogue.row(item)
-    found = [known_query(recommender, query) for query in queries]
-    new = sorted({item for query in queries for item in query.history.items if item not in recommender.items})
-    if new:
-        log.warning(
-            "%d of %d histories have items that are new since the recommender was trained (%s%s); they are left out: train again "
-            "with `llmrg train`",
-            sum(known is not query for known, query in zip(found, queries, strict=True)),
-            len(queries),
-            ", ".join(new[:NAMED]),
-            f" and {len(new) - NAMED:,} more" if len(new) > NAMED else "",
-        )
+def _known(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query]) -> Sequence[Query]:
+    new = sorted(item for item in items_of(queries) if item not in recommender.items)
+    if not new:
+        return queries
+    for item in new:
+        catalogue.row(item)  # refuses what the catalogue lacks too
+    asked = list(queries)
+    found = [known_query(recommender, query) for query in asked]
+    log.warning(
+        "%d of %d histories have items that are new since the recommender was trained (%s%s); they are left out: train again "
+        "with `llmrg train`",
+        sum(known is not query for known, query in zip(found, asked, strict=True)),
+        len(asked),
+        ", ".join(new[:NAMED]),
+        f" and {len(new) - NAMED:,} more" if len(new) > NAMED else "",
+    )
     return found
 
 
@@ -128,7 +129,7 @@ def _lists(
 ) -> Iterator[tuple[Recommendation, ...]]:
     items, scores = recommender.items, recommender.scores(queries)
     if mask_seen:
-        scores = masked(scores, [items.rows(query.history.items) for query in queries])
+        scores = masked(scores, rows_of(queries, items))
     scores[:, lost] = -np.inf
     for line, rows in zip(scores, top_k(scores, k), strict=True):
         yield tuple(Recommendation(items.ids[r - 1], float(line[r - 1]), n) for n, r in enumerate(rows, start=1))

@@ -86,7 +86,6 @@ def theme_events(
     rows: Sequence[np.ndarray],
     users: Sequence[str],
     placed: PlacedSteps,
-    has_graph: np.ndarray,
     views: Sequence[View],
     profiles: ItemProfiles,
     themes: Themes,
@@ -101,13 +100,12 @@ def theme_events(
     Args:
         rows: catalogue rows of each user, oldest first.
         placed: the steps of the users' graphs, laid upon these rows.
-        has_graph: (U,) bool.
     """
     parts, everybody = [], np.ones(len(rows), dtype=bool)
     for number, view in enumerate(views):
         if view == "graph":
             parts.append(_of_graphs(placed.only("reasoned"), rows, profiles, themes, last, number))
-        for_items = ~has_graph if view == "graph" else everybody
+        for_items = placed.numbers < 0 if view == "graph" else everybody
         if for_items.any():
             parts.append(_of_items(rows, users, for_items, view == "bag", profiles, last, number))
     return Events.of(len(rows), parts)
@@ -116,12 +114,17 @@ def theme_events(
 def _of_graphs(
     steps: PlacedSteps, rows: Sequence[np.ndarray], profiles: ItemProfiles, themes: Themes, last: int, number: int
 ) -> Part:
-    column = steps.table.mapped(steps.column("reason"), lambda reason: profiles.column.get(themes.theme(reason), -1))
+    column = theme_columns(steps, profiles, themes)
     position = steps.column("position")
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     keep = np.flatnonzero((column >= 0) & (position >= lengths[steps.graph] - last - HELD_OUT))
     weight = steps.column("score") * np.where(steps.says("cause_kind", "root"), 0.5, 1.0)
     return _part(steps.graph[keep], column[keep], position[keep], steps.column("seen")[keep], weight[keep], view=number)
+
+
+def theme_columns(steps: PlacedSteps, profiles: ItemProfiles, themes: Themes) -> np.ndarray:
+    """(S,) int64 column of the theme of each step's reason; -1 where no item stands for it."""
+    return steps.table.mapped(steps.column("reason"), lambda reason: profiles.column.get(themes.theme(reason), -1))
 
 
 def _of_items(

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from llmrg.core.errors import ConfigError
-from llmrg.core.graph_table import GraphTable
+from llmrg.core.graph_table import offsets_of
 from llmrg.core.themes import CATALOGUE, STEPS, Profile, Themes
 from llmrg.data.profiles import WORDS, catalogue_profile, words_profile
 from llmrg.recommenders.artifacts import Artifact
@@ -181,20 +181,18 @@ def stored_profiles(profile: Profile, items: ItemRows, themes: Themes) -> ItemPr
 
 def step_profiles(data: FitData) -> ItemProfiles:
     """What accepted steps of the training parts say of the items they lead to."""
-    table = GraphTable.of_users(data.graphs, data.graphs)
+    table = data.graphs
     row = np.array([data.items.get(text) for text in table.texts] + [0], dtype=np.int64)
-    reasoned = np.array([text == "reasoned" for text in table.texts] + [False])
     lengths = np.array([len(data.parts.get(user, ())) for user in table.users], dtype=np.int64)
-    owner = np.repeat(np.arange(len(table.users)), np.diff(table.offsets))
-    steps = table.steps
-    keep = steps["accepted"] & reasoned[steps["kind"]] & (row[steps["item"]] > 0) & (steps["seen"] <= lengths[owner])
+    owner, steps = table.owners, table.steps
+    keep = steps["accepted"] & table.says("kind", "reasoned") & (row[steps["item"]] > 0) & (steps["seen"] <= lengths[owner])
     kept, owner = steps[keep], owner[keep]
     said, which = np.unique(kept["reason"], return_inverse=True)
     names = [data.themes.theme(table.texts[text]) for text in said.tolist()]
     columns = {name: number for number, name in enumerate(sorted({name for name in names if name}))}
     theme = np.array([columns.get(name, -1) for name in names], dtype=np.int64)[which]
     kept, owner, theme = kept[theme >= 0], owner[theme >= 0], theme[theme >= 0]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(table.users)))]).astype(np.int64)
+    offsets = offsets_of(np.bincount(owner, minlength=len(table.users)))
     weight = kept["score"].astype(np.float32)
     own = OwnSteps.of(table.users, offsets, row[kept["item"]] - 1, theme, weight, (len(data.items), len(columns)))
     return ItemProfiles.of(tuple(columns), shares(own.counts), own)

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix, vstack
 
 from llmrg.core.contribution import Contribution
-from llmrg.core.records import Step
 from llmrg.core.themes import CATALOGUE, Themes
+from llmrg.encoders.placed_steps import PlacedSteps
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import steps_of, users_of
+from llmrg.recommenders.theme_events import theme_columns
 from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
 
 CHUNK = 128
@@ -61,7 +63,6 @@ class ThemeScores(BaseRecommender):
 
     def _ready(self) -> None:
         self._keys = self._profiles.unit(self._profiles.matrix)
-        self._column_of: dict[str, int | None] = {}
 
     # -- scores ------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
@@ -69,25 +70,28 @@ class ThemeScores(BaseRecommender):
         scores = np.empty((len(queries), self._keys.shape[0]), dtype=np.float32)
         for start in range(0, len(queries), CHUNK):  # a product with a dense matrix is several times faster than a sparse one
             scores[start : start + CHUNK] = (self._keys @ asked[start : start + CHUNK].T.toarray()).T
-        for number, query in enumerate(queries):
-            own = self._own_items(query)
+        for number, user in enumerate(users_of(queries)):
+            own = self._own_items(user)
             if len(own):
-                scores[number, own] = (asked[number] @ self._profiles.unit(self._rows_for(query, own)).T).toarray()[0]
+                scores[number, own] = (asked[number] @ self._profiles.unit(self._rows_for(user, own)).T).toarray()[0]
         return scores
 
     def asking(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
         """(B, T) float32: how strongly each theme is asked for, before idf and length."""
-        with_graph = np.array([self.config.view == "graph" and query.graph is not None for query in queries])
-        steps, items = np.flatnonzero(with_graph).tolist(), np.flatnonzero(~with_graph).tolist()
-        if not steps:
-            return self._of_items(rows, queries)
-        found = self._of_steps([queries[i] for i in steps])
-        if not items:
+        users = users_of(queries)
+        if self.config.view != "graph":
+            return self._of_items(rows, users)
+        placed = steps_of(queries, rows, self.items)
+        steps, column, weight = self._asking_steps(placed)
+        found = csr_matrix((weight, (steps.graph, column)), shape=(len(queries), len(self._profiles.themes)), dtype=np.float32)
+        bare = np.flatnonzero(placed.numbers < 0).tolist()
+        if not bare:
             return found
-        both = vstack([found, self._of_items([rows[i] for i in items], [queries[i] for i in items])], format="csr")
-        return both[np.argsort(np.array(steps + items))]
+        of_items = self._of_items([rows[i] for i in bare], [users[i] for i in bare])
+        place = (np.ones(len(bare), np.float32), (bare, np.arange(len(bare))))
+        return csr_matrix(found + csr_matrix(place, shape=(len(queries), len(bare))) @ of_items, dtype=np.float32)
 
-    def _of_items(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
+    def _of_items(self, rows: Sequence[np.ndarray], users: Sequence[str]) -> csr_matrix:
         """What the items of the histories stand for; a history without a graph has the chains that need no model."""
         recent = [row[-self.config.last :] - 1 for row in rows]
         counts = np.array([len(row) for row in recent])
@@ -96,7 +100,7 @@ class ThemeScores(BaseRecommender):
         if self._profiles.own is None:
             profiles = self._profiles.matrix[columns]
         else:
-            profiles = vstack([self._rows_for(query, row) for query, row in zip(queries, recent, strict=True)], format="csr")
+            profiles = vstack([self._rows_for(user, row) for user, row in zip(users, recent, strict=True)], format="csr")
         starts = np.concatenate([[0], np.cumsum(counts)])
         shape = (len(rows), len(columns))
         found = csr_matrix((self._decay(ages), np.arange(len(columns)), starts), shape=shape) @ profiles
@@ -107,34 +111,15 @@ class ThemeScores(BaseRecommender):
             found = found.multiply(carriers >= 2)
         return csr_matrix(found, dtype=np.float32)
 
-    def _steps(self, query: Query) -> list[tuple[Step, int]]:
-        """Visible accepted reasoned steps that fit the history, each with its theme's column."""
-        if query.graph is None:
-            return []
-        items, known = query.history.items, self._column_of
-        found = []
-        for step in query.graph.before(len(items)).reasoned():
-            if step.reason not in known:
-                known[step.reason] = self._profiles.column.get(self._themes.theme(step.reason))
-            column = known[step.reason]
-            if column is not None and step.position < len(items) and items[step.position] == step.item:
-                found.append((step, column))
-        return found
-
-    def _of_steps(self, queries: Sequence[Query]) -> csr_matrix:
-        """What the reasons of the graphs ask for."""
-        steps = [self._steps(query) for query in queries]
-        weights = [self._weights(found, len(query.history)) for found, query in zip(steps, queries, strict=True)]
-        columns = np.array([column for found in steps for _, column in found], dtype=np.int64)
-        starts = np.cumsum([0, *map(len, steps)])
-        made = csr_matrix((np.concatenate(weights), columns, starts), shape=(len(queries), len(self._profiles.themes)))
-        made.sum_duplicates()
-        return made
-
-    def _weights(self, steps: Sequence[tuple[Step, int]], length: int) -> np.ndarray:
-        ages = np.array([length - 1 - step.position for step, _ in steps])
-        kinds = np.array([step.score * (self.config.roots if step.cause_kind == "root" else 1.0) for step, _ in steps])
-        return np.asarray(kinds * self._decay(ages) * (ages < self.config.last), dtype=np.float32)
+    def _asking_steps(self, placed: PlacedSteps) -> tuple[PlacedSteps, np.ndarray, np.ndarray]:
+        """Reasoned steps whose theme some item stands for, with the (S,) columns of their themes and their (S,) weights."""
+        steps = placed.only("reasoned")
+        column = theme_columns(steps, self._profiles, self._themes)
+        known = np.flatnonzero(column >= 0)
+        steps, column = steps.take(known), column[known]
+        ages = np.diff(steps.item_offsets)[steps.graph] - 1 - steps.column("position")
+        kinds = steps.column("score") * np.where(steps.says("cause_kind", "root"), self.config.roots, 1.0)
+        return steps, column, np.asarray(kinds * self._decay(ages) * (ages < self.config.last), dtype=np.float32)
 
     def _decay(self, ages: np.ndarray) -> np.ndarray:
         if self.config.half_life is None:
@@ -142,16 +127,16 @@ class ThemeScores(BaseRecommender):
         return np.exp2(-ages / self.config.half_life).astype(np.float32)
 
     # -- leave-own-out -------------------------------------------------------------------------------------------------
-    def _own_items(self, query: Query) -> np.ndarray:
+    def _own_items(self, user: str) -> np.ndarray:
         own = self._profiles.own
-        return np.unique(own.of_user(query.history.user)[0]) if own is not None else np.zeros(0, dtype=np.int64)
+        return np.unique(own.of_user(user)[0]) if own is not None else np.zeros(0, dtype=np.int64)
 
-    def _rows_for(self, query: Query, columns: np.ndarray) -> csr_matrix:
+    def _rows_for(self, user: str, columns: np.ndarray) -> csr_matrix:
         """(n, T) profiles of items, as this user may see them."""
         own = self._profiles.own
         if own is None or not len(columns):
             return self._profiles.matrix[columns]
-        return own.rows_without(query.history.user, columns)
+        return own.rows_without(user, columns)
 
     # -- attribution ---------------------------------------------------------------------------------------------------
     def contributions(self, query: Query, item: str) -> list[Contribution]:
@@ -160,7 +145,7 @@ class ThemeScores(BaseRecommender):
         if not len(row):
             return super().contributions(query, item)
         asked = self._profiles.unit(self.asking([row], [query]))
-        key = self._profiles.unit(self._rows_for(query, np.array([column])))
+        key = self._profiles.unit(self._rows_for(query.history.user, np.array([column])))
         shared = csr_matrix(asked.multiply(key))
         positions = self._positions(row, query)
         return [
@@ -174,16 +159,15 @@ class ThemeScores(BaseRecommender):
     def _positions(self, row: np.ndarray, query: Query) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
         if self.config.view == "graph" and query.graph is not None:
-            steps = self._steps(query)
-            for (step, column), weight in zip(steps, self._weights(steps, len(row)), strict=True):
-                if weight:
-                    found.setdefault(column, []).append(step.position)
-            return found
-        first = max(0, len(row) - self.config.last)
-        profiles = self._rows_for(query, row[first:] - 1).tocoo()
-        for position, column in zip(profiles.row.tolist(), profiles.col.tolist(), strict=True):
-            found.setdefault(column, []).append(first + position)
-        return {column: sorted(positions) for column, positions in found.items()}
+            steps, columns, weights = self._asking_steps(steps_of([query], [row], self.items))
+            positions, columns = steps.column("position")[weights > 0], columns[weights > 0]
+        else:
+            first = max(0, len(row) - self.config.last)
+            profiles = self._rows_for(query.history.user, row[first:] - 1).tocoo()
+            positions, columns = first + profiles.row, profiles.col
+        for position, column in zip(positions.tolist(), columns.tolist(), strict=True):
+            found.setdefault(column, []).append(position)
+        return {column: sorted(at) for column, at in found.items()}
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:

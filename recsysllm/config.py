@@ -91,7 +91,7 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
         """Raises: ConfigError: settings that do not go together, or with this data."""
         if not len(data.items):
             raise ConfigError("a catalogue without items has nothing to recommend")
-        if self.graph in ("slots", "words", "random") and not any(graph.steps for graph in data.graphs.values()):
+        if self.graph in ("slots", "words", "random") and not len(data.graphs.steps):
             raise ConfigError(f"graph={self.graph!r} needs reasoning graphs, and none is given; build them first, or take 'none'")
         if self.item_attributes != "all":
             there = {name for item in data.dataset.catalogue for name, _ in item.attributes}

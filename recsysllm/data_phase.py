@@ -68,7 +68,8 @@ class DataPhase:
         versions = self.config.draws if self.config.layout == "blank" else 1
         seen = [one for one in load_templates("sequential", self.more) if one.kind == "next" and not one.unseen]
         for user, (row, history) in enumerate(zip(rows, histories, strict=True)):
-            dice, graph = np.random.default_rng(user), data.graphs.get(history.user)
+            dice = np.random.default_rng(user)
+            graph = data.graphs.get(history.user) if self.config.graph == "words" else None
             prompts = [self._prompt(history, seen[int(dice.integers(len(seen)))]) for _ in range(versions)]
             made = [self._maker.training(history, row, prompt, self._words(graph), user, dice) for prompt in prompts]
             kept = [layout for layout in made if layout is not None]

@@ -19,7 +19,9 @@ from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatTold
+from llmrg.recommenders.marks import graphs_mark
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import Queries, histories_of, rows_of
 from llmrg.recommenders.training import Epoch, RunOptions
 from llmrg.recsysllm import asking
 from llmrg.recsysllm.backbone import Backbone
@@ -176,23 +178,23 @@ class RecSysLlm(BaseRecommender):
         from llmrg.recommenders.ranking import masked, mean_ndcg, ranks
 
         answers = data.validation_rows()
-        users = [user for number, user in enumerate(data.parts) if answers[number] and len(data.parts[user])]
-        if not users or "sequential" not in self.config.families:
+        users = np.flatnonzero((answers > 0) & (data.parts.lengths > 0))
+        if not len(users) or "sequential" not in self.config.families:
             return 0.0
-        targets = answers[[number for number, user in enumerate(data.parts) if answers[number] and len(data.parts[user])]]
+        targets = answers[users]
+        queries, rows = Queries(data.dataset.arrays, users, data.parts.lengths[users], data.graphs), list(data.parts.values())
         found = []
         for start in range(0, len(users), 256):
-            part, wanted = users[start : start + 256], targets[start : start + 256]
-            queries = [Query.at(data.dataset.histories[u], len(data.parts[u]), data.graphs.get(u)) for u in part]
-            seen = [np.setdiff1d(data.parts[u], answer) for u, answer in zip(part, wanted, strict=True)]
-            found.append(ranks(masked(self.scores(queries), seen), wanted))
+            part, wanted = queries[start : start + 256], targets[start : start + 256]
+            seen = [np.setdiff1d(rows[u], answer) for u, answer in zip(part.numbers.tolist(), wanted, strict=True)]
+            found.append(ranks(masked(self.scores(part), seen), wanted))
         return mean_ndcg(np.concatenate(found))
 
     def _mark(self, data: FitData, rows: Sequence[np.ndarray]) -> str:
         told = self.told.fingerprint() if self.told is not None else ""
         settings = (self.config.model_dump(), self.training.model_dump(exclude={"max_seconds"}), self.options.seed)
         answers = data.validation_rows().tobytes()
-        words = sorted(data.graphs) if self.config.graph == "words" else ""
+        words = graphs_mark(data.graphs) if self.config.graph == "words" else ""
         return stable_key(
             *settings, self.fitted_net().backbone.weights, data.items.ids, [r.tobytes() for r in rows], answers, told, words
         )
@@ -242,8 +244,8 @@ class RecSysLlm(BaseRecommender):
             return self._item_scores(net, layouts, rows, told)
 
     def _questions(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> list[Layout]:
-        both = zip(rows, queries, strict=True)
-        return [self.phase.question(query.history, row, query.graph, number) for number, (row, query) in enumerate(both)]
+        words, both = self.config.graph == "words", enumerate(zip(histories_of(queries), rows, strict=True))
+        return [self.phase.question(past, row, queries[n].graph if words else None, n) for n, (past, row) in both]
 
     def _item_scores(
         self, net: RecSysNet, layouts: Sequence[Layout], rows: Sequence[IntArray], told: ConcatTold | None
@@ -271,7 +273,7 @@ class RecSysLlm(BaseRecommender):
         Raises: CallerError: not fitted, or k or beams below 1.
         """
         net, told = self.ready().fitted_net(), self.told_of(queries)
-        rows = [self.items.rows(query.history.items) for query in queries]
+        rows = rows_of(queries, self.items)
         found = []
         for row, layout in zip(rows, self._questions(rows, queries), strict=True):
             reading = Reading(net, self.config, layout, told)
@@ -298,8 +300,7 @@ class RecSysLlm(BaseRecommender):
 
     def told_of(self, queries: Sequence[Query]) -> ConcatTold | None:
         """What the graphs of queries tell; None where the model is told of none."""
-        rows = [self.items.rows(query.history.items) for query in queries]
-        return self.told.of_queries(queries, rows) if self.told is not None else None
+        return self.told.of_queries(queries, rows_of(queries, self.items)) if self.told is not None else None
 
     def ready(self) -> Self:
         """Ready to answer: no dropout, fused attention."""

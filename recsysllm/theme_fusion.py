@@ -22,6 +22,7 @@ from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.fusion.themes import ThemesConfig, ThemesFusion, ThemesTold
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import Queries
 from llmrg.recommenders.ranking import masked, mean_ndcg, ranks
 from llmrg.recommenders.training import TrainingConfig, seeded, train
 from llmrg.recsysllm.batches import Batch, steps_of
@@ -67,11 +68,8 @@ class ThemeFusion(BaseRecommender):
         by_user = [np.flatnonzero(asked[:, 0] == user) for user in range(len(rows))]
         trained = np.array([user for user, found in enumerate(by_user) if len(found)], dtype=np.int64)
         held_out = np.array([user for user, row in enumerate(rows) if answers[user] and len(row)], dtype=np.int64)
-        histories = [data.dataset.histories[user] for user in data.parts]
-        queries = [
-            Query.at(histories[user], len(rows[user]), data.graphs.get(histories[user].user)) for user in held_out.tolist()
-        ]
-        before = self.base.scores(queries) if queries else np.zeros((0, len(data.items)), np.float32)
+        queries = Queries(data.dataset.arrays, held_out, data.parts.lengths[held_out], data.graphs)
+        before = self.base.scores(queries) if len(queries) else np.zeros((0, len(data.items)), np.float32)
         options = replace(self.base.options, checkpoint=None, progress=None)
         with seeded(options.seed, options.torch_device()):
             self._fusion = self.config.build(0, self._told.sizes).to(options.torch_device())

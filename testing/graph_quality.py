@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrg.core.errors import CallerError
+from llmrg.core.interval import Interval
 from llmrg.core.records import ReasoningGraph, Step
 from llmrg.data.truth import PlantedStep
 
@@ -21,13 +22,9 @@ Where = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A share with its 95 % bootstrap interval over users."""
+class Rate(Interval):
+    """A share, right / total; NaN if there is nothing to count."""
 
-    value: float
-    """right / total; NaN if there is nothing to count."""
-    low: float
-    high: float
     right: int
     total: int
 

@@ -20,10 +20,12 @@ import numpy as np
 import pytest
 
 from llmrg.core.errors import UnknownItemError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.recommenders.protocol import Query, Recommender
+from llmrg.recommenders.queries import Queries
 from llmrg.recommenders.ranking import masked, top_k
 
 ITEMS = 20
@@ -65,7 +67,7 @@ def with_items(dataset: Dataset, position: int, item: str) -> Dataset:
 
 
 class RecommenderSuite(ABC):
-    """Eight promises of the protocol."""
+    """Nine promises of the protocol."""
 
     learns_order = True
     """False for recommenders that cannot find a cycle, such as popularity."""
@@ -125,6 +127,16 @@ class RecommenderSuite(ABC):
         queries = self.queries(world)
         alone = np.concatenate([known.scores([query]) for query in queries])
         np.testing.assert_allclose(known.scores(queries), alone, atol=self.tolerance)
+
+    def test_questions_in_columns_score_as_one_by_one(self, known: Recommender, world: Dataset) -> None:
+        """Also where one comes before any item, and where a user has no graph."""
+        graphs = dict(list(self.graphs(world).items())[: ITEMS + 3])
+        numbers = np.arange(2 * ITEMS)
+        positions = numbers % (LENGTH - 1)
+        users = [world.arrays.users[number] for number in numbers]
+        alone = [Query.at(world.histories[u], int(p), graphs.get(u)) for u, p in zip(users, positions, strict=True)]
+        columns = Queries(world.arrays, numbers, positions, GraphTable.of_mapping(graphs))
+        np.testing.assert_allclose(known.scores(columns), known.scores(alone), atol=self.tolerance)
 
     def test_saved_and_loaded_scores_are_equal(self, known: Recommender, world: Dataset, tmp_path: Path) -> None:
         known.save(tmp_path / "saved")

@@ -60,7 +60,7 @@ def calibrate(
     if as_json:
         print_json(made.to_json())
         return
-    rows = [(kind, f"{a.value:.3f} [{a.low:.3f}, {a.high:.3f}]", f"{a.negatives:,}") for kind, a in made.auc.items()]
+    rows = [(kind, str(a), f"{a.negatives:,}") for kind, a in made.auc.items()]
     print_rows(f"{made.verifier}: right steps ({made.positives:,}) against", ("wrong steps", "AUC [95 %]", "steps"), rows)
     found = [
         (f"{t.wanted:.0%}", "none" if t.tau is None else f"{t.tau:.3f}", f"{t.false_accepts:.1%}", f"{t.kept:.1%}")

@@ -51,7 +51,7 @@ def _csv(table: Comparison) -> str:
 
 
 def _three(interval: Interval | None) -> tuple[float | str, ...]:
-    return ("", "", "") if interval is None else (interval.mean, interval.low, interval.high)
+    return ("", "", "") if interval is None else (interval.value, interval.low, interval.high)
 
 
 def _tex(table: Comparison) -> str:
@@ -73,7 +73,7 @@ def _tex_row(row: Row) -> str:
 
 def _mean(interval: Interval, sign: bool = False) -> str:
     plus = "+" if sign else ""
-    return f"${interval.mean:{plus}.3f}$ {{\\scriptsize $[{interval.low:.3f}, {interval.high:.3f}]$}}"
+    return f"${interval.value:{plus}.3f}$ {{\\scriptsize $[{interval.low:.3f}, {interval.high:.3f}]$}}"
 
 
 def _escaped(text: str) -> str:

@@ -48,13 +48,13 @@ def contrast_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
 def gain(value: Interval) -> str:
     """`+0.0131 [+.0113 +.0148]`: a difference, small against the figures it is taken of."""
     low, high = (f"{end:+.4f}".replace("0.", ".", 1) for end in (value.low, value.high))
-    return f"{value.mean:+.4f} [{low} {high}]"
+    return f"{value.value:+.4f} [{low} {high}]"
 
 
 def short(value: Interval) -> str:
     """`0.297 [.24 .35]`: three digits, two for the interval."""
     low, high = (f"{end:.2f}".replace("0.", ".") for end in (value.low, value.high))
-    return f"{value.mean:.3f} [{low} {high}]"
+    return f"{value.value:.3f} [{low} {high}]"
 
 
 def cost_rows(report: BuildReport) -> Rows:

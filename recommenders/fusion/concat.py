@@ -22,6 +22,7 @@ from llmrg.recommenders.base import FitData
 from llmrg.recommenders.fusion.fused import Fused
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import steps_of
 
 
 class ConcatConfig(GraphVectorsConfig, frozen=True, extra="forbid"):
@@ -86,7 +87,7 @@ class ConcatTold:
         """See `Told.of_queries`."""
         config = self.setting
         how = (config.memory, config.use_reasoned, config.use_imagined)
-        inputs = GraphInputs.of_queries([query.graph for query in queries], rows, self.items, *how)
+        inputs = GraphInputs.of_placed(steps_of(queries, rows, self.items), *how)
         new = [text for text in inputs.texts if text not in self.vectors]
         added = dict(zip(new, self.text.embed(new), strict=True)) if new else {}
         return ConcatTold(config, inputs, self.text, self.items, {**self.vectors, **added} if added else self.vectors)

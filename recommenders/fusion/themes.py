@@ -16,7 +16,6 @@ from scipy.sparse import coo_matrix, csr_matrix, vstack
 from torch import Tensor, nn
 
 from llmrg.core.contribution import Contribution
-from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import stable_key
 from llmrg.core.text_vectors import TextVectors
 from llmrg.core.themes import CATALOGUE, Themes
@@ -27,6 +26,7 @@ from llmrg.recommenders.fusion.fused import Fused
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.losses import Bonus
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.queries import steps_of, users_of
 from llmrg.recommenders.theme_events import Events, View, imagined_events, theme_events
 from llmrg.recommenders.theme_profiles import ItemProfiles, OwnSteps, source_profiles
 
@@ -60,10 +60,8 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
         """What the graphs tell about the training parts."""
         profiles = source_profiles(data, self.source)
         users, rows = list(data.parts), list(data.parts.values())
-        table = GraphTable.of_users(data.graphs, users)
-        numbers = table.numbers(users)
-        placed = PlacedSteps.of(table, numbers, rows, data.items.get)
-        return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, rows, placed, numbers >= 0)
+        placed = PlacedSteps.of(data.graphs, data.graphs.numbers(users), rows, data.items.get)
+        return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, rows, placed)
 
     def build(self, size: int, sizes: Mapping[str, int]) -> ThemesFusion:
         return ThemesFusion(self, sizes["themes"], sizes["items"])
@@ -75,9 +73,8 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
         matrix = csr_matrix(tuple(artifact.tensor(f"profile.{name}") for name in ("data", "indices", "indptr")), shape=shape)
         own = None if saved["users"] is None else OwnSteps.revived(saved["users"], artifact, shape)
         profiles = replace(ItemProfiles.of(saved["themes"], matrix, own), source=saved["said_by"])
-        items, nobody = ItemRows(artifact.items), np.zeros(0, dtype=bool)
-        placed = PlacedSteps.of_records([], [], items.get)
-        return ThemesTold.of(self, profiles, Themes(saved["texts"]), items, [], [], placed, nobody)
+        items = ItemRows(artifact.items)
+        return ThemesTold.of(self, profiles, Themes(saved["texts"]), items, [], [], PlacedSteps.of_records([], [], items.get))
 
 
 @dataclass(frozen=True)
@@ -137,9 +134,8 @@ class ThemesTold:
         users: Sequence[str],
         rows: Sequence[np.ndarray],
         placed: PlacedSteps,
-        has_graph: np.ndarray,
     ) -> ThemesTold:
-        asked = theme_events(rows, users, placed, has_graph, setting.views, profiles, themes, setting.last)
+        asked = theme_events(rows, users, placed, setting.views, profiles, themes, setting.last)
         known = imagined_events(placed if setting.use_imagined else placed.only(None), len(rows))
         return cls(setting, profiles, themes, items, tuple(users), asked, known)
 
@@ -149,11 +145,8 @@ class ThemesTold:
 
     def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ThemesTold:
         """See `Told.of_queries`."""
-        users = [query.history.user for query in queries]
-        graphs = [query.graph for query in queries]
-        placed = PlacedSteps.of_records(graphs, rows, self.items.get)
-        has_graph = np.array([graph is not None for graph in graphs], dtype=bool)
-        return ThemesTold.of(self.setting, self.profiles, self.themes, self.items, users, rows, placed, has_graph)
+        users, placed = users_of(queries), steps_of(queries, rows, self.items)
+        return ThemesTold.of(self.setting, self.profiles, self.themes, self.items, users, rows, placed)
 
     def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
         """See `Told.visible`."""

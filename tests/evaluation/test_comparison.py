@@ -40,7 +40,7 @@ def test_comparison_finds_the_better_row_and_says_equal_rows_are_equal() -> None
     rows = {row.name: row for row in table.rows}
     assert rows["bad"].difference is None
     assert rows["bad"].p == ""
-    assert rows["good"].metrics["HR@10"].mean == 1.0
+    assert rows["good"].metrics["HR@10"].value == 1.0
     assert rows["good"].difference is not None
     assert rows["good"].difference.low > 0
     assert rows["good"].p_value is not None
@@ -71,9 +71,9 @@ def test_holm_counts_every_test_of_the_table_once(table: Comparison) -> None:
 
 
 def test_a_contrast_is_the_difference_of_its_rows(table: Comparison) -> None:
-    means = {row.name: row.metrics["NDCG@10"].mean for row in table.rows}
+    means = {row.name: row.metrics["NDCG@10"].value for row in table.rows}
     for one in table.contrasts:
-        assert one.difference.mean == pytest.approx(means[one.name] - means[one.against])
+        assert one.difference.value == pytest.approx(means[one.name] - means[one.against])
 
 
 def test_json_and_text_keep_what_is_a_bound(table: Comparison) -> None:

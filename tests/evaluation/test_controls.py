@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrg.core.errors import CallerError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, ReasoningGraph, Step, in_order
 from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes
 from llmrg.evaluation.controls import plain_sequence, shuffled, shuffled_profile
@@ -85,7 +86,7 @@ def test_shuffling_keeps_places_and_never_deals_what_was_taken_before(world: Wor
     assert places(dealt) == places(graphs)
     assert dealt == shuffled(graphs, seed, histories=histories)
     for user, graph in dealt.items():
-        assert graph.steps == in_order(graph.steps)
+        assert [*graph.steps] == sorted(graph.steps, key=lambda s: (s.position, s.kind != "reasoned", -s.score))
         for step in graph.reasoned():
             assert step.item == histories[user].items[step.position]
         for step in graph.imagined():
@@ -144,6 +145,29 @@ def test_a_graph_without_its_history_is_named() -> None:
         shuffled({"a": ReasoningGraph("a", (imagined(history, 2, "love", "i9"),))}, histories={})
 
 
+def test_imagined_items_are_dealt_out_and_none_is_made_up() -> None:
+    """Where there is room to exchange, every item still comes as often as before."""
+    histories = {f"u{n}": History(f"u{n}", (*tuple(f"h{n}-{k}" for k in range(4)), f"x{n % 7}")) for n in range(60)}
+    graphs = {
+        user: ReasoningGraph(user, tuple(imagined(h, 5, "love", f"x{(n + k) % 7}") for k in range(1, 4)))
+        for n, (user, h) in enumerate(histories.items())
+    }
+    dealt = shuffled(graphs, 3, histories=histories)
+    before, after = ([step.item for graph in some.values() for step in graph.steps] for some in (graphs, dealt))
+    assert Counter(after) == Counter(before)
+    assert before != after
+
+
+def test_a_table_is_dealt_without_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = {f"u{n}": History(f"u{n}", tuple(ITEMS[n : n + 4])) for n in range(8)}
+    table = GraphTable.of(
+        ReasoningGraph(user, (reasoned(h, 2, user, cause=0), imagined(h, 4, "love", ITEMS[13]))) for user, h in histories.items()
+    )
+    monkeypatch.setattr(GraphTable, "__getitem__", lambda *_: pytest.fail("a record was made"))
+    assert len(shuffled(table, histories=histories).steps) == 16
+    assert plain_sequence(histories, like=table).steps["position"].tolist() == [2] * 8
+
+
 # -- plain sequence ----------------------------------------------------------------------------------------------------
 def test_plain_sequence_has_no_reasons_and_obeys_the_leak_rule() -> None:
     graphs = plain_sequence({f"u{n}": History(f"u{n}", tuple(ITEMS[n : n + 5])) for n in range(6)})
@@ -162,6 +186,24 @@ def test_a_plain_sequence_like_a_graph_stands_where_the_graph_stands() -> None:
     # position 3 is the first that was looked at: what led there was cut off
     assert [(s.position, s.cause_position, s.seen) for s in graph["a"].steps] == [(4, 3, 5), (5, 4, 8), (7, 6, 8)]
     assert graph["b"].steps == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds(), st.booleans())
+def test_a_plain_sequence_is_that_of_a_walk(world: World, matched: bool) -> None:
+    histories, graphs = world
+    for user, plain in plain_sequence(histories, like=graphs if matched else None).items():
+        items, steps, first = histories[user].items, graphs[user].reasoned(), 0
+        seen = {p: p + 1 for p in range(1, len(items))}
+        if matched:
+            seen = {p: min(s.seen for s in steps if s.position == p) for p in sorted({s.position for s in steps})}
+            first = min((p for s in steps for p in (s.position, s.cause_position) if p is not None), default=0)
+        expected = [
+            Step(user, p, "reasoned", "item", items[p - 1], p - 1, "", items[p], 1.0, 0, at)
+            for p, at in seen.items()
+            if first < p < len(items)
+        ]
+        assert plain == ReasoningGraph(user, tuple(expected))
 
 
 @settings(max_examples=100, deadline=None)

@@ -102,7 +102,7 @@ def rows_agree(uri: str, project: Project, table: Comparison, parent: str) -> No
         assert run.data.tags["mlflow.parentRunId"] == parent
         interval, logged = row.metrics["NDCG@10"], run.data.metrics
         found = (logged["ndcg_10"], logged["ndcg_10_low"], logged["ndcg_10_high"])
-        assert found == (interval.mean, interval.low, interval.high)
+        assert found == (interval.value, interval.low, interval.high)
         assert logged.get("p_value") == row.p_value
 
 

@@ -98,8 +98,7 @@ def test_theme_events_are_those_of_a_walk(world: Any) -> None:
     profiles, users, rows, graphs = world
     views = ("graph", "shared", "bag")
     placed = PlacedSteps.of_records(graphs, rows, ITEMS.get)
-    has_graph = np.array([graph is not None for graph in graphs])
-    found = rows_of(theme_events(rows, users, placed, has_graph, views, profiles, Themes(), LAST))  # type: ignore[arg-type]
+    found = rows_of(theme_events(rows, users, placed, views, profiles, Themes(), LAST))  # type: ignore[arg-type]
     for user, row, graph, events in zip(users, rows, graphs, found, strict=True):
         expected = [line for number, view in enumerate(views) for line in walked(profiles, user, row, graph, view, number)]
         assert events == set(expected)
@@ -124,7 +123,7 @@ def test_no_graph_and_no_item_make_no_event() -> None:
     profiles = ItemProfiles.of(NAMES, csr_matrix((len(ITEMS), len(NAMES))))
     for users, rows in ((["u"], [np.zeros(0, np.int64)]), ([], [])):
         placed = nothing if users else PlacedSteps.of_records([], [], ITEMS.get)
-        found = theme_events(rows, users, placed, np.zeros(len(users), bool), ("graph", "bag"), profiles, Themes(), LAST)
+        found = theme_events(rows, users, placed, ("graph", "bag"), profiles, Themes(), LAST)
         assert found.offsets.tolist() == [0] * (len(users) + 1)
         assert len(imagined_events(placed, len(users)).content) == 0
 
@@ -135,7 +134,7 @@ def test_what_a_history_shares_by_hand(view: str) -> None:
     matrix = csr_matrix(np.array([[1, 0], [0, 0.5], [1, 1]], dtype=float))
     rows, none = [np.array([1, 2, 3])], PlacedSteps.of_records([None], [np.array([1, 2, 3])], ITEMS.get)
     profiles = ItemProfiles.of(("a", "b"), matrix)
-    found = theme_events(rows, ["u"], none, np.array([False]), (view,), profiles, Themes(), LAST)  # type: ignore[arg-type]
+    found = theme_events(rows, ["u"], none, (view,), profiles, Themes(), LAST)  # type: ignore[arg-type]
     starts = [3, 3, 3, 3] if view == "shared" else [1, 2, 3, 3]
     assert list(zip(found.content.tolist(), found.position.tolist(), found.start.tolist(), strict=True)) == [
         (0, 0, starts[0]),

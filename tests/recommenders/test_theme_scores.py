@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from llmrg.core.errors import CallerError, ConfigError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.core.themes import Appeal, Profile, ProfileSource, Themes
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
@@ -115,18 +116,20 @@ def test_steps_of_held_out_positions_never_enter_a_profile() -> None:
     data, graphs = own_item_world()
     items = ItemRows(data.catalogue.ids)
     parts = {user: items.rows(history.items[:3]) for user, history in data.histories.items()}
-    found = step_profiles(FitData(data, items, parts, graphs, Themes()))
+    found = step_profiles(FitData(data, items, parts, GraphTable.of_mapping(graphs), Themes()))
     assert "common" in found.themes
     assert "held out" not in found.themes
     leaky = {user: items.rows(history.items) for user, history in data.histories.items()}
-    assert "held out" in step_profiles(FitData(data, items, leaky, graphs, Themes())).themes  # so the test can fail
+    assert (
+        "held out" in step_profiles(FitData(data, items, leaky, GraphTable.of_mapping(graphs), Themes())).themes
+    )  # so the test can fail
 
 
 def test_own_steps_are_left_out_item_by_item() -> None:
     data, graphs = own_item_world(4)
     items = ItemRows(data.catalogue.ids)
     parts = {user: items.rows(history.items[:3]) for user, history in data.histories.items()}
-    found = step_profiles(FitData(data, items, parts, graphs, Themes()))
+    found = step_profiles(FitData(data, items, parts, GraphTable.of_mapping(graphs), Themes()))
     assert found.own is not None
     columns = np.array([items.row("own1") - 1, items.row("all1") - 1, items.row("own1") - 1])
     less = found.own.rows_without("u1", columns).toarray()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from llmrg.core.errors import CallerError, ConfigError
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.themes import Themes
 from llmrg.data.opinions import Opinion
 from llmrg.encoders.text import HashedVectors
@@ -157,7 +158,7 @@ def test_the_answer_of_an_example_is_not_looked_at(net: RecSysNet, data: TaskDat
 def test_the_graph_of_the_user_that_is_asked_for_stands_in_the_slots(net: RecSysNet, data: TaskData) -> None:
     dataset = cycle_world(3)
     parts = {user: np.arange(1, 8) + number for number, user in enumerate(dataset.histories)}
-    fit = FitData(dataset, ItemRows(dataset.catalogue.ids), parts, cycle_graphs(dataset), Themes())
+    fit = FitData(dataset, ItemRows(dataset.catalogue.ids), parts, GraphTable.of_mapping(cycle_graphs(dataset)), Themes())
     told = ConcatConfig().told(fit, HashedVectors())
     vectors = np.random.default_rng(0).normal(size=(len(dataset.catalogue), 12)).astype(np.float32)
     plug = GraphPlug(net.backbone.size, vectors, told.sizes["text"], told.setting)

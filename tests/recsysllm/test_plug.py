@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.core.themes import Themes
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
@@ -87,7 +88,7 @@ def world(request: pytest.FixtureRequest, small: Callable[..., Any]) -> World:
     parts = {user: items.rows(history.items) for user, history in histories.items()}
 
     def told(known: Mapping[str, ReasoningGraph]) -> ConcatTold:
-        return ConcatConfig().told(FitData(dataset, items, parts, known, Themes()), HashedVectors())
+        return ConcatConfig().told(FitData(dataset, items, parts, GraphTable.of_mapping(known), Themes()), HashedVectors())
 
     return World(desk, told)
 
