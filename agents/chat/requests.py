@@ -206,7 +206,8 @@ class ChatCalls:
         count(calls=1)
         self._sent.add(request)
         try:
-            got = await asyncio.wait_for(self._fresh(model, messages), self.timeout_s)
+            async with asyncio.timeout(self.timeout_s):  # in this task; `wait_for` would make another one for each request
+                got = await self._fresh(model, messages)
         except Exception as error:
             if (cut := cut_reply(error)) is not None:
                 return cut
