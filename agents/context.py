@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +30,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts -> (N, D) float32 rows of unit length."""
+HISTORIES_AT_HAND = 256
+"""Of users under way; one is made anew where more are."""
 BLOCK_SIZE = 10
 """Where neither the build nor the reasoner says one."""
 
@@ -92,6 +95,8 @@ class BuildContext:
     """Calls, tokens and money that other processes of this build have spent, as far as is known here: budgets hold for all."""
 
     def __post_init__(self) -> None:
+        # Nodes ask some ten times a block, and for each step that is shared; a view is made anew at each.
+        self._history = lru_cache(maxsize=HISTORIES_AT_HAND)(self.dataset.histories.__getitem__)
         if self.config.max_money is not None and not self.prices.models:
             raise ConfigError(
                 f"a budget of money ({self.config.max_money:g}) needs prices, and there is no price file; write one "
@@ -139,7 +144,7 @@ class BuildContext:
         return self.config.knowledge and self.config.verification
 
     def history(self, user: str) -> History:
-        return self.dataset.histories[user]
+        return self._history(user)
 
     def first_cause(self, user: str) -> int:
         """Oldest position that reasoning looks at."""

@@ -48,7 +48,7 @@ class PaperMind(ChatMind):
         verdicts = []
         for candidate in candidates:
             (verdict,) = await super().verify(block, [candidate])
-            question = self._question(candidate, [candidate])
+            question = self._question(candidate, {candidate.item: {candidate.reason}})
             predicted = question.options[question.right] if verdict.score else "something else"
             asked = f"SCORE\nconfidence: {verdict.score:.2f}\nstep: from «{question.cause}» for the reason «{question.reason}»"
             asked += f" to «{question.item}»\npredicted: «{predicted}»\nhidden: «{question.options[question.right]}»"

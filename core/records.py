@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmrg.core.conversions import as_networkx
@@ -280,4 +281,14 @@ def stable_key(*parts: object) -> str:
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Steps by position, reasoned before imagined, accepted before rejected, best score first."""
-    return tuple(sorted(steps, key=lambda s: (s.position, s.kind != "reasoned", not s.accepted, -s.score, s.key)))
+    ranked = groupby(sorted(steps, key=_rank), key=_rank)
+    return tuple(step for _, equal in ranked for step in _by_key(list(equal)))
+
+
+def _rank(step: Step) -> tuple[int, bool, bool, float]:
+    return step.position, step.kind != "reasoned", not step.accepted, -step.score
+
+
+def _by_key(steps: list[Step]) -> list[Step]:
+    """A key is a hash, and worth making only where it decides."""
+    return sorted(steps, key=lambda step: step.key) if len(steps) > 1 else steps

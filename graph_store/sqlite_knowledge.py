@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 
 from llmrg.core.records import Knowledge, VectorSpace
 from llmrg.graph_store import checks, sqlite_rows
 from llmrg.graph_store import sqlite_statements as sql
 
+_PAIRS_AT_ONCE = 500
+"""Of one statement, whose parameters SQLite limits."""
 _KEY = 8
 """Column of a knowledge row."""
 
@@ -26,7 +29,10 @@ def put(db: sqlite3.Connection, namespace: str, entries: Sequence[Knowledge]) ->
 
 def of_pairs(db: sqlite3.Connection, namespace: str, pairs: Sequence[tuple[str, str]], mind: str) -> list[Knowledge]:
     """A mind's entries of these (from item, to item) pairs: score descending, then key."""
-    rows = [row for pair in dict.fromkeys(pairs) for row in db.execute(sql.KNOWLEDGE_FOR_PAIR, (namespace, *pair, mind))]
+    rows, distinct = [], list(dict.fromkeys(pairs))
+    for start in range(0, len(distinct), _PAIRS_AT_ONCE):
+        asked = distinct[start : start + _PAIRS_AT_ONCE]
+        rows += db.execute(sql.knowledge_for_pairs(len(asked)), (*chain.from_iterable(asked), namespace, mind))
     return [sqlite_rows.knowledge_from(row) for row in sorted(rows, key=lambda row: (-row[3], row[_KEY]))]
 
 

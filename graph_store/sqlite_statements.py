@@ -35,12 +35,9 @@ PUT_KNOWLEDGE = """INSERT INTO knowledge
         (namespace, key, from_item, reason, to_item, score, uses, source_user, source_position, vector, mind)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (namespace, key) DO UPDATE SET score = max(score, excluded.score), vector = coalesce(vector, excluded.vector)"""
-_KNOWLEDGE = (
-    "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key, mind "
-    "FROM knowledge WHERE namespace = ? "
-)
+_KNOWLEDGE_COLUMNS = "SELECT from_item, reason, to_item, score, uses, source_user, source_position, vector, key, mind "
+_KNOWLEDGE = _KNOWLEDGE_COLUMNS + "FROM knowledge WHERE namespace = ? "
 KNOWLEDGE_PAGE = _KNOWLEDGE + "AND key > ? ORDER BY key LIMIT ?"
-KNOWLEDGE_FOR_PAIR = _KNOWLEDGE + "AND from_item = ? AND to_item = ? AND mind = ?"
 KNOWLEDGE = _KNOWLEDGE + "AND key = ?"
 VECTOR_CHANGES = "SELECT changes FROM vector_changes WHERE namespace = ? AND to_item = ?"
 VECTORS_TO = "SELECT key, vector FROM knowledge WHERE namespace = ? AND to_item = ? AND mind = ? AND vector IS NOT NULL"
@@ -117,3 +114,12 @@ FORGET_NAMESPACE = (
     ),
 )  # fmt: skip
 """`vector_changes` stays: it counts on, so that no other process takes vectors of before for those of a namespace made anew."""
+
+
+def knowledge_for_pairs(count: int) -> str:
+    """For (from item, to item) `count` times, then namespace and mind: one statement is prepared and run in place of many."""
+    pairs = ", ".join(["(?, ?)"] * count)
+    return (
+        f"WITH pairs (first, later) AS (VALUES {pairs}) {_KNOWLEDGE_COLUMNS}"
+        "FROM pairs CROSS JOIN knowledge ON from_item = first AND to_item = later WHERE namespace = ? AND mind = ?"
+    )

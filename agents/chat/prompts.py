@@ -58,8 +58,14 @@ class Prompt:
 
     def messages(self, asked: str, noun: str, count: int = 0) -> list[BaseMessage]:
         """Task, example, and what is asked now."""
-        task = Template(self.task).safe_substitute(noun=one_line(noun), count=count)
-        return [SystemMessage(task), HumanMessage(self.shown), AIMessage(self.said), HumanMessage(asked)]
+        return [*_same_for_all(self, noun, count), HumanMessage(asked)]
+
+
+@lru_cache(maxsize=64)
+def _same_for_all(prompt: Prompt, noun: str, count: int) -> tuple[BaseMessage, ...]:
+    """The messages that every request of a role begins with; making one takes LangChain as long as rendering many lines."""
+    task = Template(prompt.task).safe_substitute(noun=one_line(noun), count=count)
+    return SystemMessage(task), HumanMessage(prompt.shown), AIMessage(prompt.said)
 
 
 def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -318,6 +319,7 @@ def _gathered(text: str, parts: list[tuple[R, int, int]], schema: type[R]) -> R 
 
 
 # -- values ----------------------------------------------------------------------------------------------------------
+@cache
 def _element(schema: type[BaseModel]) -> type[BaseModel]:
     (field,) = schema.model_fields.values()
     element: type[BaseModel] = field.annotation.__args__[0]  # type: ignore[union-attr]

@@ -101,10 +101,7 @@ class ChatCalls:
             ModelReplyError: it cannot be read, and the repaired one cannot be either; or `use` raises it.
             BudgetSpentError; ModelUnavailableError, ModelPromptError, ModelAccessError, ModelError: as `as_model_error`.
         """
-        prompt = json.dumps([[m.type, m.text] for m in asked.messages], ensure_ascii=False)
-        # The form is no part of the key: what is asked for is the same, and a model may lose a form and find it again.
-        told = {"model": self.name, "server": self.server, "parameters": self._parameters, "reply": schema.__name__}
-        key = json.dumps({**told, "prompt": asked.role, "version": asked.version}, sort_keys=True)
+        prompt, key = self._cached_as(asked, schema) if self.cache is not None else ("", "")
         if self.cache is not None and (kept := await self.cache.alookup(prompt, key)):
             with suppress(ModelReplyError):
                 made = use(read_message(_message(kept[0]), schema))
@@ -126,6 +123,15 @@ class ChatCalls:
         if isinstance(got, _Unreadable):
             raise got.problem
         return got
+
+    def _cached_as(self, asked: Asked, schema: type[R]) -> tuple[str, str]:
+        """(prompt, what else the reply depends on), as the cache takes them.
+
+        The form is no part of it: what is asked for is the same, and a model may lose a form and find it again.
+        """
+        prompt = json.dumps([[m.type, m.text] for m in asked.messages], ensure_ascii=False)
+        of_model = {"model": self.name, "server": self.server, "parameters": self._parameters, "reply": schema.__name__}
+        return prompt, json.dumps({**of_model, "prompt": asked.role, "version": asked.version}, sort_keys=True)
 
     async def _waited(self, work: Coroutine[Any, Any, T]) -> T:
         request = asyncio.ensure_future(work)
@@ -206,7 +212,8 @@ class ChatCalls:
         count(calls=1)
         self._sent.add(request)
         try:
-            got = await asyncio.wait_for(self._fresh(model, messages), self.timeout_s)
+            async with asyncio.timeout(self.timeout_s):  # in this task; `wait_for` would make another one for each request
+                got = await self._fresh(model, messages)
         except Exception as error:
             if (cut := cut_reply(error)) is not None:
                 return cut

@@ -48,6 +48,12 @@ class State(TypedDict, total=False):
     next_chain: int
 
 
+class Output(TypedDict, total=False):
+    """What the machine hands out: its graph is in the store by then, and LangGraph reads these keys after every node."""
+
+    through: int
+
+
 def candidate_name(record: Candidate | Step) -> CandidateName:
     """Tells candidates of one block apart."""
     return record.position, record.cause_position, record.cause, record.reason, record.item

@@ -24,13 +24,13 @@ from llmrg.agents.machine.nodes.publish import publish
 from llmrg.agents.machine.nodes.reason import reason
 from llmrg.agents.machine.nodes.recall import recall
 from llmrg.agents.machine.nodes.verify import after_verify, verify
-from llmrg.agents.machine.state import State
+from llmrg.agents.machine.state import Output, State
 
 
 @lru_cache(maxsize=1)
 def machine() -> Any:
     """The compiled machine. Invoke it with `context=BuildContext(...)` and the state `{"user": ...}`."""
-    graph: Any = StateGraph(State, context_schema=BuildContext)
+    graph: Any = StateGraph(State, context_schema=BuildContext, output_schema=Output)
     for node in (recall, reason, diverge, ground, publish):
         graph.add_node(node.__name__, _traced(node))
     graph.add_edge(START, "plan")

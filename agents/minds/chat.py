@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -149,7 +149,10 @@ class ChatMind:
 
     # -- verify ------------------------------------------------------------------------------------------------------
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
-        questions = [self._question(candidate, candidates) for candidate in candidates]
+        reasons_of: defaultdict[str, set[str]] = defaultdict(set)
+        for candidate in candidates:
+            reasons_of[candidate.item].add(candidate.reason)
+        questions = [self._question(candidate, reasons_of) for candidate in candidates]
         asked = [(number, question) for number, question in enumerate(questions) if len(question.options) > 1]
         seen = len(block.history)
         verdicts = [Verdict(0.0, "there is nothing to tell it from", seen, "nothing to tell it from") for _ in candidates]
@@ -168,12 +171,13 @@ class ChatMind:
             verdicts[number] = _verdict(question, answers.get(position), seen)
         return verdicts
 
-    def _question(self, c: Candidate, others: Sequence[Candidate]) -> Question:
+    def _question(self, c: Candidate, reasons_of: Mapping[str, set[str]]) -> Question:
+        """Args: reasons_of: item -> reasons of the candidates that are verified together."""
         dice = random.Random(stable_key("mask", c.cause, c.reason, c.item))
         cause = self._title(c.cause) if c.cause_kind == "item" else c.cause.replace("=", ": ")
         item = self._title(c.item)
         hide_item = dice.random() < 0.5
-        options = self._other_items(c, dice) if hide_item else self._other_reasons(c, others, dice)
+        options = self._other_items(c, dice) if hide_item else self._other_reasons(c, reasons_of, dice)
         right = item if hide_item else c.reason
         options.insert(dice.randrange(len(options) + 1), right)
         return Question("item" if hide_item else "reason", cause, c.reason, item, tuple(options), options.index(right))
@@ -192,11 +196,11 @@ class ChatMind:
                     break
         return found
 
-    def _other_reasons(self, c: Candidate, others: Sequence[Candidate], dice: random.Random) -> list[str]:
+    def _other_reasons(self, c: Candidate, reasons_of: Mapping[str, set[str]], dice: random.Random) -> list[str]:
         """Reasons of the block's other items, then of the data set; none that the item is known to carry itself."""
         fitting = {value.casefold() for _, value in self._catalogue[c.item].attributes}
-        fitting |= {other.reason.casefold() for other in others if other.item == c.item}
-        nearby = sorted({other.reason for other in others})
+        fitting |= {reason.casefold() for reason in reasons_of[c.item]}
+        nearby = sorted(set().union(*reasons_of.values()))
         dice.shuffle(nearby)
         bank = dice.sample(self._reasons, min(len(self._reasons), 4 * self.config.options))
         found: dict[str, str] = {}

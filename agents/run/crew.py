@@ -49,6 +49,7 @@ class Here:
         limit = steps_at_most(blocks, context.config.tries)
         try:
             with context.tracing.span("llmrg.user", llmrg__user=user, llmrg__items=len(context.history(user))):
-                await machine().ainvoke({"user": user}, {"recursion_limit": limit}, context=context)
+                # With "updates" LangGraph reads no state for us after each node: nobody here looks at it.
+                await machine().ainvoke({"user": user}, {"recursion_limit": limit}, context=context, stream_mode="updates")
         finally:
             context.usage.close_user(user)

@@ -12,7 +12,7 @@ from rapidfuzz import fuzz, process
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import BuildContext, Embed
 from llmrg.agents.machine.nodes.reason import VETOED
-from llmrg.agents.machine.nodes.titles import Titles, numerals, plain_title
+from llmrg.agents.machine.nodes.titles import Titles, in_words, numerals, plain_title
 from llmrg.agents.machine.state import State
 from llmrg.agents.protocols import Candidate, Imagined, OpenChain
 from llmrg.data.dataset import Catalogue
@@ -75,8 +75,8 @@ def find_item(
     names = titles.names.get(numerals(said), {})
     if not said or not names:
         return None
-    match = process.extractOne(said, names, scorer=fuzz.token_sort_ratio)
-    if match and match[1] >= 100 * config.grounding_tau:
+    match = process.extractOne(in_words(said), names, scorer=fuzz.ratio, score_cutoff=100 * config.grounding_tau)
+    if match:
         return titles.ids[match[2]], match[1] / 100
     if embed is None:
         return None

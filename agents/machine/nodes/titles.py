@@ -38,6 +38,11 @@ def _as_digits(word: str, before: str, last: bool) -> str:
     return str(10 * len(roman[1]) + _UNITS[roman[2]])
 
 
+def in_words(plain: str) -> str:
+    """The words sorted: the ratio of two such texts is rapidfuzz's `token_sort_ratio`, which sorts them at each comparison."""
+    return " ".join(sorted(plain.split()))
+
+
 def numerals(plain: str) -> frozenset[int]:
     """Numbers in a plain title; those of two titles must be equal, or they name two parts of a series."""
     return frozenset(map(int, re.findall(r"\d+", plain)))
@@ -56,10 +61,10 @@ class Titles:
         ]
         self.exact = dict(reversed(both))
         self.names: defaultdict[frozenset[int], dict[int, str]] = defaultdict(dict)
-        """Numerals -> row -> plain title."""
+        """Numerals -> row -> plain title, its words sorted."""
         for row, title in enumerate(self.raw):
             plain = plain_title(title)
-            self.names[numerals(plain)][row] = plain
+            self.names[numerals(plain)][row] = in_words(plain)
         self._vectors: np.ndarray | None = None
 
     def cosines(self, text: str, rows: list[int], embed: Embed) -> np.ndarray:
