@@ -83,12 +83,12 @@ async def calibrate(
         for number, user in enumerate(users):
             if progress:
                 progress(number, len(users))
-            judged += await _one_user(dataset, minds, config, user, planted, vetoes or Vetoes())
+            judged += await _judged_of(dataset, minds, config, user, planted, vetoes or Vetoes())
         if progress:
             progress(len(users), len(users))
     finally:
         await minds.aclose()
-    right = sum(one.kind == "right" for one in judged)
+    right = sum(step.kind == "right" for step in judged)
     if right < FEWEST:
         raise DataError(
             f"{right} steps of {len(users)} users are too few to calibrate {minds.verifier.name} (at least {FEWEST}); "
@@ -100,14 +100,14 @@ async def calibrate(
 def summed_up(judged: Sequence[Judged], data: str, minds: Minds, config: CalibrationConfig, reasoner: str) -> Calibration:
     """Figures from scores."""
     kinds: tuple[Kind, ...] = ("shuffled", "wrong item")
-    right = np.array([one.score for one in judged if one.kind == "right"])
-    wrong = np.array([one.score for one in judged if one.kind != "right"])
+    right = np.array([step.score for step in judged if step.kind == "right"])
+    wrong = np.array([step.score for step in judged if step.kind != "right"])
     edges = np.linspace(0, 1, 21)
     return Calibration(
         data=data,
         verifier=minds.verifier.name,
         reasoner=reasoner,
-        users=len({one.user for one in judged}),
+        users=len({step.user for step in judged}),
         positives=len(right),
         auc={**{kind: _auc(judged, [kind], config.seed) for kind in kinds}, "all": _auc(judged, kinds, config.seed)},
         thresholds=tuple(threshold(right, wrong, rate) for rate in sorted({*RATES, config.false_accepts})),
@@ -148,20 +148,20 @@ def reliability(right: np.ndarray, wrong: np.ndarray, prevalence: float) -> tupl
     truth = np.concatenate([np.ones(len(right)), np.zeros(len(wrong))])
     weights = np.where(truth == 1, prevalence / max(len(right), 1), (1 - prevalence) / max(len(wrong), 1))
     tenth = np.minimum((scores * 10).astype(int), 9)
-    found = []
+    bins = []
     for mask in (tenth == t for t in np.unique(tenth)):
         score, share = (float(np.average(values[mask], weights=weights[mask])) for values in (scores, truth))
-        found.append((score, share, int(mask.sum())))
-    return tuple(found)
+        bins.append((score, share, int(mask.sum())))
+    return tuple(bins)
 
 
 def _auc(judged: Sequence[Judged], kinds: Sequence[Kind], seed: int) -> Auc:
     """With users drawn again for the interval."""
     by_user: dict[str, tuple[list[float], list[float]]] = {}
-    for one in judged:
-        scores = by_user.setdefault(one.user, ([], []))
-        if one.kind == "right" or one.kind in kinds:
-            scores[one.kind != "right"].append(one.score)
+    for step in judged:
+        scores = by_user.setdefault(step.user, ([], []))
+        if step.kind == "right" or step.kind in kinds:
+            scores[step.kind != "right"].append(step.score)
     pairs = [(np.array(a), np.array(b)) for a, b in by_user.values()]
 
     def of(rows: Iterable[int]) -> float:
@@ -174,7 +174,7 @@ def _auc(judged: Sequence[Judged], kinds: Sequence[Kind], seed: int) -> Auc:
     return Auc(of(range(len(pairs))), float(low), float(high), sum(len(b) for _, b in pairs))
 
 
-async def _one_user(
+async def _judged_of(
     dataset: Dataset,
     minds: Minds,
     config: CalibrationConfig,
@@ -207,7 +207,7 @@ async def _judge(dataset: Dataset, minds: Minds, block: Block, right: list[Candi
     others = sorted({value for item in dataset.catalogue for value in _reasons_of(dataset, item.id)} | {c.reason for c in right})
     for c in right:
         carried = {value.casefold() for _, value in dataset.catalogue[c.item].attributes} | {
-            one.reason.casefold() for one in right if one.item == c.item
+            other.reason.casefold() for other in right if other.item == c.item
         }
         if foreign := [reason for reason in others if reason.casefold() not in carried]:
             mixed.append(("shuffled", replace(c, reason=dice.choice(foreign))))
@@ -257,24 +257,24 @@ def _reasons_of(dataset: Dataset, item: str) -> list[str]:
 
 def _first_of_each(candidates: Iterable[Candidate]) -> list[Candidate]:
     """The best proposal of each item; several of one would count the item double."""
-    found: dict[int, Candidate] = {}
+    first: dict[int, Candidate] = {}
     for candidate in candidates:
-        found.setdefault(candidate.position, candidate)
-    return list(found.values())
+        first.setdefault(candidate.position, candidate)
+    return list(first.values())
 
 
 def _planted(block: Block, steps: Sequence[PlantedStep]) -> list[Candidate]:
-    found = []
+    candidates = []
     for step in steps:
         cause = step.cause_position
         if step.position in block.positions and step.reason is not None and cause is not None and cause >= block.first:
             item, seen = block.history.items[step.position], step.position + 1
-            found.append(Candidate(step.position, "item", block.history.items[cause], cause, step.reason, item, None, seen))
-    return found
+            candidates.append(Candidate(step.position, "item", block.history.items[cause], cause, step.reason, item, None, seen))
+    return candidates
 
 
 def _by_user(truth: Iterable[PlantedStep]) -> dict[str, list[PlantedStep]]:
-    found: dict[str, list[PlantedStep]] = {}
+    steps_of: dict[str, list[PlantedStep]] = {}
     for step in truth:
-        found.setdefault(step.user, []).append(step)
-    return found
+        steps_of.setdefault(step.user, []).append(step)
+    return steps_of

@@ -38,7 +38,7 @@ async def direct_list(
     chosen = list(dataset.histories) if users is None else list(users)
     successors, gate, done = Successors(dataset), asyncio.Semaphore(config.concurrency), 0
 
-    async def one(user: str) -> ReasoningGraph:
+    async def graph_of(user: str) -> ReasoningGraph:
         nonlocal done
         async with gate:
             graph = await _of_user(dataset, imaginer, config, successors, vectors, user)
@@ -47,7 +47,7 @@ async def direct_list(
             progress(done, len(chosen))
         return graph
 
-    graphs = await asyncio.gather(*(one(user) for user in chosen))
+    graphs = await asyncio.gather(*(graph_of(user) for user in chosen))
     return {graph.user: graph for graph in graphs}
 
 
@@ -65,11 +65,11 @@ async def _of_user(
         often = tuple(item for item, _ in successors.ranked(tail, without=history) if item not in seen)[:20]
         chain = OpenChain(0, tail, position - 1, REASON, 1.0)
         try:
-            said = await imaginer.imagine(Cut(user, known, position, (chain,), {0: often}))
+            imagined = await imaginer.imagine(Cut(user, known, position, (chain,), {0: often}))
         except ModelReplyError:
             continue
-        found = [find_item(dataset.catalogue, one, vectors.embed if vectors else None, config) for one in said]
-        good = {match[0]: match[1] for match in found if match and match[0] not in seen}
+        matches = [find_item(dataset.catalogue, step, vectors.embed if vectors else None, config) for step in imagined]
+        good = {match[0]: match[1] for match in matches if match and match[0] not in seen}
         for number, (item, grounding) in enumerate(good.items(), start=len(steps)):
             cause = ("item", tail, position - 1)
             steps.append(Step(user, position, "imagined", *cause, REASON, item, 1.0, number, position, grounding=grounding))  # type: ignore[arg-type]

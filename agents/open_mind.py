@@ -119,13 +119,13 @@ class OpenMinds:
         from llmrg.core.themes import Themes
 
         known = (self._themes() if self._themes else Themes()).profiles
-        found = [profile for profile in known if profile.source.name == source] if source else list(known)
-        if len(found) != 1:
+        chosen = [profile for profile in known if profile.source.name == source] if source else list(known)
+        if len(chosen) != 1:
             names = ", ".join(profile.source.name for profile in known)
-            told = f"this data set has {names}" if names else "this data set has none: `llmrg profiles import` puts one there"
+            there = f"this data set has {names}" if names else "this data set has none: `llmrg profiles import` puts one there"
             what = f"no profile source is named {source!r}" if source else "the mind `profiles` needs the name of a source"
-            raise ConfigError(f"{what}; {told}. Name one as in `--mind profiles/NAME`")
-        (profile,) = found
+            raise ConfigError(f"{what}; {there}. Name one as in `--mind profiles/NAME`")
+        (profile,) = chosen
         key = ("profiles", profile.source.name)
         if key not in self._opened or self._opened[key].profile != profile:
             self._opened[key] = ProfilesMind(self._dataset, profile, vetoes=self.vetoes)
@@ -162,8 +162,8 @@ def limits_of(settings: Settings) -> Limits:
     """What the settings say of each endpoint's limits."""
     from llmrg.agents.chat.limiter import Limits
 
-    told = ("requests_per_minute", "tokens_per_minute", "in_flight")
-    return Limits(**{name: getattr(settings, name) for name in told})
+    names = ("requests_per_minute", "tokens_per_minute", "in_flight")
+    return Limits(**{name: getattr(settings, name) for name in names})
 
 
 def _own_limiter(settings: Settings) -> Limiter:
@@ -219,14 +219,14 @@ def chat_model(name: str, settings: Settings) -> BaseChatModel:
             return LenientChatOpenAI(**{"max_retries": 0, **options, "model": model.partition(":")[2]})
         from langchain.chat_models import init_chat_model
 
-        made: BaseChatModel = init_chat_model(model, **options)
-        if "max_retries" in type(made).model_fields:
-            made = init_chat_model(model, **options, max_retries=0)
+        opened: BaseChatModel = init_chat_model(model, **options)
+        if "max_retries" in type(opened).model_fields:
+            opened = init_chat_model(model, **options, max_retries=0)
     except ImportError as error:
         check_proxies()
         raise MissingPackageError(f"langchain for {provider}", f"pip install 'llmrg[{provider}]'") from error
     except Exception as error:  # each provider's class has its own kinds: no key, unknown provider, unknown option
         check_proxies()
-        said = " ".join(str(error).split())[:300]
-        raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {said})") from error
-    return made
+        problem = " ".join(str(error).split())[:300]
+        raise ConfigError(f"the chat model {name!r} cannot be opened ({type(error).__name__}: {problem})") from error
+    return opened

@@ -65,12 +65,12 @@ def decide(context: ReviewContext, decisions: Mapping[str, bool], users: Sequenc
     Raises: CallerError: a key is no waiting step's (it may have been decided on meanwhile), or its user is being built anew, and
     the graph would be replaced; nothing is decided then.
     """
-    found = {step.key: step.user for step in waiting(context.store, context.namespace, context.catalogue, users)}
-    if unknown := [key for key in decisions if key not in found]:
+    user_of = {step.key: step.user for step in waiting(context.store, context.namespace, context.catalogue, users)}
+    if unknown := [key for key in decisions if key not in user_of]:
         raise CallerError(f"no step waits under {', '.join(unknown[:5])}; `llmrg review list` shows those that do")
     by_user: dict[str, dict[str, bool]] = {}
     for key, accepted in decisions.items():
-        by_user.setdefault(found[key], {})[key] = accepted
+        by_user.setdefault(user_of[key], {})[key] = accepted
     for user in by_user:
         _check_at_rest(context, user)
     sums = {"accepted": 0, "rejected": 0}

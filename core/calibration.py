@@ -76,9 +76,9 @@ def calibration_file(home: Path, data: str, verifier: str, server: str = "") -> 
     return home / "calibration" / _safe(data) / f"{_safe(f'{verifier}@{server}' if server else verifier)}.json"
 
 
-def save_calibration(made: Calibration, home: Path) -> Path:
-    path = calibration_file(home, made.data, made.verifier, made.server)
-    return written(path, json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n", HOME)
+def save_calibration(calibration: Calibration, home: Path) -> Path:
+    path = calibration_file(home, calibration.data, calibration.verifier, calibration.server)
+    return written(path, json.dumps(calibration.to_json(), indent=1, ensure_ascii=False) + "\n", HOME)
 
 
 def load_calibration(home: Path, data: str, verifier: str, server: str = "") -> Calibration:
@@ -89,12 +89,12 @@ def load_calibration(home: Path, data: str, verifier: str, server: str = "") -> 
     if not path.exists():
         raise ConfigError(f"the verifier {verifier!r}{there} was not calibrated on {data!r} (no {path}); run: {command}")
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        told.pop("tau")
-        told["auc"] = {kind: Auc(**row) for kind, row in told["auc"].items()}
-        told["thresholds"] = tuple(Threshold(**row) for row in told["thresholds"])
-        told["reliability"] = tuple((float(a), float(b), int(c)) for a, b, c in told["reliability"])
-        return Calibration(**told)
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields.pop("tau")
+        fields["auc"] = {kind: Auc(**row) for kind, row in fields["auc"].items()}
+        fields["thresholds"] = tuple(Threshold(**row) for row in fields["thresholds"])
+        fields["reliability"] = tuple((float(a), float(b), int(c)) for a, b, c in fields["reliability"])
+        return Calibration(**fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} is damaged ({error}); make it anew: {command}") from error
 

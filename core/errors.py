@@ -51,10 +51,10 @@ class LlmrgError(Exception):
 class CallerError(LlmrgError, ValueError):
     """The caller's mistake."""
 
-    def __init__(self, *said: object, sdk: str = "", shell: str = "") -> None:
+    def __init__(self, *message: object, sdk: str = "", shell: str = "") -> None:
         """Args: sdk, shell: the way out in the words of each, put behind the message."""
-        self._on_shell = f"{said[0]}; {shell}" if shell else ""
-        super().__init__(*((f"{said[0]}; {sdk}",) if sdk else said))
+        self._on_shell = f"{message[0]}; {shell}" if shell else ""
+        super().__init__(*((f"{message[0]}; {sdk}",) if sdk else message))
 
     @property
     def on_shell(self) -> str:
@@ -152,13 +152,13 @@ class StoreFullError(StoreError):
 class VersionConflictError(StoreError):
     """Somebody else replaced the graph first."""
 
-    def __init__(self, user: str, expected: int, found: int) -> None:
-        super().__init__(user, expected, found)
-        self.user, self.expected, self.found = user, expected, found
+    def __init__(self, user: str, expected: int, actual: int) -> None:
+        super().__init__(user, expected, actual)
+        self.user, self.expected, self.actual = user, expected, actual
 
     def __str__(self) -> str:
         return (
-            f"the graph of user {self.user!r} is at version {self.found}, not {self.expected}: another writer was first; "
+            f"the graph of user {self.user!r} is at version {self.actual}, not {self.expected}: another writer was first; "
             "read it again and repeat the change"
         )
 
@@ -166,13 +166,13 @@ class VersionConflictError(StoreError):
 class DraftConflictError(StoreError):
     """Steps do not go on where the user's draft ends: somebody else works on it."""
 
-    def __init__(self, user: str, run: str, start: int, found: int) -> None:
-        super().__init__(user, run, start, found)
-        self.user, self.run, self.start, self.found = user, run, start, found
+    def __init__(self, user: str, run: str, start: int, end: int) -> None:
+        super().__init__(user, run, start, end)
+        self.user, self.run, self.start, self.end = user, run, start, end
 
     def __str__(self) -> str:
         return (
-            f"the draft of user {self.user!r} in run {self.run!r} ends at position {self.found}, not at {self.start}: another "
+            f"the draft of user {self.user!r} in run {self.run!r} ends at position {self.end}, not at {self.start}: another "
             "process builds this user; let it finish, or end it, then build again: what the draft holds is kept"
         )
 

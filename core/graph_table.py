@@ -55,10 +55,10 @@ class GraphTable(Mapping[str, ReasoningGraph]):
     @classmethod
     def of(cls, graphs: Iterable[ReasoningGraph]) -> Self:
         """Raises: CallerError: a whole number of a step has more than 64 bits."""
-        known = list(graphs)
-        steps = [step for graph in known for step in graph.steps]
+        listed = list(graphs)
+        steps = [step for graph in listed for step in graph.steps]
         columns = {name: [getattr(step, name) for step in steps] for name in STEP_FIELDS}
-        heads = [(graph.user, graph.run, graph.version, len(graph.steps)) for graph in known]
+        heads = [(graph.user, graph.run, graph.version, len(graph.steps)) for graph in listed]
         return cls.from_columns(heads, columns)
 
     @classmethod
@@ -142,9 +142,9 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         """(n,) int64: `value` of the text in each of the (n,) rows of `texts`, asked once a row."""
         used = np.zeros(len(self.texts), dtype=bool)
         used[rows] = True
-        found = np.zeros(len(self.texts), dtype=np.int64)
-        found[used] = [value(self.texts[row]) for row in np.flatnonzero(used).tolist()]
-        return np.asarray(found[rows])
+        values = np.zeros(len(self.texts), dtype=np.int64)
+        values[used] = [value(self.texts[row]) for row in np.flatnonzero(used).tolist()]
+        return np.asarray(values[rows])
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a step of any user, rejected ones too; one column a field of `Step`; `cause_position` is empty (`<NA>`) for a

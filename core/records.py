@@ -181,11 +181,11 @@ class ReasoningGraph:
 
     def chains(self) -> dict[int, tuple[Step, ...]]:
         """Accepted steps by chain number, each in order of position."""
-        found: dict[int, list[Step]] = {}
+        steps_of: dict[int, list[Step]] = {}
         for step in self.steps:
             if step.accepted:
-                found.setdefault(step.chain, []).append(step)
-        return {number: tuple(found[number]) for number in sorted(found)}
+                steps_of.setdefault(step.chain, []).append(step)
+        return {number: tuple(steps_of[number]) for number in sorted(steps_of)}
 
     def __repr__(self) -> str:
         kinds = f"{len(self.reasoned()):,} reasoned, {len(self.imagined()):,} imagined, {len(self.rejected()):,} rejected"
@@ -211,12 +211,12 @@ class ReasoningGraph:
     def branches(self) -> dict[int, int | None]:
         """Chain -> the chain that it branched off from, or None for one whose first cause no other chain leads to."""
         leads_to = [(step.item, step.position, step.chain) for step in self.reasoned()]
-        found: dict[int, int | None] = {}
+        parent_of: dict[int, int | None] = {}
         for number, steps in self.chains().items():
             first = steps[0]
             parents = [c for item, p, c in leads_to if (item, p) == (first.cause, first.cause_position) and c != number]
-            found[number] = min(parents, default=None)
-        return found
+            parent_of[number] = min(parents, default=None)
+        return parent_of
 
 
 @dataclass(frozen=True, slots=True)

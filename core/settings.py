@@ -179,11 +179,11 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         ConfigError: a value is off, or `llmrg.toml` cannot be read; the message names the variable or the file.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    values = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise ConfigError(_told(dict(error.errors()[0]), given)) from error
+        raise ConfigError(_problem(dict(error.errors()[0]), values)) from error
 
 
 def proxy_variables() -> list[str]:
@@ -209,25 +209,25 @@ def _settings_file() -> dict[str, Any]:
         ) from error
 
 
-def _told(error: Mapping[str, Any], given: Mapping[str, object]) -> str:
+def _problem(problem: Mapping[str, Any], overrides: Mapping[str, object]) -> str:
     """One line for the first problem that pydantic found: the setting, the value unless it may be secret, and where it stands."""
-    name = str(error["loc"][0])
+    name = str(problem["loc"][0])
     variable = name if name in _aliases() else PREFIX + name.upper()
-    if name in given:
+    if name in overrides:
         place, mend = "given here", "give another value"
-    elif variable in {one.upper() for one in os.environ}:
+    elif variable in {name.upper() for name in os.environ}:
         place, mend = f"from the variable {variable}", f"mend or unset {variable}"
     else:
         place, mend = f"from {FILE.absolute()}", f"mend that line, or set {variable}"
-    if error["type"] == "extra_forbidden":
+    if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Settings.model_fields, 1)
         further = (
             f"did you mean {near[0]!r}?" if near else "how data are read (name, columns, separator, ...) stands below [load]"
         )
         return f"there is no setting {name!r} ({place}); {further}; see docs/settings.md"
-    value = "" if any(part in name.lower() for part in _SECRET) else f": {error.get('input')!r}"
-    within = ".".join(str(part) for part in error["loc"])
-    return f"setting {within!r} is off ({error['msg'].removeprefix('Value error, ')}){value}, {place}; {mend}"
+    value = "" if any(part in name.lower() for part in _SECRET) else f": {problem.get('input')!r}"
+    within = ".".join(str(part) for part in problem["loc"])
+    return f"setting {within!r} is off ({problem['msg'].removeprefix('Value error, ')}){value}, {place}; {mend}"
 
 
 def _aliases() -> set[str]:

@@ -74,7 +74,7 @@ def _nearest(texts: Sequence[str], themes: Sequence[str], vectors: Vectors, thre
     names, leaders = list(themes), _Leaders()
     for block in _blocks(themes):
         leaders.add(_unit_rows(vectors, block))
-    found: list[str] = []
+    nearest: list[str] = []
     for block in _blocks(texts):
         rows = _unit_rows(vectors, block)
         cosines, places = leaders.nearest(rows)
@@ -89,8 +89,8 @@ def _nearest(texts: Sequence[str], themes: Sequence[str], vectors: Vectors, thre
                 names.append(theme_name(text))
                 own.append(i)
         leaders.add(rows[own])
-        found += [names[place] for place in places]
-    return found
+        nearest += [names[place] for place in places]
+    return nearest
 
 
 class _Leaders:

@@ -84,10 +84,10 @@ def theme_name(text: str) -> str:
 
 def strongest(appeals: Iterable[Appeal]) -> tuple[Appeal, ...]:
     """One appeal per item and theme, by item and theme: the highest score, the sum of uses."""
-    kept: dict[tuple[str, str], Appeal] = {}
+    best: dict[tuple[str, str], Appeal] = {}
     for appeal in appeals:
-        other = kept.get((appeal.item, appeal.theme))
+        other = best.get((appeal.item, appeal.theme))
         if other is not None:
             appeal = Appeal(appeal.item, appeal.theme, max(appeal.score, other.score), appeal.uses + other.uses)
-        kept[appeal.item, appeal.theme] = appeal
-    return tuple(kept[key] for key in sorted(kept))
+        best[appeal.item, appeal.theme] = appeal
+    return tuple(best[key] for key in sorted(best))

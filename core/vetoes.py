@@ -108,8 +108,8 @@ def _any_of(words: Iterable[str], frame: str) -> re.Pattern[str]:
 
 def _pattern(word: str) -> str:
     stem = word.removesuffix("*")
-    found = _BETWEEN.join(re.escape(part) for part in stem.replace("_", " ").replace("-", " ").split())
-    return found + (f"{_LETTER}*" if stem != word else "")
+    words = _BETWEEN.join(re.escape(part) for part in stem.replace("_", " ").replace("-", " ").split())
+    return words + (f"{_LETTER}*" if stem != word else "")
 
 
 def _folded(text: str) -> str:

@@ -70,8 +70,8 @@ def text(value: Any, missing: Collection[str] = MISSING) -> str:
     """
     value = plain(value)
     if isinstance(value, str):
-        found = value.strip()
-        return "" if found in missing else found
+        content = value.strip()
+        return "" if content in missing else content
     if value is None:
         return ""
     if isinstance(value, list | dict):
@@ -98,7 +98,7 @@ def values(value: Any, separator: str | None, missing: Collection[str] = MISSING
             parts = value.split(separator) if separator else (value,)
     else:
         parts = value if isinstance(value, list) else (value,)
-    return tuple(dict.fromkeys(found for part in parts if (found := text(_name_of(plain(part)), missing))))
+    return tuple(dict.fromkeys(name for part in parts if (name := text(_name_of(plain(part)), missing))))
 
 
 def _written_list(cell: str) -> list[Any] | None:
@@ -110,13 +110,13 @@ def _written_list(cell: str) -> list[Any] | None:
     quoted = "'" in cell or '"' in cell or cell.startswith("(")
     for read in (json.loads, _literal) if quoted else (json.loads,):  # bare 00 and 1_000 are texts, and numbers to Python
         try:
-            found = read(cell)
+            content = read(cell)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(found, list | tuple):
-            return list(found)
-        if isinstance(found, dict):
-            return [found]
+        if isinstance(content, list | tuple):
+            return list(content)
+        if isinstance(content, dict):
+            return [content]
     return None if cell.startswith("(") else next(csv.reader([cell[1:-1]], skipinitialspace=True), [])
 
 
@@ -151,20 +151,20 @@ def seconds(value: Any, layout: str = "", missing: Collection[str] = MISSING) ->
     value = plain(value)
     if isinstance(value, date):
         return _moment(value)
-    found = text(value, missing)
-    if not found:
+    written = text(value, missing)
+    if not written:
         return None
     if layout:
         try:
-            return _moment(datetime.strptime(found, layout))
+            return _moment(datetime.strptime(written, layout))
         except ValueError:
             raise UnreadableCell(f"not a time of the form {layout!r}") from None
-    if len(digits := found.removesuffix(".0")) in (8, 14) and digits.isdigit() and (day := _iso(digits[:8])) is not None:
+    if len(digits := written.removesuffix(".0")) in (8, 14) and digits.isdigit() and (day := _iso(digits[:8])) is not None:
         return day + _time_of_day(digits[8:])  # 20240131 is a day: as seconds it would be one of 1970
     try:
-        at = float(found)
+        at = float(written)
     except ValueError:
-        moment = _iso(found)
+        moment = _iso(written)
         if moment is None:
             raise UnreadableCell(
                 "neither Unix seconds nor an ISO date or time (another form is said by the time format)"
@@ -183,11 +183,11 @@ def _time_of_day(digits: str) -> float:
     return hour * 3600.0 + minute * 60 + second
 
 
-def _iso(found: str) -> float | None:
+def _iso(written: str) -> float | None:
     for end in (" UTC", " GMT"):
-        found = found.removesuffix(end)
+        written = written.removesuffix(end)
     try:
-        return _moment(datetime.fromisoformat(found))
+        return _moment(datetime.fromisoformat(written))
     except ValueError:
         return None
 

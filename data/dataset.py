@@ -176,8 +176,8 @@ class Dataset:
             "position": np.arange(len(log.codes)) - np.repeat(log.offsets[:-1], log.lengths),
             "time": np.full(len(log.codes), np.nan) if log.times is None else log.times,
         }
-        made: pd.DataFrame = package("pandas").DataFrame(columns)
-        return made
+        table: pd.DataFrame = package("pandas").DataFrame(columns)
+        return table
 
     def only(self, users: Iterable[str]) -> Dataset:
         """The same catalogue with some of the users.

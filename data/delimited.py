@@ -98,12 +98,12 @@ def check_names(source: str, names: Sequence[str]) -> None:
 
 def separator_of(first_line: str, usual: str) -> str:
     """The usual separator, or the only other one that a header without it has; the one that Excel's first line tells."""
-    if said := SAID.fullmatch(first_line):
-        return said[1]
+    if directive := SAID.fullmatch(first_line):
+        return directive[1]
     if usual in first_line:
         return usual
-    found = [sign for sign in OTHERS if sign in first_line]
-    return found[0] if len(found) == 1 else usual
+    signs = [sign for sign in OTHERS if sign in first_line]
+    return signs[0] if len(signs) == 1 else usual
 
 
 @contextmanager

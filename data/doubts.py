@@ -36,24 +36,24 @@ def doubts(what: str, used: Mapping[str, int]) -> list[str]:
 
     Letters that differ in case only are left alone: codes may.
     """
-    words = [one for one in used if one.casefold() in NOBODY]
-    nobody = [one for one in words if one not in ("0", "-1") or used[one] * 10 > sum(used.values())]
+    words = [id_ for id_ in used if id_.casefold() in NOBODY]
+    nobody = [id_ for id_ in words if id_ not in ("0", "-1") or used[id_] * 10 > sum(used.values())]
     notes = []
     if nobody and len(used) > len(nobody):
-        rows = sum(used[one] for one in nobody)
+        rows = sum(used[id_] for id_ in nobody)
         listed = ", ".join(map(repr, nobody[:3]))
         notes.append(
             f"{rows:,} rows have the {what} {listed}, which may stand for none; if so, say so: missing {','.join(nobody[:3])}"
         )
     ways: dict[str, set[str]] = {}
-    for one in used:
-        if number := NUMBER.fullmatch(one):
-            ways.setdefault(number[1], set()).add(one)
-        elif not one.isascii():
-            ways.setdefault(_visible(one), set()).update((one, *([_visible(one)] if _visible(one) in used else [])))
-    twice = [sorted(found) for found in ways.values() if len(found) > 1]
+    for id_ in used:
+        if number := NUMBER.fullmatch(id_):
+            ways.setdefault(number[1], set()).add(id_)
+        elif not id_.isascii():
+            ways.setdefault(_visible(id_), set()).update((id_, *([_visible(id_)] if _visible(id_) in used else [])))
+    twice = [sorted(spellings) for spellings in ways.values() if len(spellings) > 1]
     if twice:
-        first, second = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in twice[0][:2])
+        first, second = (id_ if id_.isprintable() else id_.encode("unicode_escape").decode() for id_ in twice[0][:2])
         alike = (
             f" ({_points(first)} and {_points(second)})" if _visible(first) == _visible(second) and not first.isascii() else ""
         )
@@ -85,16 +85,16 @@ def doubtful_times(times: np.ndarray) -> list[str]:
     return []
 
 
-def spelling(one: str) -> str:
+def spelling(id_: str) -> str:
     """What stays equal where only the spelling differs: case, `.0`, zeros in front, blanks, signs, ways to write a letter."""
-    one = re.sub(r"^(\d+)\.0+$", r"\1", _visible(one).casefold())
-    return re.sub(r"[\s_\-]+", "", one).lstrip("0") or "0"
+    id_ = re.sub(r"^(\d+)\.0+$", r"\1", _visible(id_).casefold())
+    return re.sub(r"[\s_\-]+", "", id_).lstrip("0") or "0"
 
 
-def _visible(one: str) -> str:
+def _visible(id_: str) -> str:
     """As it is seen: one way to write each letter, and no signs without width."""
-    return "".join(sign for sign in unicodedata.normalize("NFKC", one) if unicodedata.category(sign) != "Cf").strip()
+    return "".join(sign for sign in unicodedata.normalize("NFKC", id_) if unicodedata.category(sign) != "Cf").strip()
 
 
-def _points(one: str) -> str:
-    return " ".join(f"{ord(sign):04x}" for sign in one if not sign.isascii()) or "plain letters"
+def _points(id_: str) -> str:
+    return " ".join(f"{ord(sign):04x}" for sign in id_ if not sign.isascii()) or "plain letters"

@@ -16,20 +16,20 @@ CHUNK = 1 << 18
 TIMEOUT_S = 30.0
 
 
-def download(known: KnownSet, folder: Path, progress: Progress | None = None) -> dict[str, str]:
+def download(data_set: KnownSet, folder: Path, progress: Progress | None = None) -> dict[str, str]:
     """Put the files of a data set into `folder`; files that are there already are kept. A file appears only when it is whole.
 
     Returns: file name -> what is to be said of its checksum.
     Raises:
         DataError: the publisher cannot be reached (the message says what to put where), or a checksum differs.
     """
-    said = {}
-    for url in known.urls:
+    remarks = {}
+    for url in data_set.urls:
         target = folder / url.rsplit("/", 1)[1]
         if not target.exists():
             _fetch(url, target, progress)
-        said[target.name] = _checked(target, (known.md5 or {}).get(target.name))
-    return said
+        remarks[target.name] = _checked(target, (data_set.md5 or {}).get(target.name))
+    return remarks
 
 
 def _fetch(url: str, target: Path, progress: Progress | None) -> None:

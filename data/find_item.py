@@ -20,13 +20,13 @@ def find_item(catalogue: Catalogue, name: str) -> Item:
     if name in catalogue:
         return catalogue[name]
     wanted = _plain(name)
-    found = [item for item in catalogue if _plain(item.title) == wanted] if wanted else []
-    if len(found) == 1:
-        return found[0]
-    if found:
-        more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-        ids = ", ".join(item.id for item in found[:SHOWN])
-        raise CallerError(f"{len(found):,} items have the title {name!r}; name one by its id: {ids}{more}")
+    items = [item for item in catalogue if _plain(item.title) == wanted] if wanted else []
+    if len(items) == 1:
+        return items[0]
+    if items:
+        more = f" and {len(items) - SHOWN:,} more" if len(items) > SHOWN else ""
+        ids = ", ".join(item.id for item in items[:SHOWN])
+        raise CallerError(f"{len(items):,} items have the title {name!r}; name one by its id: {ids}{more}")
     from rapidfuzz import fuzz, process
 
     names = {_plain(text): item for item in catalogue for text in (item.id, item.title)}

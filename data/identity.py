@@ -57,14 +57,14 @@ class Sketch:
         unlike = [user for user in users if not _alike(self.histories[user], dataset.histories[user].items)]
         if len(unlike) > OTHERS * len(users):
             user = unlike[0]
-            one, other = ([*history][:3] for history in (self.histories[user], dataset.histories[user].items))
-            return f"user {user!r} began with {', '.join(one)} in the one and with {', '.join(other)} in the other"
+            before, now = ([*history][:3] for history in (self.histories[user], dataset.histories[user].items))
+            return f"user {user!r} began with {', '.join(before)} in the one and with {', '.join(now)} in the other"
         return ""
 
 
-def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
-    shorter = min(len(one), len(other))
-    blocks = SequenceMatcher(None, list(one), list(other), autojunk=False).get_matching_blocks()
+def _alike(before: Sequence[str], now: Sequence[str]) -> bool:
+    shorter = min(len(before), len(now))
+    blocks = SequenceMatcher(None, list(before), list(now), autojunk=False).get_matching_blocks()
     return not shorter or sum(block.size for block in blocks) >= ALIKE * shorter
 
 

@@ -19,10 +19,10 @@ class Repeated(dict[str, Any]):
 
 def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Hook of JSON's decoder."""
-    known = dict(pairs)
-    if len(known) == len(pairs):
-        return known
-    repeated = Repeated(known)
+    fields = dict(pairs)
+    if len(fields) == len(pairs):
+        return fields
+    repeated = Repeated(fields)
     repeated.key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
     return repeated
 
@@ -75,7 +75,9 @@ def holds_rows(value: Any) -> bool:
 
 def _lists(value: Mapping[str, Any]) -> list[str]:
     """The keys under which lists of objects stand."""
-    return [key for key, one in value.items() if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
+    return [
+        key for key, field in value.items() if isinstance(field, list) and field and all(isinstance(row, dict) for row in field)
+    ]
 
 
 def _is_row(value: Mapping[str, Any]) -> bool:
@@ -96,7 +98,7 @@ def _frame(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if len(columns) < 2:
         return None
     if all(isinstance(column, list) and len(column) == len(columns[0]) > 0 for column in columns):
-        scalar = all(not isinstance(one, dict) for column in columns for one in column)
+        scalar = all(not isinstance(cell, dict) for column in columns for cell in column)
         return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)] if scalar else None
     if not all(isinstance(column, dict) and column and list(column) == list(columns[0]) for column in columns):
         return None

@@ -51,12 +51,12 @@ def read_json_lines(
 
 def columns_of(path: Path, encoding: str = UTF_8) -> list[str]:
     """The keys of all objects, in order of their first appearance: a line leaves out what it has nothing to say of."""
-    found: dict[str, None] = {}
+    columns: dict[str, None] = {}
     with open_text(path, encoding) as file:
         for _, _, record in _records(path, file, True, encoding):
             if isinstance(record, dict):
-                found.update(dict.fromkeys(record))
-    return list(found)
+                columns.update(dict.fromkeys(record))
+    return list(columns)
 
 
 def first_object(path: Path, python: bool = True) -> dict[str, Any]:

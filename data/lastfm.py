@@ -54,11 +54,11 @@ def load_hetrec(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", m
     artists = [
         Item(row.need("id"), row.text("name"), tags.get(row.need("id"), ())) for row in rows("artists.dat", ("id", "name"))
     ]
-    found = list(bad_rows.each(rows("user_artists.dat", ("userID", "artistID", "weight")), _weighed))
-    found.sort(key=lambda pair: -pair[0])
+    weighed = list(bad_rows.each(rows("user_artists.dat", ("userID", "artistID", "weight")), _weighed))
+    weighed.sort(key=lambda pair: -pair[0])
     return make_dataset(
         name or bundle.folder or path.name.split(".")[0],
-        [interaction for _, interaction in found],
+        [interaction for _, interaction in weighed],
         items=artists,
         source=str(path),
         noun="artist",
@@ -76,10 +76,10 @@ def _weighed(row: Row) -> tuple[float, Interaction]:
 
 def _tags(read: Callable[[str, Sequence[str]], list[Row]]) -> dict[str, Attributes]:
     words = {row.need("tagID"): row.text("tagValue") for row in read("tags.dat", ("tagID", "tagValue"))}
-    given: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for row in read("user_taggedartists.dat", ("artistID", "tagID")):
-        given.setdefault(row.need("artistID"), Counter())[words.get(row.need("tagID"), "")] += 1
-    kept = {artist: [tag for tag, n in tags.most_common(TAGS) if tag and n >= MIN_TAGGERS] for artist, tags in given.items()}
+        counts.setdefault(row.need("artistID"), Counter())[words.get(row.need("tagID"), "")] += 1
+    kept = {artist: [tag for tag, n in tags.most_common(TAGS) if tag and n >= MIN_TAGGERS] for artist, tags in counts.items()}
     return {artist: tuple(("tag", tag) for tag in tags) for artist, tags in kept.items()}
 
 
@@ -88,7 +88,7 @@ def load_log(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", min_
     bad_rows, timed = BadRows(on_bad_row), bool(PLAYED_AT_LINE.fullmatch(first_line(path)))
     titles: dict[str, Item] = {}
 
-    def made(row: Row) -> Interaction:
+    def interaction(row: Row) -> Interaction:
         key = "track" if timed else "artist"
         item = row.text(f"{key}_id") or " / ".join(filter(None, (row.text("artist"), row.text("track") if timed else "")))
         if not item:
@@ -102,7 +102,7 @@ def load_log(path: Path, *, name: str = "", on_bad_row: OnBadRow = "error", min_
         with open_text(path) as lines:
             yield from plain_rows(lines, path.name, PLAYED_AT if timed else PLAYS, bad_rows, "\t")
 
-    interactions = Interactions.of(bad_rows.each(rows(), made))
+    interactions = Interactions.of(bad_rows.each(rows(), interaction))
     return make_dataset(
         name or path.name.split(".")[0],
         interactions,

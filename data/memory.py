@@ -64,5 +64,5 @@ def _unpacked_size(path: Path, head: bytes) -> int:
         return size
     with path.open("rb") as file:  # gzip ends with the size, of which it keeps the last four bytes
         file.seek(-4, 2)
-        told = int.from_bytes(file.read(4), "little")
-    return told if told >= size else 2**32 * (size // 2**32) + told
+        stated = int.from_bytes(file.read(4), "little")
+    return stated if stated >= size else 2**32 * (size // 2**32) + stated

@@ -47,11 +47,11 @@ class OpinionColumns(Mapping[str, Opinions]):
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        said = ~np.isnan(self.rating)
+        speaks = ~np.isnan(self.rating)
         for words in (self.headline, self.text):
             if words is not None:
-                said |= words.codes > 0
-        before = np.concatenate([[0], np.cumsum(said)])
+                speaks |= words.codes > 0
+        before = np.concatenate([[0], np.cumsum(speaks)])
         spoke = before[self.offsets[1:]] > before[self.offsets[:-1]]
         return {self.users[number]: number for number in np.flatnonzero(spoke).tolist()}
 

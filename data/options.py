@@ -65,28 +65,28 @@ class ReadOptions:
         if self.separator and (self.separator in ('"', "\n", "\r")):
             raise ConfigError(f"{self.separator!r} cannot separate columns")
 
-    def said(self, table: str, role: str) -> str | None:
+    def chosen(self, table: str, role: str) -> str | None:
         """The column that the caller named for a role of a table."""
         column = self.columns.get(f"{table}.{role}", self.columns.get(role))
         return None if column is None else str(column)
 
-    def said_of(self, table: str, role: str) -> bool:
+    def chosen_for(self, table: str, role: str) -> bool:
         """Whether it was named for this table alone."""
         return f"{table}.{role}" in self.columns
 
     def between(self, column: str) -> str:
         """What separates the values of a column's cells; "" if nothing was said."""
-        told = self.list_separator
-        return told if isinstance(told, str) else told.get(column, "")
+        sign = self.list_separator
+        return sign if isinstance(sign, str) else sign.get(column, "")
 
 
 LOAD = ("items", "users", *(option.name for option in fields(ReadOptions)))
 """Arguments of `llmrg.load_data` that a project or a settings file may give."""
 
 
-def checked_load(given: Mapping[str, Any]) -> dict[str, Any]:
+def checked_load(options: Mapping[str, Any]) -> dict[str, Any]:
     """Raises: ConfigError: `load_data` has no such argument."""
-    unknown = [name for name in given if name not in LOAD]
+    unknown = [name for name in options if name not in LOAD]
     if unknown:
         raise ConfigError(f"load: data are not read by {unknown[0]!r}; known are {', '.join(LOAD)}")
-    return dict(given)
+    return dict(options)

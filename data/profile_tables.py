@@ -106,20 +106,20 @@ def _single(row: Row, item: str, theme: str, score: str) -> Appeal:
 
 def _score(row: Row, column: str) -> float:
     try:
-        found = float(row.text(column) or "nan")
+        score = float(row.text(column) or "nan")
     except ValueError:
-        found = float("nan")
-    if not 0 < found <= 1:
+        score = float("nan")
+    if not 0 < score <= 1:
         raise row.bad(column, "not a score in (0, 1]")
-    return found
+    return score
 
 
 def _listed(row: Row, item: str, columns: Sequence[str]) -> list[Appeal]:
     named = row.need(item)
     scores: dict[str, float] = {}
     for column in columns:
-        told = row.many(column, ";")
-        for theme, score in scored_by_rank(filter(None, map(theme_name, told))).items():
+        cells = row.many(column, ";")
+        for theme, score in scored_by_rank(filter(None, map(theme_name, cells))).items():
             scores[theme] = max(score, scores.get(theme, 0.0))
     if not scores:
         raise row.bad(columns[0], "no theme in it")
@@ -152,8 +152,8 @@ def _write_parquet(path: Path, source: ProfileSource, rows: Sequence[tuple[str, 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    told = {f"llmrg.{name}": str(getattr(source, name)) for name in ("name", "made", "verified", "note")}
+    metadata = {f"llmrg.{name}": str(getattr(source, name)) for name in ("name", "made", "verified", "note")}
     columns = dict(zip(HEADER, zip(*rows, strict=True) if rows else ((), (), ()), strict=True))
     types = {"item": pa.string(), "theme": pa.string(), "score": pa.float64()}
     arrays = {name: pa.array(values, types[name]) for name, values in columns.items()}
-    pq.write_table(pa.table(arrays).replace_schema_metadata(told), path)
+    pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), path)

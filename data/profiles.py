@@ -28,7 +28,7 @@ def catalogue_profile(dataset: Dataset) -> Profile:
 def words_profile(dataset: Dataset, least: int = 2, most: float = 0.25) -> Profile:
     """Every word of an item's title that is shared: by at least `least` items, and by no more than the share `most` of all."""
     words = {item.id: {word.casefold() for word in _WORD.findall(item.title)} for item in dataset.catalogue}
-    counts = Counter(word for found in words.values() for word in found)
-    kept = {word for word, count in counts.items() if least <= count <= max(most * len(words), least)}
-    appeals = [Appeal(item, word) for item, found in words.items() for word in found & kept]
+    counts = Counter(word for own in words.values() for word in own)
+    shared = {word for word, count in counts.items() if least <= count <= max(most * len(words), least)}
+    appeals = [Appeal(item, word) for item, own in words.items() for word in own & shared]
     return Profile(ProfileSource(WORDS, note="words of the titles"), strongest(appeals))

@@ -46,11 +46,11 @@ def load_recbole(path: Path, options: ReadOptions | None = None, noun: str = "it
 def _inter_file(path: Path) -> Path:
     if not path.is_dir():
         return path
-    found = sorted(path.glob("*.inter"))
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+    files = sorted(path.glob("*.inter"))
+    if len(files) != 1:
+        names = ", ".join(file.name for file in files) or "none"
         raise DataError(f"{path}: one .inter file is expected in a RecBole folder; there are: {names}")
-    return found[0]
+    return files[0]
 
 
 def _atomic(path: Path, bad_rows: BadRows, options: ReadOptions) -> Table:

@@ -42,8 +42,10 @@ def known_sets(data_dir: Path, extra_dirs: Sequence[Path] = ()) -> list[SetStatu
 
 def terms(name: str) -> str:
     """What to show before a download. Raises: DataError: no known data set."""
-    known = _known(name)
-    return f"{known.name}: {known.about}\n{known.publisher}\n{known.terms}\nDownload: {known.size}".replace("\n\n", "\n")
+    data_set = _known(name)
+    return f"{data_set.name}: {data_set.about}\n{data_set.publisher}\n{data_set.terms}\nDownload: {data_set.size}".replace(
+        "\n\n", "\n"
+    )
 
 
 def find(name_or_path: str | Path, data_dir: Path, extra_dirs: Sequence[Path] = ()) -> Path:
@@ -55,9 +57,9 @@ def find(name_or_path: str | Path, data_dir: Path, extra_dirs: Sequence[Path] = 
     name = str(name_or_path)
     if not name.strip():
         raise DataError("no data set is named: an empty text was given")
-    found = _located(KNOWN[name], data_dir, extra_dirs) if name in KNOWN else None
-    if found is not None:
-        return found
+    located = _located(KNOWN[name], data_dir, extra_dirs) if name in KNOWN else None
+    if located is not None:
+        return located
     path = Path(name_or_path).expanduser()
     if path.exists():
         return path
@@ -72,10 +74,10 @@ def get(name: str, data_dir: Path, progress: Progress | None = None) -> Path:
     Raises:
         DataError: unknown name, no network (the message says what to put where), or a checksum that differs.
     """
-    known = _known(name)
-    if known.reader == "demo":
+    data_set = _known(name)
+    if data_set.reader == "demo":
         return Path(__file__).parent / "demo"
-    download(known, data_dir / name, progress)
+    download(data_set, data_dir / name, progress)
     return data_dir / name
 
 
@@ -130,16 +132,16 @@ def load_data(
 
         return load_frames(source, items, users, options)
     if str(source) == "demo":
-        said = [word for word, value in (("columns", columns or None), ("items", items), ("users", users)) if value is not None]
-        if said:
-            raise ConfigError(f"the demo set has a form of its own; {' and '.join(said)} cannot be given with it")
+        given = [word for word, value in (("columns", columns or None), ("items", items), ("users", users)) if value is not None]
+        if given:
+            raise ConfigError(f"the demo set has a form of its own; {' and '.join(given)} cannot be given with it")
         default = "demo" if min_interactions == 1 else f"demo-{min_interactions}core"
         return replace(load_demo(min_interactions), name=name or default)
     if data_dir is None:
         from llmrg.core.settings import load_settings
 
         data_dir = load_settings().data_dir.expanduser()
-    known = str(source) if str(source) in KNOWN else ""
+    listed = str(source) if str(source) in KNOWN else ""
     beside = {"items": items, "users": users}
     frames = [word for word, table in beside.items() if table is not None and not isinstance(table, str | Path)]
     if frames:
@@ -147,7 +149,7 @@ def load_data(
             f"{frames[0]} must be a file where the interactions are one; give all of them as files, or all as frames"
         )
     paths = {word: Path(path).expanduser() for word, path in beside.items() if path is not None}
-    dataset = load_path(find(source, data_dir), replace(options, name=name or known), **paths)
+    dataset = load_path(find(source, data_dir), replace(options, name=name or listed), **paths)
     return dataset if name or min_interactions == 1 else replace(dataset, name=f"{dataset.name}-{min_interactions}core")
 
 
@@ -157,10 +159,10 @@ def _known(name: str) -> KnownSet:
     return KNOWN[name]
 
 
-def _here(known: KnownSet, data_dir: Path, extra_dirs: Sequence[Path]) -> str:
-    return "bundled" if known.reader == "demo" else str(_located(known, data_dir, extra_dirs) or "")
+def _here(data_set: KnownSet, data_dir: Path, extra_dirs: Sequence[Path]) -> str:
+    return "bundled" if data_set.reader == "demo" else str(_located(data_set, data_dir, extra_dirs) or "")
 
 
-def _located(known: KnownSet, data_dir: Path, extra_dirs: Sequence[Path]) -> Path | None:
-    places = (folder / place for folder in (data_dir, *extra_dirs) for place in known.places)
+def _located(data_set: KnownSet, data_dir: Path, extra_dirs: Sequence[Path]) -> Path | None:
+    places = (folder / place for folder in (data_dir, *extra_dirs) for place in data_set.places)
     return next((place for place in places if place.exists()), None)

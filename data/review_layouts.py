@@ -29,19 +29,19 @@ def amazon_product(record: Record) -> Item:
     """Categories without the first of each path, which is the shop's department for all; `category` is the name of 2018."""
     paths = plain(record.get("categories")) or plain(record.get("category")) or []
     paths = [paths] if paths and not isinstance(paths[0], list) else paths
-    categories = dict.fromkeys(_said(part) for path in paths if isinstance(path, list) for part in path[1:])
+    categories = dict.fromkeys(_unescaped(part) for path in paths if isinstance(path, list) for part in path[1:])
     attributes = [("category", category) for category in categories if category and len(category) <= LONGEST_CATEGORY]
-    brand = _said(record.get("brand") or record.get("store")).removeprefix("by ")
-    attributes += [(key, value) for key, value in (("brand", brand), ("keywords", _said(record.get("keywords")))) if value]
-    return Item(_said(record.get("parent_asin") or record.get("asin")), _title(record.get("title")), tuple(attributes))
+    brand = _unescaped(record.get("brand") or record.get("store")).removeprefix("by ")
+    attributes += [(key, value) for key, value in (("brand", brand), ("keywords", _unescaped(record.get("keywords")))) if value]
+    return Item(_unescaped(record.get("parent_asin") or record.get("asin")), _title(record.get("title")), tuple(attributes))
 
 
 def _title(value: object) -> str:
-    found = _said(value)
-    return "" if SCRIPT.search(found) else found
+    title = _unescaped(value)
+    return "" if SCRIPT.search(title) else title
 
 
-def _said(value: object) -> str:
+def _unescaped(value: object) -> str:
     """One line of text; "" for what is none."""
     try:
         return " ".join(html.unescape(text(value)).split())
@@ -49,9 +49,9 @@ def _said(value: object) -> str:
         return ""
 
 
-def _each_said(name: str, value: object, separator: str = "|") -> Iterator[tuple[str, str]]:
+def _each_word(name: str, value: object, separator: str = "|") -> Iterator[tuple[str, str]]:
     try:
-        return iter([(name, html.unescape(one)) for one in values(value, separator)])
+        return iter([(name, html.unescape(word)) for word in values(value, separator)])
     except UnreadableCell:
         return iter(())
 
@@ -65,33 +65,33 @@ def _amazon_meta(path: Path) -> Iterator[Path]:
 
 
 def _yelp_place(record: Record) -> Item:
-    attributes = [*_each_said("category", record.get("categories"), ", "), *_each_said("city", record.get("city"))]
-    return Item(_said(record.get("business_id")), _said(record.get("name")), tuple(attributes))
+    attributes = [*_each_word("category", record.get("categories"), ", "), *_each_word("city", record.get("city"))]
+    return Item(_unescaped(record.get("business_id")), _unescaped(record.get("name")), tuple(attributes))
 
 
 def _steam_game(record: Record) -> Item:
     attributes = [
-        *_each_said("genre", record.get("genres")),
-        *_each_said("tag", record.get("tags")),
-        *_each_said("developer", record.get("developer")),
+        *_each_word("genre", record.get("genres")),
+        *_each_word("tag", record.get("tags")),
+        *_each_word("developer", record.get("developer")),
     ]
-    return Item(_said(record.get("id")), _said(record.get("app_name") or record.get("title")), tuple(attributes))
+    return Item(_unescaped(record.get("id")), _unescaped(record.get("app_name") or record.get("title")), tuple(attributes))
 
 
 def _steam_each(row: Row) -> Iterable[Row]:
     """The reviews of one user's line; who has none gives none."""
-    found = plain(row.values.get("reviews")) or []
-    for one in found:
-        if isinstance(one, dict):
-            yield Row(row.source, row.line, {**one, "user_id": row.values.get("user_id")}, row.missing)
+    reviews = plain(row.values.get("reviews")) or []
+    for review in reviews:
+        if isinstance(review, dict):
+            yield Row(row.source, row.line, {**review, "user_id": row.values.get("user_id")}, row.missing)
 
 
 def _goodreads_book(record: Record) -> Item:
     shelves = [s for s in plain(record.get("popular_shelves")) or [] if isinstance(s, Mapping)]
-    names = [_said(s.get("name")).replace("-", " ") for s in shelves]
-    kept = [name for name in dict.fromkeys(names) if name and not OWN_SHELVES.search(name)][:SHELVES]
-    attributes = [*(("shelf", name) for name in kept), *_each_said("year", record.get("publication_year"))]
-    return Item(_said(record.get("book_id")), _said(record.get("title")), tuple(attributes))
+    names = [_unescaped(s.get("name")).replace("-", " ") for s in shelves]
+    shelf_names = [name for name in dict.fromkeys(names) if name and not OWN_SHELVES.search(name)][:SHELVES]
+    attributes = [*(("shelf", name) for name in shelf_names), *_each_word("year", record.get("publication_year"))]
+    return Item(_unescaped(record.get("book_id")), _unescaped(record.get("title")), tuple(attributes))
 
 
 AMAZON = ReviewLayout(

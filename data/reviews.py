@@ -74,7 +74,7 @@ def load_reviews(
     meta = meta or _products_beside(path, layout)
     needed = [] if layout.each else [layout.columns[role] for role in ("user", "item")]  # later ones may be left out
     lines = read_json_lines(path, needed, bad_rows, python=True)
-    rows = (one for line in lines for one in (layout.each(line) if layout.each else (line,)))
+    rows = (record for line in lines for record in (layout.each(line) if layout.each else (line,)))
     interactions = Interactions.of(bad_rows.each(rows, lambda row: _review(row, layout)))
     wanted = set(interactions.items)
     return make_dataset(
@@ -102,21 +102,21 @@ def _review(row: Row, layout: ReviewLayout) -> Interaction:
     return Interaction(row.need(at["user"]), row.need(at["item"]), time, None if rating == layout.unrated else rating, *words)
 
 
-def _plain_text(said: str) -> str:
-    return " ".join(html.unescape(said).split())
+def _plain_text(text: str) -> str:
+    return " ".join(html.unescape(text).split())
 
 
 def _products_beside(path: Path, layout: ReviewLayout) -> Path | None:
     """Raises: DataError: several files could be the product data."""
-    first = next((found for found in layout.beside(path) if found.exists()), None)
+    first = next((file for file in layout.beside(path) if file.exists()), None)
     if first:
         return first
     others = [p for p in sorted(path.parent.iterdir()) if p != path and p.is_file() and kind_of(p) == ".jsonl"]
-    found = [other for other in others if layout.products <= set(first_object(other))]
-    if len(found) > 1:
-        named = ", ".join(p.name for p in found)
+    files = [other for other in others if layout.products <= set(first_object(other))]
+    if len(files) > 1:
+        named = ", ".join(p.name for p in files)
         raise DataError(f"{path}: more than one file beside it could be its product data ({named}); leave the right one there")
-    return found[0] if found else None
+    return files[0] if files else None
 
 
 def _items(path: Path, layout: ReviewLayout, wanted: set[str], bad_rows: BadRows) -> Iterator[Item]:

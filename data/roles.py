@@ -65,7 +65,7 @@ class ColumnUse:
     column: str
     use: str
     """A role, `attribute`, or `not used` and why."""
-    said: bool = False
+    chosen: bool = False
     """Whether the caller named it; else its name did."""
 
 
@@ -82,33 +82,33 @@ class Roles:
 
     def need(self, role: str) -> str:
         """Raises: DataError: no column of this role, or more than one that could be it; the message names the choices."""
-        found = self._named(role)
-        if len(found) != 1:
-            self._refuse(role, found)
-        return self._use(role, found[0])
+        columns = self._named(role)
+        if len(columns) != 1:
+            self._refuse(role, columns)
+        return self._use(role, columns[0])
 
     def find(self, role: str) -> str | None:
         """The column of a role that need not be there, or None. Raises: DataError: one was named and is not there, or a doubt
         about times."""
-        found = self._named(role)
-        if len(found) > 1 and role == "time":
-            self._refuse(role, found)
-        if len(found) > 1:
-            both = " and ".join(map(repr, found))
+        columns = self._named(role)
+        if len(columns) > 1 and role == "time":
+            self._refuse(role, columns)
+        if len(columns) > 1:
+            both = " and ".join(map(repr, columns))
             self.notes.append(f"{self.source}: {both} could both be the {role}: neither is used; name the one that is")
-        return self._use(role, found[0]) if len(found) == 1 else None
+        return self._use(role, columns[0]) if len(columns) == 1 else None
 
     def _named(self, role: str) -> list[str]:
-        said = self._options.said(self.table, role)
-        if said in self.columns:
-            return [str(said)]
-        must = self._options.said_of(self.table, role) or (self.table == "interactions" and role != "title")
-        if said is not None and must:  # a title may stand in the items table alone
-            self.missing(said)
+        chosen = self._options.chosen(self.table, role)
+        if chosen in self.columns:
+            return [str(chosen)]
+        must = self._options.chosen_for(self.table, role) or (self.table == "interactions" and role != "title")
+        if chosen is not None and must:  # a title may stand in the items table alone
+            self.missing(chosen)
         for tier in NAMES[self.table].get(role, ()):
-            found = sorted((c for name in tier for c in self._plain.get(name, ())), key=self.columns.index)
-            if found:
-                return [] if self._doubtful(role, found) else found
+            columns = sorted((c for name in tier for c in self._plain.get(name, ())), key=self.columns.index)
+            if columns:
+                return [] if self._doubtful(role, columns) else columns
         if role == "title" and self.table == "interactions" and "name" in self._plain:
             name = self._plain["name"][0]
             self.notes.append(
@@ -116,20 +116,20 @@ class Roles:
             )
         return []
 
-    def _doubtful(self, role: str, found: Sequence[str]) -> bool:
+    def _doubtful(self, role: str, columns: Sequence[str]) -> bool:
         """A title beside what makes it a review's."""
-        if role != "title" or self.table != "interactions" or plain_name(found[0]) != "title":
+        if role != "title" or self.table != "interactions" or plain_name(columns[0]) != "title":
             return False
         beside = [column for column in self.columns if plain_name(column) in REVIEWS]
         if beside:
             self.notes.append(
-                f"{self.source}: {found[0]!r} stands beside {beside[0]!r} and may be what somebody wrote above a review: it is "
+                f"{self.source}: {columns[0]!r} stands beside {beside[0]!r} and may be what somebody wrote above a review: it is "
                 "not taken for the title of the item; if it is that, name it (title)"
             )
         return bool(beside)
 
     def _use(self, role: str, column: str) -> str:
-        self.uses.append(ColumnUse(self.table, column, role, self._options.said(self.table, role) == column))
+        self.uses.append(ColumnUse(self.table, column, role, self._options.chosen(self.table, role) == column))
         return column
 
     def forget(self, role: str, why: str) -> None:
@@ -163,8 +163,8 @@ class Roles:
             shell="mend `--columns`",
         )
 
-    def _refuse(self, role: str, found: Sequence[str]) -> None:
-        if not found and any(re.fullmatch(r"[-+.\d\s:TZ]*\d[-+.\d\s:TZ]*", column) for column in self.columns):
+    def _refuse(self, role: str, columns: Sequence[str]) -> None:
+        if not columns and any(re.fullmatch(r"[-+.\d\s:TZ]*\d[-+.\d\s:TZ]*", column) for column in self.columns):
             first = ", ".join(self.columns[:5])
             raise DataError(
                 f"{self.source}: its first line ({first}) holds values and no names of columns",
@@ -172,8 +172,8 @@ class Roles:
                 shell="add --no-header --columns user=1,item=2,... (the columns are then called 1, 2, 3)",
             )
         there = ", ".join(map(repr, self.columns)) or "none"
-        why = f"{' and '.join(map(repr, found))} could each be the {role}" if found else f"no column {role!r}"
-        guess = (found or self._likely(role) or ["..."])[0]
+        why = f"{' and '.join(map(repr, columns))} could each be the {role}" if columns else f"no column {role!r}"
+        guess = (columns or self._likely(role) or ["..."])[0]
         of = f"{self.table}." if self.table != "interactions" else ""
         raise DataError(
             f"{self.source}: {why}; there are: {there}",

@@ -42,24 +42,24 @@ class Row:
         """A cell as text; "" for nothing. Raises: BadRowError: several values, or what is no text."""
         cell = self.values.get(column)
         if type(cell) is str:  # a million times a file: short
-            found = cell.strip()
-            return "" if found in self.missing else found
+            content = cell.strip()
+            return "" if content in self.missing else content
         return self._read(column, lambda cell: cells.text(cell, self.missing))
 
     def need(self, column: str) -> str:
         """An id. Raises: BadRowError: nothing is there, or no id."""
-        found = self.text(column)
-        if found in ("True", "False") and not isinstance(self.values.get(column), str):
+        content = self.text(column)
+        if content in ("True", "False") and not isinstance(self.values.get(column), str):
             raise self.bad(column, "true or false is no id; name another column")
-        if not found:
+        if not content:
             raise self._nothing(column)
-        if "+" in found and ROUNDED.fullmatch(found):
+        if "+" in content and ROUNDED.fullmatch(content):
             raise self.bad(
                 column, "an id as a rounded number, whose last digits are lost; write this column as text where it comes from"
             )
-        if "\0" in found:
+        if "\0" in content:
             raise self.bad(column, "an id with a NUL character; the text may be in another encoding")
-        return found
+        return content
 
     def one_line(self, column: str) -> str:
         """A cell as text with every run of white space as one blank."""
@@ -71,11 +71,11 @@ class Row:
 
     def number(self, column: str) -> float | None:
         """A finite number, or None where nothing is there. Raises: BadRowError: something else."""
-        found = self.text(column)
-        if not found:
+        content = self.text(column)
+        if not content:
             return None
         try:
-            value = float(found.replace(",", ".") if DECIMAL_COMMA.fullmatch(found) else found)
+            value = float(content.replace(",", ".") if DECIMAL_COMMA.fullmatch(content) else content)
         except ValueError:
             raise self.bad(column, "not a number") from None
         if not math.isfinite(value):
@@ -130,19 +130,19 @@ class BadRows:
         """make(row) of every good row."""
         for row in rows:
             try:
-                made = make(row)
+                record = make(row)
             except BadRowError as error:
                 self.add(error)
             else:
-                yield made
+                yield record
 
 
-def check_columns(source: str, wanted: Iterable[str], found: Collection[str]) -> None:
+def check_columns(source: str, wanted: Iterable[str], present: Collection[str]) -> None:
     """Raises: DataError: a wanted column is missing; the message lists what is there."""
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if name not in present]
     if missing:
         raise DataError(
-            f"{source}: no column {', '.join(map(repr, missing))}; there are: {', '.join(map(repr, found)) or 'none'}",
+            f"{source}: no column {', '.join(map(repr, missing))}; there are: {', '.join(map(repr, present)) or 'none'}",
             sdk="name the columns with `columns={'user': ..., 'item': ..., 'time': ...}`",
             shell="name the columns with `--columns user=...,item=...,time=...`",
         )

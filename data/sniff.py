@@ -39,13 +39,13 @@ def load_path(path: Path, options: ReadOptions | None = None, *, items: Path | N
         return replace(dataset, report=replace(report, source=report.source.replace(packed, str(path)), notes=notes))
     if path.is_file() and not first_bytes(path):
         raise DataError(f"{path}: the file is empty")
-    said = [word for word, value in (("columns", options.columns), ("items", items), ("users", users)) if value]
-    as_table = bool(said or not options.header or options.separator) and (kind_of(path) or options.separator)
+    given = [word for word, value in (("columns", options.columns), ("items", items), ("users", users)) if value]
+    as_table = bool(given or not options.header or options.separator) and (kind_of(path) or options.separator)
     fixed = None if as_table and path.is_file() else _fixed_form(path)
     if fixed is not None:
-        said += ["encoding"] if options.encoding != UTF_8 else []
-        if said:
-            raise ConfigError(f"{path} has a form of its own; {' and '.join(said)} cannot be given with it")
+        given += ["encoding"] if options.encoding != UTF_8 else []
+        if given:
+            raise ConfigError(f"{path} has a form of its own; {' and '.join(given)} cannot be given with it")
         return fixed(name=options.name, on_bad_row=options.on_bad_row, min_interactions=options.min_interactions)
     if path.suffix == ".inter" or (path.is_dir() and any(path.glob("*.inter"))):
         return load_recbole(path, options)
@@ -83,7 +83,7 @@ def _reviews_in(folder: Path) -> Callable[..., Dataset] | None:
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name.split(".")[0] not in ("items", "users")]
     if any(path.name.split(".")[0] == "interactions" for path in files):
         return None
-    found = [(path, layout) for path in files if first_bytes(path) and (layout := layout_of(path, LAYOUTS))]
-    if len(found) > 1:
-        raise DataError(f"{folder}: more than one file of reviews ({', '.join(p.name for p, _ in found)}); name the file")
-    return partial(load_reviews, *found[0]) if found else None
+    reviews = [(path, layout) for path in files if first_bytes(path) and (layout := layout_of(path, LAYOUTS))]
+    if len(reviews) > 1:
+        raise DataError(f"{folder}: more than one file of reviews ({', '.join(p.name for p, _ in reviews)}); name the file")
+    return partial(load_reviews, *reviews[0]) if reviews else None

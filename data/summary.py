@@ -83,6 +83,6 @@ def _attributes(of: str, carriers: Iterable[Attributes], reasons: tuple[str, ...
         for name, value in attributes:
             values.setdefault(name, Counter())[value] += 1
     return tuple(
-        AttributeSummary(name, of, counts[name], len(found), tuple(found.most_common(MOST_VALUES)), name in reasons)
-        for name, found in values.items()
+        AttributeSummary(name, of, counts[name], len(counted), tuple(counted.most_common(MOST_VALUES)), name in reasons)
+        for name, counted in values.items()
     )

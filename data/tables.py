@@ -42,14 +42,14 @@ def load_tables(
     named = options.name or (interactions.resolve() if interactions.is_dir() else interactions).name.split(".")[0]
     if interactions.is_dir():
         folder = interactions
-        found = _in_folder(folder, "interactions")
-        if found is None:
+        file = _in_folder(folder, "interactions")
+        if file is None:
             raise DataError(
                 f"{folder}: no interactions.csv (or {', '.join(SUFFIXES[1:])}); there are: {_listing(folder)}",
                 sdk="name the file of interactions itself, and `items=...`",
                 shell="name the file of interactions itself, and --items FILE",
             )
-        interactions, items, users = found, items or _in_folder(folder, "items"), users or _in_folder(folder, "users")
+        interactions, items, users = file, items or _in_folder(folder, "items"), users or _in_folder(folder, "users")
     return dataset_of(
         named,
         read_table(interactions, bad_rows, options),
@@ -104,8 +104,8 @@ def _text(path: Path, bad_rows: BadRows, options: ReadOptions, usual: str) -> Ta
         with table_lines(path, options.encoding) as lines:
             yield from csv_rows(lines, path.name, (), bad_rows, separator, quotes, options.header, options.missing)
 
-    found = _Some(path, rows(), bad_rows)
-    return Table(str(path), list(next(iter(found)).values), found, notes=tuple(notes))
+    some = _Some(path, rows(), bad_rows)
+    return Table(str(path), list(next(iter(some)).values), some, notes=tuple(notes))
 
 
 def _separated(path: Path, options: ReadOptions, separator: str, usual: str) -> list[str]:

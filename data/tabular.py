@@ -65,7 +65,7 @@ def dataset_of(
     events = interactions.log(rules, bad_rows)
     log.rest()
     tables, notes = [log], [*interactions.notes]
-    named = _titles(log, events, said=options.said("interactions", "title") is not None)
+    named = _titles(log, events, chosen=options.chosen("interactions", "title") is not None)
     used = {"user": _counts(events.users, events.user), "item": _counts(events.items, events.item)}
     listed: list[Item] = []
     if items:
@@ -82,8 +82,8 @@ def dataset_of(
         people, more = _users(users, of_users, options, bad_rows)
         notes += [*users.notes, *more, *_joined("user", interactions, users, set(used["user"]), set(people))]
         tables.append(of_users)
-    if (said := options.columns.get("title")) is not None and not any(use.use == "title" for t in tables for use in t.uses):
-        log.missing(str(said))
+    if (chosen := options.columns.get("title")) is not None and not any(use.use == "title" for t in tables for use in t.uses):
+        log.missing(str(chosen))
     notes += [note for table in tables for note in table.notes]
     if not any(use.use == "time" for use in log.uses):
         notes.append("no time column: the order is the source's")
@@ -116,20 +116,20 @@ def _rules(roles: Roles, options: ReadOptions) -> LogRules:
     def make(row: Row) -> Interaction:
         at = row.time(time, options.time_format) if time and time in row.values else None  # a JSON line may leave a key out
         stars = row.number(rating) if rating else None
-        above, said = (row.one_line(column) if column else "" for column in (headline, words))
-        return Interaction(row.need(columns["user"]), row.need(columns["item"]), at, stars, above, said)
+        above, text = (row.one_line(column) if column else "" for column in (headline, words))
+        return Interaction(row.need(columns["user"]), row.need(columns["item"]), at, stars, above, text)
 
-    found = {part: ColumnRule(column, Row.one_line) for part, column in columns.items()}
-    found |= {part: ColumnRule(columns[part], Row.need) for part in ("user", "item")}
+    rules = {part: ColumnRule(column, Row.one_line) for part, column in columns.items()}
+    rules |= {part: ColumnRule(columns[part], Row.need) for part in ("user", "item")}
     if rating:
-        found["rating"] = ColumnRule(rating, Row.number, "number")
+        rules["rating"] = ColumnRule(rating, Row.number, "number")
     if time:
         layout = options.time_format
-        del found["time"]
-        found["at"] = ColumnRule(time, lambda row, column: row.time(column, layout), "" if layout else "time")
+        del rules["time"]
+        rules["at"] = ColumnRule(time, lambda row, column: row.time(column, layout), "" if layout else "time")
     if kind := next((column for column in roles.columns if plain_name(column) in KINDS_OF_EVENT), None):
-        found["kind"] = ColumnRule(kind, lambda row, column: str(row.values.get(column) or "nothing"))
-    return LogRules(make, found, options.missing)
+        rules["kind"] = ColumnRule(kind, lambda row, column: str(row.values.get(column) or "nothing"))
+    return LogRules(make, rules, options.missing)
 
 
 def _kinds(log: Interactions) -> Counter[str]:
@@ -143,7 +143,7 @@ def _counts(ids: Sequence[str], codes: np.ndarray) -> dict[str, int]:
     return {name: count for name, count in zip(ids, counts, strict=True) if count}
 
 
-def _titles(roles: Roles, log: Interactions, said: bool) -> Mapping[str, str]:
+def _titles(roles: Roles, log: Interactions, chosen: bool) -> Mapping[str, str]:
     """Item -> title, where the interactions hold titles. A column that was only guessed must say one thing of each item, and not
     one thing of each user."""
     if log.title is None:
@@ -153,7 +153,7 @@ def _titles(roles: Roles, log: Interactions, said: bool) -> Mapping[str, str]:
     items, first = np.unique(item, return_index=True)
     order = np.argsort(first)
     named = {log.items[code]: titles[title[row]] for code, row in zip(items[order].tolist(), first[order].tolist(), strict=True)}
-    if said:
+    if chosen:
         return named
     folds = dict[str, int]()
     fold = np.array([folds.setdefault(text.casefold(), len(folds)) for text in titles])[title]
@@ -163,8 +163,8 @@ def _titles(roles: Roles, log: Interactions, said: bool) -> Mapping[str, str]:
     why = ""
     if len(np.unique(item[other])) > RENAMED * len(named):
         row = other[0]
-        one, two = titles[title[of_item[item[row]]]], titles[title[row]]
-        why = f"it says both {one!r} and {two!r} of item {log.items[item[row]]!r}"
+        first_title, other_title = titles[title[of_item[item[row]]]], titles[title[row]]
+        why = f"it says both {first_title!r} and {other_title!r} of item {log.items[item[row]]!r}"
     several, alone = _different(user, item, len(log.users)) > 1, _different(user, title, len(log.users)) == 1
     if not why and several.any() and (several & alone).sum() * 2 > several.sum():
         why = f"it says the same of all items of one user ({titles[title[np.flatnonzero((several & alone)[user])[0]]]!r})"
@@ -185,18 +185,18 @@ def _different(user: np.ndarray, value: np.ndarray, users: int) -> np.ndarray:
 def _items(table: Table, roles: Roles, options: ReadOptions, bad_rows: BadRows) -> tuple[list[Item], list[str]]:
     key, title = roles.need("item"), roles.find("title")
     read = _Attributes(roles, table, options)
-    found = list(bad_rows.each(table.rows, lambda row: Item(row.need(key), row.one_line(title) if title else "", read.of(row))))
-    return found, [*_repeated(table, key, (item.id for item in found)), *read.notes()]
+    items = list(bad_rows.each(table.rows, lambda row: Item(row.need(key), row.one_line(title) if title else "", read.of(row))))
+    return items, [*_repeated(table, key, (item.id for item in items)), *read.notes()]
 
 
 def _users(table: Table, roles: Roles, options: ReadOptions, bad_rows: BadRows) -> tuple[dict[str, Attributes], list[str]]:
     key = roles.need("user")
     read = _Attributes(roles, table, options)
     rows = list(bad_rows.each(table.rows, lambda row: (row.need(key), read.of(row))))
-    found: dict[str, Attributes] = {}
+    attributes_of: dict[str, Attributes] = {}
     for user, attributes in rows:
-        found.setdefault(user, attributes)
-    return found, [*_repeated(table, key, (user for user, _ in rows)), *read.notes()]
+        attributes_of.setdefault(user, attributes)
+    return attributes_of, [*_repeated(table, key, (user for user, _ in rows)), *read.notes()]
 
 
 def _repeated(table: Table, key: str, ids: Iterable[str]) -> list[str]:
@@ -218,13 +218,13 @@ class _Attributes:
     def _values(self, row: Row, column: str) -> Iterator[str]:
         separator = self._options.between(column) or self._table.separators.get(column, "|")
         try:
-            found = row.many(column, separator)
+            cells = row.many(column, separator)
         except BadRowError as error:
             self._unread.setdefault(column, error)
             return iter(())
-        if not self._options.between(column) and len(found) == 1 and len(self._whole[column]) < 1000:
-            self._whole[column][found[0]] += 1
-        return iter(found)
+        if not self._options.between(column) and len(cells) == 1 and len(self._whole[column]) < 1000:
+            self._whole[column][cells[0]] += 1
+        return iter(cells)
 
     def notes(self) -> Iterator[str]:
         for column, error in self._unread.items():
@@ -260,11 +260,11 @@ def _joined(what: str, log: Table, table: Table, used: set[str], listed: set[str
     if not used or not listed:
         return []
     lost = used - listed
-    spelled = {spelling(one): one for one in listed - used}
-    same = [(one, spelled[spelling(one)]) for one in sorted(lost) if spelling(one) in spelled]
-    told = ", ".join(f"{one!r} is {other!r} there" for one, other in same[:3])
+    spelled = {spelling(id_): id_ for id_ in listed - used}
+    same = [(id_, spelled[spelling(id_)]) for id_ in sorted(lost) if spelling(id_) in spelled]
+    pairs = ", ".join(f"{id_!r} is {other!r} there" for id_, other in same[:3])
     if len(lost) == len(used):
-        why = f"the same ids are spelled in two ways ({told})" if same else f"for instance {min(used)!r} and {min(listed)!r}"
+        why = f"the same ids are spelled in two ways ({pairs})" if same else f"for instance {min(used)!r} and {min(listed)!r}"
         raise DataError(
             f"{log.source} and {table.source} do not join: no {what} of the first is in the second, {why}; mend the ids",
             sdk=f"or name other columns with `columns={{'{what}': ..., '{what}s.{what}': ...}}`",
@@ -272,7 +272,7 @@ def _joined(what: str, log: Table, table: Table, used: set[str], listed: set[str
         )
     if same:
         return [
-            f"{len(same):,} {what}s of {log.source} are spelled otherwise in {table.source} ({told}) and are not joined: "
+            f"{len(same):,} {what}s of {log.source} are spelled otherwise in {table.source} ({pairs}) and are not joined: "
             "mend the ids"
         ]
     return []

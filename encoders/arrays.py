@@ -122,8 +122,8 @@ class GraphArrays:
         owner = np.searchsorted(self.node_offsets, reasons, side="right") - 1
         span = max(int(positions.max(initial=0)), int(self.start[reasons].max(initial=0))) + 2  # each graph a stretch of one line
         seen, gone = (np.sort(owner * span + np.minimum(when[reasons], span - 1)) for when in (self.start, self.end))
-        asked = np.arange(len(self))[:, None] * span + positions
-        count = np.searchsorted(seen, asked, side="right") - np.searchsorted(gone, asked, side="right")
+        keys = np.arange(len(self))[:, None] * span + positions
+        count = np.searchsorted(seen, keys, side="right") - np.searchsorted(gone, keys, side="right")
         return np.asarray((count > 0) & (positions > 0))
 
 

@@ -110,8 +110,8 @@ class CausalGraphEncoder(nn.Module):
     def readout(self, states: Tensor, windows: Windows) -> Tensor:
         """(N, D) -> (G, P, D)."""
         last, nodes = states[windows.last], states[windows.nodes]
-        found = self.out(torch.cat([self._alpha(last, nodes, windows) @ nodes, last], dim=2))
-        return torch.where(windows.present[:, :, None], found, 0.0)
+        vectors = self.out(torch.cat([self._alpha(last, nodes, windows) @ nodes, last], dim=2))
+        return torch.where(windows.present[:, :, None], vectors, 0.0)
 
     def _alpha(self, last: Tensor, nodes: Tensor, windows: Windows) -> Tensor:
         """(G, P, D) and (G, V, D) -> (G, P, V)."""

@@ -24,19 +24,19 @@ class DglBackend:
 
     def __init__(self) -> None:
         self._torch = TorchBackend()
-        self._kept: deque[tuple[Tensor, Tensor, int, Any]] = deque(maxlen=2)
+        self._graphs: deque[tuple[Tensor, Tensor, int, Any]] = deque(maxlen=2)
 
     def weighted_sum(self, states: Tensor, src: Tensor, dst: Tensor, weight: Tensor) -> Tensor:
         """See `Backend.weighted_sum`."""
         if not len(src) or states.device.type != "cpu":  # the wheel of the package registry has no GPU kernels
             return self._torch.weighted_sum(states, src, dst, weight)
-        found: Tensor = dgl.ops.u_mul_e_sum(self._graph(src, dst, len(states)), states, weight[:, None])
-        return found
+        sums: Tensor = dgl.ops.u_mul_e_sum(self._graph(src, dst, len(states)), states, weight[:, None])
+        return sums
 
     def _graph(self, src: Tensor, dst: Tensor, nodes: int) -> Any:
-        for kept_src, kept_dst, kept_nodes, graph in self._kept:
-            if kept_src is src and kept_dst is dst and kept_nodes == nodes:
+        for src_before, dst_before, nodes_before, graph in self._graphs:
+            if src_before is src and dst_before is dst and nodes_before == nodes:
                 return graph
         graph = dgl.graph((src, dst), num_nodes=nodes)
-        self._kept.append((src, dst, nodes, graph))
+        self._graphs.append((src, dst, nodes, graph))
         return graph

@@ -63,13 +63,13 @@ class GraphVectors(nn.Module):
             text_vectors: (T, D_text) float32, one for each of `inputs.texts`.
         Returns: (B, P, D) float32 for "reasoned" and "imagined"; zero where no reason is visible, and in a layer not used.
         """
-        found: dict[Layer, Tensor] = {}
+        vectors: dict[Layer, Tensor] = {}
         for layer in LAYERS:
             if layer in self.encoders:
-                found[layer] = self.encoders[layer](inputs.layers[layer], positions, item_vectors, text_vectors)
+                vectors[layer] = self.encoders[layer](inputs.layers[layer], positions, item_vectors, text_vectors)
             else:
-                found[layer] = item_vectors.new_zeros((*positions.shape, self.size))
-        return found
+                vectors[layer] = item_vectors.new_zeros((*positions.shape, self.size))
+        return vectors
 
     def readout_weights(
         self, inputs: GraphInputs, positions: np.ndarray, item_vectors: Tensor, text_vectors: Tensor
@@ -78,22 +78,22 @@ class GraphVectors(nn.Module):
 
         Raises: ConfigError: the encoder is not `causal`.
         """
-        found: dict[Layer, ReadoutWeights] = {}
+        weights: dict[Layer, ReadoutWeights] = {}
         for layer in LAYERS:
             if layer in self.encoders:
                 encoder = self.encoders[layer]
                 if not isinstance(encoder, CausalGraphEncoder):
                     raise ConfigError(f"the encoder {self.config.encoder!r} has no readout weights; choose encoder='causal'")
-                found[layer] = encoder.readout_weights(inputs.layers[layer], positions, item_vectors, text_vectors)
-        return found
+                weights[layer] = encoder.readout_weights(inputs.layers[layer], positions, item_vectors, text_vectors)
+        return weights
 
 
 def _encoder(size: int, text_size: int, config: GraphVectorsConfig) -> Encoder:
-    made: Encoder
+    encoder: Encoder
     if config.encoder == "causal":
-        made = CausalGraphEncoder(size, text_size, CausalConfig(layers=config.layers, backend=config.backend))
+        encoder = CausalGraphEncoder(size, text_size, CausalConfig(layers=config.layers, backend=config.backend))
     else:
-        made = SrGnn(size, text_size, SrGnnConfig(layers=config.layers, backend=config.backend))
-    nn.init.zeros_(made.out.weight)
-    nn.init.zeros_(made.out.bias)
-    return made
+        encoder = SrGnn(size, text_size, SrGnnConfig(layers=config.layers, backend=config.backend))
+    nn.init.zeros_(encoder.out.weight)
+    nn.init.zeros_(encoder.out.bias)
+    return encoder

@@ -30,9 +30,9 @@ class MiniLmModel:
         with torch.no_grad():
             states = self._model(**tokens).last_hidden_state
         real = tokens["attention_mask"][:, :, None].to(states.dtype)
-        found: np.ndarray = ((states * real).sum(dim=1) / real.sum(dim=1).clamp(min=1.0)).numpy()
-        found[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
-        return found
+        means: np.ndarray = ((states * real).sum(dim=1) / real.sum(dim=1).clamp(min=1.0)).numpy()
+        means[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
+        return means
 
 
 def bundled() -> Path:

@@ -65,7 +65,7 @@ class NodeFeatures(nn.Module):
         where = is_text.nonzero()[:, 0]
         rows = batch.content[where]
         few = len(rows) < len(text_vectors)  # project whichever is shorter
-        told = self.text(text_vectors[rows]) if few else self.text(text_vectors).index_select(0, rows)
+        texts = self.text(text_vectors[rows]) if few else self.text(text_vectors).index_select(0, rows)
         items = item_vectors.index_select(0, batch.content.masked_fill(is_text, 0)) * self.size**0.5
-        found: Tensor = items.index_copy(0, where, told) + self.kind(batch.kind)
-        return found
+        features: Tensor = items.index_copy(0, where, texts) + self.kind(batch.kind)
+        return features

@@ -55,12 +55,12 @@ class SrGnn(nn.Module):
         """
         graph, slot = np.nonzero(positions)
         cut = arrays.at(graph, positions[graph, slot])
-        found = item_vectors.new_zeros((*positions.shape, self.size))
+        vectors = item_vectors.new_zeros((*positions.shape, self.size))
         if not len(graph):
-            return found
+            return vectors
         batch = GraphBatch.of(cut, item_vectors.device)
         states = self.propagate(self.features(batch, item_vectors, text_vectors), batch)
-        return found.index_put((torch.from_numpy(graph), torch.from_numpy(slot)), self.readout(states, cut))
+        return vectors.index_put((torch.from_numpy(graph), torch.from_numpy(slot)), self.readout(states, cut))
 
     def propagate(self, states: Tensor, batch: GraphBatch) -> Tensor:
         """(N, D) -> (N, D): `layers` rounds of gated messages along and against the edges."""

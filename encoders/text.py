@@ -25,7 +25,7 @@ class CachedVectors:
 
     def __init__(self, name: str, ask: Callable[[list[str]], np.ndarray], batch_size: int = 256) -> None:
         self._name, self._ask, self._batch_size = name, ask, batch_size
-        self._known: dict[str, np.ndarray] = {}
+        self._vectors: dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
 
     @property
@@ -34,16 +34,16 @@ class CachedVectors:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 unit rows."""
-        asked = list(texts) or [""]  # an empty list still has a width
+        wanted = list(texts) or [""]  # an empty list still has a width
         with self._lock:
-            new = sorted({text for text in asked if text not in self._known}, key=lambda text: (len(text), text))
+            new = sorted({text for text in wanted if text not in self._vectors}, key=lambda text: (len(text), text))
             for start in range(0, len(new), self._batch_size):
                 part = new[start : start + self._batch_size]
-                self._known.update(zip(part, unit_rows(self._ask(part)), strict=True))
-            found = np.stack([self._known[text] for text in asked])[: len(texts)]
-            for text in list(islice(self._known, max(0, len(self._known) - KEPT))):
-                del self._known[text]
-        return found
+                self._vectors.update(zip(part, unit_rows(self._ask(part)), strict=True))
+            vectors = np.stack([self._vectors[text] for text in wanted])[: len(texts)]
+            for text in list(islice(self._vectors, max(0, len(self._vectors) - KEPT))):
+                del self._vectors[text]
+        return vectors
 
 
 class HashedVectors(CachedVectors):
@@ -57,13 +57,13 @@ class HashedVectors(CachedVectors):
         super().__init__(f"hashed-{size}-{shortest}-{longest}", lambda texts: np.stack([self._hash(text) for text in texts]))
 
     def _hash(self, text: str) -> np.ndarray:
-        found = np.zeros(self._size, dtype=np.float32)
+        counts = np.zeros(self._size, dtype=np.float32)
         for word in text.casefold().split():
             marked = f"<{word}>"
             for gram in {marked[i : i + n] for n in self._lengths for i in range(max(1, len(marked) - n + 1))}:
                 code = zlib.crc32(gram.encode("utf-8", "surrogatepass"))
-                found[(code >> 1) % self._size] += 1.0 if code & 1 else -1.0
-        return found
+                counts[(code >> 1) % self._size] += 1.0 if code & 1 else -1.0
+        return counts
 
 
 class MiniLm(CachedVectors):
@@ -92,8 +92,8 @@ class LangChainVectors(CachedVectors):
     def __init__(self, embeddings: Embeddings, name: str = "", batch_size: int = 256) -> None:
         """`name` should tell the model; without it the class and its `model` field are taken."""
         model = getattr(embeddings, "model", "") or getattr(embeddings, "model_name", "")
-        told = name or "-".join(part for part in (type(embeddings).__name__, str(model)) if part)
-        super().__init__(told, lambda texts: np.array(embeddings.embed_documents(texts), dtype=np.float32), batch_size)
+        full_name = name or "-".join(part for part in (type(embeddings).__name__, str(model)) if part)
+        super().__init__(full_name, lambda texts: np.array(embeddings.embed_documents(texts), dtype=np.float32), batch_size)
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:

@@ -45,9 +45,9 @@ class Windows:
         nodes[at], start[at], end[at] = read, arrays.start[read], arrays.end[read]
         weight[at] = np.log(np.maximum(arrays.weight[read], 1e-3))
         reason[at] = arrays.kind[read] == Kind.REASON
-        asked = positions[:, :, None]
-        visible = (start[:, None, :] <= asked) & (asked < end[:, None, :]) & (asked > 0)
-        age = np.where(visible, np.log1p(np.maximum(asked - start[:, None, :], 0)), 0.0).astype(np.float32)
+        place = positions[:, :, None]
+        visible = (start[:, None, :] <= place) & (place < end[:, None, :]) & (place > 0)
+        age = np.where(visible, np.log1p(np.maximum(place - start[:, None, :], 0)), 0.0).astype(np.float32)
         present = (visible & reason[:, None, :]).any(axis=2)
         last = arrays.node_offsets[:-1, None] + np.maximum(positions - 1, 0)
         last = np.minimum(last, len(arrays.kind) - 1)

@@ -87,7 +87,7 @@ class Comparison:
         named = f"NDCG@10 minus {self.reference}"
         rows = [
             {"recommender": row.name}
-            | {label: value for name, one in row.metrics.items() for label, value in _ends(name, one).items()}
+            | {label: value for name, interval in row.metrics.items() for label, value in _ends(name, interval).items()}
             | (_ends(named, row.difference) if row.difference is not None else {})
             | {"p": row.p_value, "coverage": row.coverage}
             | {f"{name} unmasked": value for name, value in row.unmasked.items()}
@@ -120,13 +120,13 @@ def compare(
     users = {run.users for runs in ranks.values() for run in runs}
     if len(users) != 1:
         raise CallerError("rows of a comparison must rank the same users in the same order")
-    for one, other in ((reference, None), *contrasts):
-        for name in {one, other} - {None, *ranks}:
+    for row, other in ((reference, None), *contrasts):
+        for name in {row, other} - {None, *ranks}:
             raise CallerError(
                 f"no row is named {name!r}, so nothing can be tested against it; rows: {', '.join(map(repr, ranks))}"
             )
-        if one == other:
-            raise CallerError(f"a contrast needs two rows, not {one!r} twice")
+        if row == other:
+            raise CallerError(f"a contrast needs two rows, not {row!r} twice")
     tests = _tests(ranks, [*((name, reference) for name in ranks if name != reference), *contrasts], seed)
     rows = []
     for name, runs in ranks.items():
@@ -142,8 +142,8 @@ def compare(
                 p_is_bound=bool(test and test.p_is_bound),
             )
         )
-    found = [Contrast(*pair, tests[pair].difference, tests[pair].p_value, tests[pair].p_is_bound) for pair in contrasts]
-    return Comparison(tuple(rows), reference, card, tuple(found))
+    contrast_rows = [Contrast(*pair, tests[pair].difference, tests[pair].p_value, tests[pair].p_is_bound) for pair in contrasts]
+    return Comparison(tuple(rows), reference, card, tuple(contrast_rows))
 
 
 Pair = tuple[str, str]
@@ -152,8 +152,8 @@ Pair = tuple[str, str]
 def _tests(ranks: Mapping[str, Sequence[Ranks]], pairs: Sequence[Pair], seed: int) -> dict[Pair, PairedTest]:
     """Each pair once, corrected for all of them."""
     values = {name: _per_user(runs, "NDCG@10") for name, runs in ranks.items()}
-    found = {pair: paired_difference(values[pair[0]], values[pair[1]], seed) for pair in pairs}
-    return dict(zip(found, corrected(list(found.values())), strict=True))
+    differences = {pair: paired_difference(values[pair[0]], values[pair[1]], seed) for pair in pairs}
+    return dict(zip(differences, corrected(list(differences.values())), strict=True))
 
 
 def _per_user(runs: Sequence[Ranks], name: str) -> np.ndarray:

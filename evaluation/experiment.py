@@ -118,41 +118,41 @@ class Experiment:
         base, plain = self.base, plain_sequence(self.dataset.histories, self.graphs)
         simple = [Trial(title, partial(self._simple, name), (name, self.text.name)) for name, title in TITLES.items()]
         shape, how, language = (self.model, self.training or TrainingConfig()), self.how, self.language_model
-        found = [*simple, Trial(base, self._base, shape)]
+        trials = [*simple, Trial(base, self._base, shape)]
         if self._has_attributes():
-            found.append(Trial(f"{base} + attributes", partial(self._base, attributes=True), shape))
+            trials.append(Trial(f"{base} + attributes", partial(self._base, attributes=True), shape))
 
         def with_graphs(title: str, graphs: Callable[[int], Mapping[str, ReasoningGraph]], **more: Any) -> Trial:
             return Trial(title, self._with_graphs, (*shape, how, self.text.name), graphs, from_base=True, **more)
 
-        found += [
+        trials += [
             Trial(f"{base} + rules", self._with_rules, shape, from_base=True),
             Trial(f"{base} + plain sequence graph", self._with_plain, (*shape, how, self.text.name), lambda _: plain),
             with_graphs(f"{base} + shuffled graph", self._shuffled),
         ]
         if self._profile() is not None:
-            found.append(with_graphs(f"{base} + reasons of wrong items", lambda _: self.graphs, themes=self._wrong_items))
-        found += [with_graphs(f"{base} + {name}", partial(_same, given)) for name, given in self.more.items()]
-        found.append(with_graphs(self.ours, lambda _: self.graphs))
+            trials.append(with_graphs(f"{base} + reasons of wrong items", lambda _: self.graphs, themes=self._wrong_items))
+        trials += [with_graphs(f"{base} + {name}", partial(_same, given)) for name, given in self.more.items()]
+        trials.append(with_graphs(self.ours, lambda _: self.graphs))
         if language is not None:
             themes = replace(how, fusion="themes")
-            made, read = partial(self._language_model, graphs=themes), (sorted(language.items()), self.text.name)
-            found += [
+            build, read = partial(self._language_model, graphs=themes), (sorted(language.items()), self.text.name)
+            trials += [
                 Trial(LANGUAGE_MODEL, self._language_model, read),
-                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", made, (*read, themes), lambda _: self.graphs),
+                Trial(f"{LANGUAGE_MODEL} + {self.graph_name}", build, (*read, themes), lambda _: self.graphs),
             ]
-        return found
+        return trials
 
     def keys(self, seeds: Sequence[int]) -> dict[tuple[str, int], str]:
         """(title, seed) of each training -> a digest of all that its ranks depend on."""
         common = ("leave-one-out", self.release, data_mark(self.dataset), self.options.device)
-        found = {}
+        keys = {}
         for trial in self.trials():
             for seed in trial.seeds(seeds):
                 read = graphs_mark(trial.graphs(seed)) if trial.graphs else ""
                 themes = themes_mark(trial.themes(seed) if trial.themes else self.themes)
-                found[trial.title, seed] = stable_key(*common, trial.title, trial.settings, seed, read, themes)
-        return found
+                keys[trial.title, seed] = stable_key(*common, trial.title, trial.settings, seed, read, themes)
+        return keys
 
     def _language_model(
         self, options: RunOptions, base: SequentialRecommender | None, graphs: GraphOptions | None = None
@@ -179,9 +179,9 @@ class Experiment:
     def _base(
         self, options: RunOptions, base: SequentialRecommender | None = None, attributes: bool = False
     ) -> SequentialRecommender:
-        made = make_recommender(self.model, self.text, attributes=attributes, training=self.training, options=options)
-        assert isinstance(made, SequentialRecommender)
-        return made
+        recommender = make_recommender(self.model, self.text, attributes=attributes, training=self.training, options=options)
+        assert isinstance(recommender, SequentialRecommender)
+        return recommender
 
     def _with_rules(self, options: RunOptions, base: SequentialRecommender | None) -> BaseRecommender:
         assert base is not None
@@ -210,8 +210,8 @@ class Experiment:
 
     def _wrong_items(self, seed: int) -> Themes:
         profile = shuffled_profile(self._profile(), seed)
-        kept = tuple(p for p in self.themes.profiles if p.source.name != profile.source.name)
-        return Themes(self.themes.of_text, (profile, *kept))
+        others = tuple(p for p in self.themes.profiles if p.source.name != profile.source.name)
+        return Themes(self.themes.of_text, (profile, *others))
 
 
 def run_experiment(
@@ -281,7 +281,7 @@ def run_experiment(
     }
     if rows:
         rows.forget(list(keys.values()))
-    ranks, ours = {title: [row.ranks for row in found] for title, found in table.items()}, table[experiment.ours]
+    ranks, ours = {title: [row.ranks for row in rows_of] for title, rows_of in table.items()}, table[experiment.ours]
     seen = next((row.visible for row in reversed(ours) if row.visible), ())
     card = _card(experiment, seeds, ranks[experiment.base][0].users, seen, [row.chosen for row in ours])
     return compare(ranks, experiment.base, card, len(experiment.dataset.catalogue), _contrasts(experiment))
@@ -301,11 +301,11 @@ def _contrasts(experiment: Experiment) -> list[tuple[str, str]]:
     graphs = [*(f"{experiment.base} + {name}" for name in experiment.more), experiment.ours]
     rivals = ["overlap", "+ attributes", "+ rules", "+ plain", "+ shuffled", "+ reasons of wrong"]
     against = [title for title in experiment.titles() if title not in graphs and any(word in title for word in rivals)]
-    found = [(ours, title) for ours in graphs for title in against]
+    contrasts = [(ours, title) for ours in graphs for title in against]
     if experiment.language_model is not None:
         alone, with_graphs = LANGUAGE_MODEL, f"{LANGUAGE_MODEL} + {experiment.graph_name}"
-        found += [(with_graphs, alone), (alone, TITLES["rules"]), (alone, TITLES["overlap"])]
-    return found
+        contrasts += [(with_graphs, alone), (alone, TITLES["rules"]), (alone, TITLES["overlap"])]
+    return contrasts
 
 
 def _visibility(recommender: Any) -> tuple[Visibility, ...]:

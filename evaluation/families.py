@@ -93,21 +93,25 @@ class Question:
 
     def wordings(self, model: RecSysLlm) -> dict[Wording, Template]:
         """The first seen and the first unseen template; without those that there are none of."""
-        known = [one for one in load_templates(self.family, model.phase.more) if one.kind == self.kind]
-        fitting = [one for one in known if set(self.shows) <= set(one.slots) and not set(self.hides) & set(one.slots)]
-        found: dict[Wording, Template] = {}
-        for one in fitting:
-            found.setdefault("unseen" if one.unseen else "seen", one)
-        return dict(sorted(found.items()))
+        of_kind = [template for template in load_templates(self.family, model.phase.more) if template.kind == self.kind]
+        fitting = [
+            template
+            for template in of_kind
+            if set(self.shows) <= set(template.slots) and not set(self.hides) & set(template.slots)
+        ]
+        templates: dict[Wording, Template] = {}
+        for template in fitting:
+            templates.setdefault("unseen" if template.unseen else "seen", template)
+        return dict(sorted(templates.items()))
 
 
 # -- what is compared with what --------------------------------------------------------------------------------------------
 class Judge(Protocol):
     """How a kind of answer is got, judged, and what it must beat."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> Any: ...
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> Any: ...
 
-    def figures(self, given: Sequence[Any], cases: Sequence[Case]) -> dict[str, float]: ...
+    def figures(self, replies: Sequence[Any], cases: Sequence[Case]) -> dict[str, float]: ...
 
     def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]: ...
 
@@ -115,21 +119,21 @@ class Judge(Protocol):
 class Rated:
     """Stars: the mean has the least squared error, the median the least absolute one, so each is judged by its own."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> answers.Stars:
-        return answers.rate(model.fitted_net(), model.config, model.words, example, told)
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> answers.Stars:
+        return answers.rate(model.fitted_net(), model.config, model.words, example, graphs)
 
-    def figures(self, given: Sequence[answers.Stars], cases: Sequence[Case]) -> dict[str, float]:
-        return self._errors([one.mean for one in given], [one.median for one in given], cases)
+    def figures(self, stars: Sequence[answers.Stars], cases: Sequence[Case]) -> dict[str, float]:
+        return self._errors([star.mean for star in stars], [star.median for star in stars], cases)
 
     def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
         ratings, pairs = training_ratings(dataset), [(case.user, case.item) for case in cases]
         if not ratings:
             return {}
-        found = {
+        baselines = {
             "global mean": GlobalMean.fit(ratings).predict(pairs).tolist(),
             "user + item means": UserItemMeans.fit(ratings).predict(pairs).tolist(),
         }
-        return {name: self._errors(stars, stars, cases) for name, stars in found.items()}
+        return {name: self._errors(stars, stars, cases) for name, stars in baselines.items()}
 
     def _errors(self, means: Sequence[float], medians: Sequence[float], cases: Sequence[Case]) -> dict[str, float]:
         actual = [float(case.example.actual) for case in cases]
@@ -145,34 +149,34 @@ class Written:
     training: Callable[[Dataset], list[str]]
     """Texts of the training parts; the most frequent is the baseline."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> str:
-        return answers.say(model.fitted_net(), model.config, model.words, example, told)
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> str:
+        return answers.say(model.fitted_net(), model.config, model.words, example, graphs)
 
-    def figures(self, given: Sequence[str], cases: Sequence[Case]) -> dict[str, float]:
-        found = text_overlap(given, [case.example.actual for case in cases])
+    def figures(self, texts: Sequence[str], cases: Sequence[Case]) -> dict[str, float]:
+        overlap = text_overlap(texts, [case.example.actual for case in cases])
         return {
-            "BLEU-2": found.bleu2,
-            "BLEU-4": found.bleu4,
-            "ROUGE-1": found.rouge1,
-            "ROUGE-2": found.rouge2,
-            "ROUGE-L": found.rougeL,
+            "BLEU-2": overlap.bleu2,
+            "BLEU-4": overlap.bleu4,
+            "ROUGE-1": overlap.rouge1,
+            "ROUGE-2": overlap.rouge2,
+            "ROUGE-L": overlap.rougeL,
         }
 
     def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-        known = self.training(dataset)
-        if not any(known):
+        texts = self.training(dataset)
+        if not any(texts):
             return {}
-        return {self.name: self.figures([most_frequent_headline(known)] * len(cases), cases)}
+        return {self.name: self.figures([most_frequent_headline(texts)] * len(cases), cases)}
 
 
 class Chosen:
     """One of some candidates, all of which are ranked; ties count against the right one."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, told: ConcatTold | None) -> np.ndarray:
-        return answers.choose(model.fitted_net(), model.config, model.words, example, example.candidates, told)
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> np.ndarray:
+        return answers.choose(model.fitted_net(), model.config, model.words, example, example.candidates, graphs)
 
-    def figures(self, given: Sequence[np.ndarray], cases: Sequence[Case]) -> dict[str, float]:
-        ranks = np.array([self._rank(scores, case.example) for scores, case in zip(given, cases, strict=True)])
+    def figures(self, scores_of: Sequence[np.ndarray], cases: Sequence[Case]) -> dict[str, float]:
+        ranks = np.array([self._rank(scores, case.example) for scores, case in zip(scores_of, cases, strict=True)])
         most = max(len(case.example.candidates) for case in cases)
         values = {"HR@1": hit_rate(ranks, 1), "NDCG@5": ndcg(ranks, 5), "MRR": reciprocal_rank(ranks, most)}
         return {name: float(value.mean()) for name, value in values.items()}
@@ -180,8 +184,8 @@ class Chosen:
     def baselines(self, dataset: Dataset, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
         codes, _ = dataset.arrays.until(dataset.split.train_lengths(dataset.arrays.lengths))
         popularity = np.bincount(codes, minlength=len(dataset.catalogue))[: len(dataset.catalogue)].astype(np.float64)
-        given = [popularity[np.array(case.example.candidates) - 1] for case in cases]
-        return {"popularity": self.figures(given, cases)}
+        shares = [popularity[np.array(case.example.candidates) - 1] for case in cases]
+        return {"popularity": self.figures(shares, cases)}
 
     def _rank(self, scores: np.ndarray, example: TextExample) -> int:
         return int(target_ranks(scores[None], np.array([example.candidates.index(example.item)]))[0])
@@ -197,8 +201,8 @@ def _headlines(dataset: Dataset) -> list[str]:
 
 def _training_texts(dataset: Dataset) -> list[tuple[str, str]]:
     """Headline and text of each opinion of the training parts."""
-    known = [dataset.opinions_before(user, dataset.split.train_length(dataset.history(user))) for user in dataset.opinions]
-    return [(said.headline, said.text) for opinions in known for said in opinions if said is not None]
+    opinions_of = [dataset.opinions_before(user, dataset.split.train_length(dataset.history(user))) for user in dataset.opinions]
+    return [(opinion.headline, opinion.text) for opinions in opinions_of for opinion in opinions if opinion is not None]
 
 
 _FIRST = Written("most frequent first sentence", _sentences)
@@ -246,49 +250,52 @@ def family_table(
     most = len(dataset.histories) if users is None else users
     if most < 1 or writing < 1:
         raise ConfigError(f"users={users} and writing={writing} ask nobody; give 1 or more, or None for all users")
-    asked, data = _asked(recommender, dataset), TaskData(dataset, recommender.words, recommender.phase.more)
+    questions, data = _questions(recommender, dataset), TaskData(dataset, recommender.words, recommender.phase.more)
     cases = {
         question: _cases(recommender, data, question, min(most, writing) if question.writes else most, seed, split)
-        for question in asked
+        for question in questions
     }
-    cases = {question: found for question, found in cases.items() if found}
+    cases = {question: cases_of for question, cases_of in cases.items() if cases_of}
     if not cases:
-        names = ", ".join(question.name for question in asked)
+        names = ", ".join(question.name for question in questions)
         raise DataError(f"{dataset.name!r} holds nothing out that can be asked for ({names}): it lacks ratings or texts there")
-    total = sum(len(found) for wordings in cases.values() for found in wordings.values())
+    total = sum(len(cases_of) for wordings in cases.values() for cases_of in wordings.values())
     rows, done = list[FamilyRow](), 0
     for question, wordings in cases.items():
-        one = next(iter(wordings.values()))
-        compared = question.judge.baselines(dataset, one)  # first: it fails early where a package is missing
-        for wording, found in wordings.items():
-            given = []
-            for case in found:
+        first_cases = next(iter(wordings.values()))
+        compared = question.judge.baselines(dataset, first_cases)  # first: it fails early where a package is missing
+        for wording, cases_of in wordings.items():
+            replies = []
+            for case in cases_of:
                 query = Query.at(dataset.history(case.user), case.example.position, (graphs or {}).get(case.user))
-                given.append(question.judge.answer(recommender, case.example, recommender.told_of([query])))
+                replies.append(question.judge.answer(recommender, case.example, recommender.told_of([query])))
                 done += 1
                 if progress is not None:
                     progress(f"{question.name}, {wording} wording", done, total)
-            figures = question.judge.figures(given, found)
-            template = found[0].example.template
-            rows.append(FamilyRow(question.family, question.name, "model", wording, template, len(found), figures))
-        rows += [FamilyRow(question.family, question.name, name, "", "", len(one), found) for name, found in compared.items()]
+            figures = question.judge.figures(replies, cases_of)
+            template = cases_of[0].example.template
+            rows.append(FamilyRow(question.family, question.name, "model", wording, template, len(cases_of), figures))
+        rows += [
+            FamilyRow(question.family, question.name, name, "", "", len(first_cases), baseline)
+            for name, baseline in compared.items()
+        ]
     return FamilyTable(tuple(rows), _card(recommender, dataset, (most, writing), seed, split), recommender.name)
 
 
-def _asked(model: RecSysLlm, dataset: Dataset) -> list[Question]:
+def _questions(model: RecSysLlm, dataset: Dataset) -> list[Question]:
     """Raises: ConfigError: trained for none of the families; ArtifactError: on another catalogue."""
     model.ready()
     if model.items.ids != dataset.catalogue.ids:
         raise ArtifactError(
             f"the recommender {model.name!r} was trained on another catalogue than that of {dataset.name!r}; train it again"
         )
-    found = [question for question in QUESTIONS if question.family in model.phase.families]
-    if not found:
+    questions = [question for question in QUESTIONS if question.family in model.phase.families]
+    if not questions:
         raise ConfigError(
             f"this model was trained for {', '.join(model.config.families)} with head={model.config.head!r}, which answers "
             "nothing in words; train it with `llmrg train recsysllm --set families=sequential,rating,explanation,review`"
         )
-    return found
+    return questions
 
 
 def _cases(
@@ -297,28 +304,34 @@ def _cases(
     """By wording, the same users, drawn from those of whom each wording can ask something."""
     held_out = data.dataset.split
     position_of = held_out.test_position if split == "test" else held_out.validation_position
-    wordings, histories, found = question.wordings(model), data.dataset.histories, dict[Wording, list[Case]]()
+    wordings, histories, cases_of = question.wordings(model), data.dataset.histories, dict[Wording, list[Case]]()
     names = list(histories)
     for number in np.random.default_rng(seed).permutation(len(names)).tolist():
         user, position = names[number], position_of(histories[names[number]])
         if position is None:
             continue
-        made = {name: _example(question, data, user, position, (seed, number), one) for name, one in wordings.items()}
-        both = {name: Case(user, histories[user].items[position], one) for name, one in made.items() if one is not None}
+        examples = {
+            name: _example(question, data, user, position, (seed, number), template) for name, template in wordings.items()
+        }
+        both = {
+            name: Case(user, histories[user].items[position], example)
+            for name, example in examples.items()
+            if example is not None
+        }
         if len(both) == len(wordings):
             for name, case in both.items():
-                found.setdefault(name, []).append(case)
-        if any(len(cases) == users for cases in found.values()):
+                cases_of.setdefault(name, []).append(case)
+        if any(len(cases) == users for cases in cases_of.values()):
             break
-    return found
+    return cases_of
 
 
 def _example(
     question: Question, data: TaskData, user: str, position: int, seed: tuple[int, int], template: Template
 ) -> TextExample | None:
     dice = np.random.default_rng(seed)  # the same candidates in every wording
-    made = TASKS[question.family].examples(data, user, position + 1, dice, template)
-    return next((one for one in made if one.position == position), None)
+    examples = TASKS[question.family].examples(data, user, position + 1, dice, template)
+    return next((example for example in examples if example.position == position), None)
 
 
 def _card(model: RecSysLlm, dataset: Dataset, users: tuple[int, int], seed: int, split: Split) -> dict[str, str]:

@@ -65,13 +65,13 @@ class KeptRows:
                 os.replace(file, aside)
             self._say(f"the kept row {file} is damaged ({error}); it is set aside as {aside.name} and the row is trained anew")
             return None
-        visible = tuple(Visibility(*one) for one in note["visible"])
+        visible = tuple(Visibility(*fields) for fields in note["visible"])
         return DoneRow(Ranks(users, *(arrays[name].astype(np.int64) for name in ARRAYS)), visible, note["chosen"])
 
     def write(self, key: str, row: DoneRow) -> None:
         """Keep a row; its file appears whole or not at all. Raises: PlaceError: it cannot be written."""
         arrays = {name: getattr(row.ranks, name).astype(np.int32) for name in ARRAYS}
-        note: dict[str, Any] = {"visible": [list(astuple(one)) for one in row.visible], "chosen": row.chosen}
+        note: dict[str, Any] = {"visible": [list(astuple(layer)) for layer in row.visible], "chosen": row.chosen}
         note["sha256"] = _digest(arrays, *note.values())
         file = self._file(key)
         scratch = file.with_suffix(".part")
@@ -95,8 +95,8 @@ class KeptRows:
         return self._folder / f"{key}.safetensors"
 
 
-def _digest(arrays: dict[str, np.ndarray], *told: object) -> str:
-    digest = hashlib.sha256(json.dumps(told).encode())
+def _digest(arrays: dict[str, np.ndarray], *parts: object) -> str:
+    digest = hashlib.sha256(json.dumps(parts).encode())
     for name in ARRAYS:
         digest.update(str(arrays[name].shape).encode() + arrays[name].tobytes())
     return digest.hexdigest()

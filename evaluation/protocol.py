@@ -54,7 +54,7 @@ class ProtocolCard:
     def lines(self) -> list[tuple[str, str]]:
         """(label, text) pairs for a card of any format."""
         size = f"{self.data}: {self.users:,} users, {self.items:,} items"
-        told = {
+        texts = {
             **{name: getattr(self, name) for name in ("split", "ranking", "seen", "ties", "query", "mind", "run")},
             "graphs of": self.graphs_of,
             "graphs at": "; ".join(map(str, self.graphs_at)),
@@ -62,4 +62,4 @@ class ProtocolCard:
             "seeds": f"{len(self.seeds)} ({', '.join(map(str, self.seeds))})",
             "interval": self.interval,
         }
-        return [("data", size), *((label, text) for label, text in told.items() if text)]
+        return [("data", size), *((label, text) for label, text in texts.items() if text)]

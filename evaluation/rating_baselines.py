@@ -21,12 +21,12 @@ SWEEPS = 1000
 
 def training_ratings(dataset: Dataset) -> list[Rated]:
     """The ratings of the training parts; those of held-out items are not among them."""
-    found: list[Rated] = []
+    ratings: list[Rated] = []
     for user, history in dataset.histories.items():
-        known = dataset.opinions_before(user, dataset.split.train_length(history))
-        rated = ((item, said.rating) for item, said in zip(history.items, known, strict=False) if said)
-        found += [(user, item, rating) for item, rating in rated if rating is not None]
-    return found
+        opinions = dataset.opinions_before(user, dataset.split.train_length(history))
+        rated = ((item, opinion.rating) for item, opinion in zip(history.items, opinions, strict=False) if opinion)
+        ratings += [(user, item, rating) for item, rating in rated if rating is not None]
+    return ratings
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class UserItemMeans:
         if not shrinkage > 0:
             raise CallerError(f"shrinkage must be above 0, not {shrinkage!r}")
         rows = list(ratings)
-        given = _numbers([rating for _, _, rating in rows])
+        values = _numbers([rating for _, _, rating in rows])
         users, of_user = _numbered([user for user, _, _ in rows])
         items, of_item = _numbered([item for _, item, _ in rows])
-        mean = float(given.mean())
-        by_user, by_item = _offsets(given - mean, of_user, of_item, shrinkage)
+        mean = float(values.mean())
+        by_user, by_item = _offsets(values - mean, of_user, of_item, shrinkage)
         named = dict(zip(users, by_user.tolist(), strict=True)), dict(zip(items, by_item.tolist(), strict=True))
-        return cls(mean, *named, lowest=float(given.min()), highest=float(given.max()))
+        return cls(mean, *named, lowest=float(values.min()), highest=float(values.max()))
 
     def predict(self, pairs: Iterable[tuple[str, str]]) -> np.ndarray:
         """(P,) float64 ratings of P (user, item) pairs; an unknown user or item has no offset."""
@@ -82,12 +82,12 @@ class UserItemMeans:
 
 
 def _numbers(ratings: list[float]) -> np.ndarray:
-    found = np.array(ratings, dtype=np.float64)
-    if not len(found):
+    values = np.array(ratings, dtype=np.float64)
+    if not len(values):
         raise CallerError("no ratings to learn from: the data set has none in its training part")
-    if not np.isfinite(found).all():
-        raise CallerError(f"a rating is {found[~np.isfinite(found)][0]}; leave such ratings out")
-    return found
+    if not np.isfinite(values).all():
+        raise CallerError(f"a rating is {values[~np.isfinite(values)][0]}; leave such ratings out")
+    return values
 
 
 def _numbered(names: list[str]) -> tuple[list[str], np.ndarray]:

@@ -21,24 +21,24 @@ def fits(step: Step, history: History) -> bool:
     return step.kind == "imagined" or history.items[step.position : step.position + 1] == (step.item,)
 
 
-def chains_to(known: ReasoningGraph, past: History, item: str) -> tuple[Chain, ...]:
+def chains_to(graph: ReasoningGraph, past: History, item: str) -> tuple[Chain, ...]:
     """For each accepted imagined step of the latest cut that ends in `item`, the best way to it, itself included.
 
     A chain is followed back along its causes, within one chain number, to a root or to the item it started from. Of several ways
     the one whose weakest step is strongest is taken; among equals the one with the higher product.
-    Args: known: the graph, cut already; past: what it may speak of.
+    Args: graph: the graph, cut already; past: what it may speak of.
     """
-    cut = max(known.cuts(), default=None)
-    ends = [step for step in known.imagined(cut) if step.item == item and fits(step, past)] if cut is not None else []
+    cut = max(graph.cuts(), default=None)
+    ends = [step for step in graph.imagined(cut) if step.item == item and fits(step, past)] if cut is not None else []
     if not ends:
         return ()
-    paths = _paths(step for step in known.reasoned() if fits(step, past))
+    paths = _paths(step for step in graph.reasoned() if fits(step, past))
     return tuple((*_best(paths, end), end) for end in ends)
 
 
-def chain_at(known: ReasoningGraph, past: History, position: int) -> Chain:
+def chain_at(graph: ReasoningGraph, past: History, position: int) -> Chain:
     """The best chain of accepted steps to the item that was taken at a position; empty where none leads there."""
-    paths = _paths(step for step in known.reasoned() if fits(step, past))
+    paths = _paths(step for step in graph.reasoned() if fits(step, past))
     ends = [chain for (_, at), chains in paths.items() if at == position for chain in chains]
     return max(ends, key=strength, default=())
 

@@ -79,11 +79,11 @@ class Explanation:
 
     def to_json(self, catalogue: Catalogue | None = None) -> dict[str, Any]:
         """Plain values only; with a catalogue the parts name the titles of their items."""
-        told = {"user": self.user, "item": self.item, "found": self.found, "verified": self.verified, "score": self.score}
+        plain = {"user": self.user, "item": self.item, "found": self.found, "verified": self.verified, "score": self.score}
         parts = [part.to_json(catalogue) for part in self.parts]
         steps = [step.to_json() for step in self.steps]
         taken = {"taken": self.taken, "taken_at": self.taken_at}
-        return {**told, "attributed": self.attributed, "parts": parts, "steps": steps, **taken}
+        return {**plain, "attributed": self.attributed, "parts": parts, "steps": steps, **taken}
 
 
 Recommended = tuple[str, float, Explanation]
@@ -128,16 +128,16 @@ def explain(
         raise CallerError(f"position {position} is not in 0..{len(history)} (user {history.user!r})")
     if vetoes and contributions is not None:
         contributions = _without_names(contributions, graph, vetoes)
-    known, past = (vetoes or Vetoes()).shown(graph.before(position)), history.before(position)
+    visible, past = (vetoes or Vetoes()).shown(graph.before(position)), history.before(position)
     if contributions is None and item in past.items:
-        taken = max(number for number, one in enumerate(past.items) if one == item)
-        steps, at = chain_at(known, past, taken), past.at[taken] if past.at else None
+        taken = max(number for number, earlier in enumerate(past.items) if earlier == item)
+        steps, at = chain_at(visible, past, taken), past.at[taken] if past.at else None
         weakest = min((step.score for step in steps), default=0.0)
         return Explanation(history.user, item, steps, weakest, verified, taken=taken, taken_at=at)
     if contributions is None:
-        best = max(chains_to(known, past, item), key=strength, default=())
+        best = max(chains_to(visible, past, item), key=strength, default=())
         return Explanation(history.user, item, best, min((step.score for step in best), default=0.0), verified)
-    parts = parts_of(contributions, known, past, item, themes or Themes())
+    parts = parts_of(contributions, visible, past, item, themes or Themes())
     shown = dict.fromkeys(step for part in parts if part.is_reason and part.counts for chain in part.chains for step in chain)
     weakest = min((step.score for step in shown), default=0.0)
     return Explanation(history.user, item, tuple(shown), weakest, verified, True, parts)
@@ -146,8 +146,11 @@ def explain(
 def _without_names(contributions: Sequence[Contribution], graph: ReasoningGraph, vetoes: Vetoes) -> list[Contribution]:
     """Those of refused reasons as a part of the base. (An imagined part of some recommenders has the recommender's name.)"""
     imagined = {step.reason for step in graph.imagined()}
-    named = [one.kind == "theme" or (one.kind == "imagined" and one.name in imagined) for one in contributions]
+    named = [
+        contribution.kind == "theme" or (contribution.kind == "imagined" and contribution.name in imagined)
+        for contribution in contributions
+    ]
     return [
-        Contribution("base", HIDDEN, one.value) if by_reason and vetoes.refuse(one.name) else one
-        for one, by_reason in zip(contributions, named, strict=True)
+        Contribution("base", HIDDEN, contribution.value) if by_reason and vetoes.refuse(contribution.name) else contribution
+        for contribution, by_reason in zip(contributions, named, strict=True)
     ]

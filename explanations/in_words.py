@@ -83,18 +83,18 @@ def faults(text: str, part: Part, item: str, catalogue: Catalogue, reasons: Iter
     """
     if not _names(text, part.name):
         return [f"does not name the reason {part.name!r}"]
-    known = {part.name, *reasons}
+    parts_named = {part.name, *reasons}
     behind = {item, *part.items, *(step.item for chain in part.chains for step in chain)}
-    allowed = [*known, *(title_of(catalogue, one) for one in behind)]
-    values = {value for one in catalogue for _, value in one.attributes}
+    allowed = [*parts_named, *(title_of(catalogue, other) for other in behind)]
+    values = {value for other in catalogue for _, value in other.attributes}
     left = _without(text, allowed)
-    strangers = [name for name in sorted({title_of(catalogue, one.id) for one in catalogue} | values) if _names(left, name)]
+    strangers = [name for name in sorted({title_of(catalogue, other.id) for other in catalogue} | values) if _names(left, name)]
     return [f"names {name!r}, which the chain does not hold" for name in strangers]
 
 
 def _worded(part: Part, chain: Chain, item: str, catalogue: Catalogue) -> list[str]:
     behind = [step.item for step in chain if step.kind == "reasoned"] or list(part.items)
-    causes = [f"“{title_of(catalogue, one)}”" for one in dict.fromkeys(behind) if one != item][-MOST_CAUSES:]
+    causes = [f"“{title_of(catalogue, cause)}”" for cause in dict.fromkeys(behind) if cause != item][-MOST_CAUSES:]
     filled = {"item": f"“{title_of(catalogue, item)}”", "reason": clean(part.name), "causes": " and ".join(causes)}
     return [wording.format(**filled) for wording in (WORDINGS if causes else BARE_WORDINGS)]
 

@@ -48,9 +48,11 @@ def strands(reasoned: Iterable[Step], imagined: Iterable[Step]) -> tuple[Strand,
     bundles: defaultdict[tuple[int, int, bool], list[Step]] = defaultdict(list)
     for step in imagined:
         bundles[step.chain, begin(step), step.cause_position is not None].append(step)
-    found = [Strand(run[0].chain, tuple(run), tuple(bundles.pop((run[0].chain, run[-1].position, True), ()))) for run in runs]
-    found += [Strand(chain, (), tuple(steps)) for (chain, _, _), steps in bundles.items()]
-    return tuple(sorted(found, key=lambda s: (s.start, s.end, s.chain)))
+    all_strands = [
+        Strand(run[0].chain, tuple(run), tuple(bundles.pop((run[0].chain, run[-1].position, True), ()))) for run in runs
+    ]
+    all_strands += [Strand(chain, (), tuple(steps)) for (chain, _, _), steps in bundles.items()]
+    return tuple(sorted(all_strands, key=lambda s: (s.start, s.end, s.chain)))
 
 
 def assign(spans: Sequence[tuple[float, float]], near: Sequence[int | None]) -> list[int]:

@@ -52,8 +52,8 @@ def lay_out(
     """
     if graph.user != history.user:
         raise CallerError(f"the graph is of user {graph.user!r}, the history of user {history.user!r}: pass both of one user")
-    known = graph.before(len(history))
-    usable = [step for step in known.steps if fits(step, history)]
+    visible = graph.before(len(history))
+    usable = [step for step in visible.steps if fits(step, history)]
     if cut is None:
         cut = max((s.position for s in usable if s.accepted and s.kind == "imagined"), default=None)
     reasoned = [s for s in usable if s.accepted and s.kind == "reasoned"]
@@ -97,7 +97,7 @@ def lay_out(
         refusals=_refusals(refused, xs, spine_y, catalogue),
         rows=rows,
         cut=cut,
-        notes=_notes(history, graph, known, usable, first, cut),
+        notes=_notes(history, graph, visible, usable, first, cut),
         verified=verified,
     )
 
@@ -132,7 +132,7 @@ def _tracks(
     gate: float,
     catalogue: Catalogue,
 ) -> tuple[Track, ...]:
-    found: list[Track] = []
+    tracks: list[Track] = []
     for index, strand in enumerate(plan):
         left, right = spans[index]
         later = [spans[i][0] for i, lane in enumerate(lanes) if lane == lanes[index] and spans[i][0] > left]
@@ -140,8 +140,8 @@ def _tracks(
         parent = _left_strand(strand, plan)
         branch = None if parent is None else ys[parent]
         links = _links(strand, ys[index], xs, limit - 6, catalogue)
-        found.append(Track(strand.chain, lanes[index], ys[index], left, right, links, branch))
-    return tuple(found)
+        tracks.append(Track(strand.chain, lanes[index], ys[index], left, right, links, branch))
+    return tuple(tracks)
 
 
 def _left_strand(strand: Strand, plan: Sequence[Strand]) -> int | None:
@@ -158,14 +158,14 @@ def _links(strand: Strand, y: float, xs: Mapping[int, float], limit: float, cata
     places: list[tuple[float, bool, bool]] = []
     above, before = False, ""
     for step in strand.steps:
-        said = clean(step.reason) == before
-        above, before = above if said else not above, clean(step.reason)
-        places.append((_label_x(step, xs), above, said))
+        repeated = clean(step.reason) == before
+        above, before = above if repeated else not above, clean(step.reason)
+        places.append((_label_x(step, xs), above, repeated))
     links = []
-    for index, (step, (x, side, said)) in enumerate(zip(strand.steps, places, strict=True)):
+    for index, (step, (x, side, repeated)) in enumerate(zip(strand.steps, places, strict=True)):
         following = [at for at, other, quiet in places[index + 1 :] if other == side and not quiet]
         room = min([*following, limit]) - x - (8 if following else 0)
-        label = Label(x, y - 7 if side else y + 16, "" if said else _label(step, room, catalogue))
+        label = Label(x, y - 7 if side else y + 16, "" if repeated else _label(step, room, catalogue))
         links.append(Link(step, xs[begin(step)], xs[step.position], label, step_details(step, catalogue)))
     return tuple(links)
 
@@ -192,14 +192,14 @@ def _ray_starts(
 
 def _refusals(refused: Sequence[Step], xs: Mapping[int, float], spine_y: float, catalogue: Catalogue) -> tuple[Refusal, ...]:
     heights: Counter[int] = Counter()
-    found = []
+    refusals = []
     for step in refused:
         if step.kind == "reasoned":
             heights[step.position] += 1
             y = spine_y - 4 - CROSS * heights[step.position]
             cause_x = None if step.cause_position is None else xs[step.cause_position]
-            found.append(Refusal(step, xs[step.position], y, cause_x, step_details(step, catalogue)))
-    return tuple(found)
+            refusals.append(Refusal(step, xs[step.position], y, cause_x, step_details(step, catalogue)))
+    return tuple(refusals)
 
 
 def _stop(history: History, position: int, x: float, column: float, tilted: bool, catalogue: Catalogue) -> Stop:
@@ -215,12 +215,12 @@ def _titles_height(stops: Sequence[Stop], tilted: bool) -> float:
 
 
 def _notes(
-    history: History, graph: ReasoningGraph, known: ReasoningGraph, usable: Sequence[Step], first: int, cut: int | None
+    history: History, graph: ReasoningGraph, visible: ReasoningGraph, usable: Sequence[Step], first: int, cut: int | None
 ) -> tuple[str, ...]:
     """What the picture leaves out."""
-    later = len(graph.steps) - len(known.steps)
+    later = len(graph.steps) - len(visible.steps)
     other = sum(1 for s in usable if s.accepted and s.kind == "imagined" and s.position != cut)
-    misfit = len(known.steps) - len(usable)
+    misfit = len(visible.steps) - len(usable)
     notes = [
         f"{first} earlier items without steps are not drawn" if first else "",
         f"{other} imagined steps of other cuts are not drawn" if other else "",

@@ -30,11 +30,11 @@ def shorten(text: str, room: float, size: float) -> str:
     """The text, or as much of it as fits into `room` px, with an ellipsis; empty where not even four letters fit."""
     if width(text, size) <= room:
         return text
-    kept = text
-    while kept and width(kept + "…", size) > room:
-        kept = kept[:-1]
-    kept = kept.rstrip(" ,;:-–(")
-    return f"{kept}…" if len(kept) >= 4 or (kept and width(kept, size) >= 3 * size) else ""
+    short = text
+    while short and width(short + "…", size) > room:
+        short = short[:-1]
+    short = short.rstrip(" ,;:-–(")
+    return f"{short}…" if len(short) >= 4 or (short and width(short, size) >= 3 * size) else ""
 
 
 def wrap(text: str, room: float, size: float, most: int) -> tuple[str, ...]:

@@ -125,17 +125,17 @@ def draw_page(
 
 
 def _facts(layout: Layout, history: History, graph: ReasoningGraph, noun: str) -> list[str]:
-    known = graph.before(len(history))
-    reasoned, imagined, waiting = len(known.reasoned()), known.imagined(layout.cut), len(known.waiting())
-    refused = len(known.rejected()) - waiting
-    chains = len({step.chain for step in known.reasoned()})
+    visible = graph.before(len(history))
+    reasoned, imagined, waiting = len(visible.reasoned()), visible.imagined(layout.cut), len(visible.waiting())
+    refused = len(visible.rejected()) - waiting
+    chains = len({step.chain for step in visible.reasoned()})
     step, unchecked = ("verified step", "") if layout.verified else ("step", ", not verified")
     facts = [count_of(len(history), noun), f"{count_of(reasoned, step)} in {count_of(chains, 'chain')}{unchecked}"]
     if layout.cut is not None:
         facts.append(f"{len(imagined)} imagined from cut {layout.cut}")
     if waiting:
         facts.append(f"{count_of(waiting, 'step')} waiting for review")
-    return [*facts, f"{refused} rejected"] if known.steps else [facts[0], "no steps yet"]
+    return [*facts, f"{refused} rejected"] if visible.steps else [facts[0], "no steps yet"]
 
 
 def _card(rank: int, entry: Recommended, catalogue: Catalogue, numbers: Numbers) -> _Card:

@@ -54,35 +54,42 @@ class Part:
     def to_json(self, catalogue: Catalogue | None = None) -> dict[str, Any]:
         """Plain values only; `titles` of the items where a catalogue is given."""
         plain = ("kind", "name", "value", "share", "share_of_reasons")
-        told: dict[str, Any] = {name: getattr(self, name) for name in plain}
-        told |= {name: list(getattr(self, name)) for name in ("positions", "items", "sources")}
+        fields: dict[str, Any] = {name: getattr(self, name) for name in plain}
+        fields |= {name: list(getattr(self, name)) for name in ("positions", "items", "sources")}
         if catalogue is not None:
-            told["titles"] = [title_of(catalogue, item) for item in self.items]
-        return {**told, "steps": [step.to_json() for step in self.steps]}
+            fields["titles"] = [title_of(catalogue, item) for item in self.items]
+        return {**fields, "steps": [step.to_json() for step in self.steps]}
 
 
 def parts_of(
-    contributions: Sequence[Contribution], known: ReasoningGraph, past: History, item: str, themes: Themes
+    contributions: Sequence[Contribution], graph: ReasoningGraph, past: History, item: str, themes: Themes
 ) -> tuple[Part, ...]:
     """The contributions as parts: reasons first, each group by value. Their values sum to that of the contributions.
 
-    Args: known: the user's graph, cut at the question; past: the history before it; item: whose score it is.
+    Args: graph: the user's graph, cut at the question; past: the history before it; item: whose score it is.
     """
-    chains = chains_to(known, past, item)
-    imagined = {step.reason for step in known.imagined() if step.item == item}
-    named = sorted((_named(one, past, chains, imagined) for one in contributions), key=lambda one: (one.kind, one.name))
-    merged = [_merged(list(group)) for _, group in groupby(named, key=lambda one: (one.kind, one.name))]
-    found = [_with_chains(part, known, past, chains, themes) for part in _with_shares(merged)]
-    return tuple(sorted(found, key=lambda part: (not part.is_reason, -part.value, part.name)))
+    chains = chains_to(graph, past, item)
+    imagined = {step.reason for step in graph.imagined() if step.item == item}
+    named = sorted(
+        (_named(contribution, past, chains, imagined) for contribution in contributions),
+        key=lambda contribution: (contribution.kind, contribution.name),
+    )
+    merged = [
+        _merged(list(group)) for _, group in groupby(named, key=lambda contribution: (contribution.kind, contribution.name))
+    ]
+    parts = [_with_chains(part, graph, past, chains, themes) for part in _with_shares(merged)]
+    return tuple(sorted(parts, key=lambda part: (not part.is_reason, -part.value, part.name)))
 
 
-def _named(one: Contribution, past: History, chains: Sequence[Chain], reasons: Set[str]) -> Contribution:
+def _named(contribution: Contribution, past: History, chains: Sequence[Chain], reasons: Set[str]) -> Contribution:
     """Under the name that people are told. Args: reasons: of the imagined steps that end in the item."""
-    if one.kind == "base" and not len(past):
-        return replace(one, name="popularity")  # which is what every recommender answers an empty history with
-    if one.kind == "imagined" and one.name not in reasons:
-        return replace(one, name=_all_names(chains) or one.name)  # of a recommender that does not tell imagined steps apart
-    return one
+    if contribution.kind == "base" and not len(past):
+        return replace(contribution, name="popularity")  # which is what every recommender answers an empty history with
+    if contribution.kind == "imagined" and contribution.name not in reasons:
+        return replace(
+            contribution, name=_all_names(chains) or contribution.name
+        )  # of a recommender that does not tell imagined steps apart
+    return contribution
 
 
 def _all_names(chains: Sequence[Chain]) -> str:
@@ -90,9 +97,11 @@ def _all_names(chains: Sequence[Chain]) -> str:
 
 
 def _merged(same: Sequence[Contribution]) -> Part:
-    positions = tuple(sorted({position for one in same for position in one.positions}))
-    sources = tuple(dict.fromkeys(one.source for one in same if one.source))
-    return Part(same[0].kind, same[0].name, sum(one.value for one in same), positions=positions, sources=sources)
+    positions = tuple(sorted({position for contribution in same for position in contribution.positions}))
+    sources = tuple(dict.fromkeys(contribution.source for contribution in same if contribution.source))
+    return Part(
+        same[0].kind, same[0].name, sum(contribution.value for contribution in same), positions=positions, sources=sources
+    )
 
 
 def _with_shares(parts: Sequence[Part]) -> list[Part]:
@@ -103,22 +112,22 @@ def _with_shares(parts: Sequence[Part]) -> list[Part]:
     whole = base + sum(part.value for part in above if part.kind != "base")
     measurable = base > 0 or not any(part.value for part in parts if part.kind == "base")
     least = LEAST * sum(part.value for part in above)
-    found = []
+    shared = []
     for part in parts:
         value = max(part.value, 0.0)
         of_base = base / base_above if part.kind == "base" and base > 0 else 1.0
         share = (value * of_base / whole if whole else 0.0) if measurable else None
         of_reasons = value / reasons if reasons and part.is_reason else 0.0
-        found.append(replace(part, share=share, share_of_reasons=of_reasons, counts=value > 0 and value >= least))
-    return found
+        shared.append(replace(part, share=share, share_of_reasons=of_reasons, counts=value > 0 and value >= least))
+    return shared
 
 
-def _with_chains(part: Part, known: ReasoningGraph, past: History, chains: Sequence[Chain], themes: Themes) -> Part:
+def _with_chains(part: Part, graph: ReasoningGraph, past: History, chains: Sequence[Chain], themes: Themes) -> Part:
     steps: tuple[Step, ...] = ()
     shown: tuple[Chain, ...] = ()
     if part.kind == "theme":
-        asked = [step for step in known.reasoned() if step.position in part.positions and fits(step, past)]
-        steps = tuple(step for step in asked if themes.theme(step.reason) == part.name)
+        at_positions = [step for step in graph.reasoned() if step.position in part.positions and fits(step, past)]
+        steps = tuple(step for step in at_positions if themes.theme(step.reason) == part.name)
         shown = tuple(strand.steps for strand in strands(steps, ()))
     elif part.kind == "imagined":
         shown = tuple(chain for chain in chains if part.name in (chain[-1].reason, _all_names(chains)))

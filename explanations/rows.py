@@ -64,9 +64,9 @@ def place_rows(
         steps = sorted(by_item.get(item, []), key=lambda s: starts[s][1])
         why, first = whys.get(item), 2 if item in whys else 1
         rays = tuple(_ray(step, starts[step], x, y + RAY * (n + first), catalogue) for n, step in enumerate(steps))
-        said = _why(why, catalogue) if why is not None else ""
+        why_text = _why(why, catalogue) if why is not None else ""
         details = "\n".join([title_of(catalogue, item), *(why.lines(catalogue) if why is not None else ())])
-        rows.append(Row(item, title, y, ranks.get(item), rays, (), details, said, why is not None and why.found))
+        rows.append(Row(item, title, y, ranks.get(item), rays, (), details, why_text, why is not None and why.found))
         y += ROW + RAY * max(len(rays) + first - 1, 1) + GAP
     ghosts = [step for step in refused if step.kind == "imagined"][:MOST_REFUSED]
     y += HEADING - GAP

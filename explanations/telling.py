@@ -19,8 +19,10 @@ def part_lines(
     parts: Sequence[Part], reasons: Sequence[Part], catalogue: Catalogue, verified: bool, most: int
 ) -> tuple[str, ...]:
     """A summary, a line for each of the `most` best reasons, and where the rest of the score comes from."""
-    told, left = reasons[: max(most, 0)], reasons[max(most, 0) :]
-    lines = [f"{name_of(part, catalogue)}: {shown(part, catalogue)} ({', '.join(_notes(part, verified))})" for part in told]
+    shown_parts, left = reasons[: max(most, 0)], reasons[max(most, 0) :]
+    lines = [
+        f"{name_of(part, catalogue)}: {shown(part, catalogue)} ({', '.join(_notes(part, verified))})" for part in shown_parts
+    ]
     if left:
         lines.append(f"({len(left)} more, {percent(sum(part.share_of_reasons for part in left))} of what reasons added)")
     return (summary(parts, reasons), *lines, *rest_of(parts, reasons, catalogue))
@@ -33,8 +35,8 @@ def summary(parts: Sequence[Part], reasons: Sequence[Part]) -> str:
         return f"{count} made {percent(share)} of the score" if share is not None else f"{count} took part in the score"
     whole = _graph(parts)
     if whole is not None:
-        made = f"made {percent(whole.share)} of the score" if whole.share is not None else "took part in the score"
-        return f"the reasoning graph as a whole {made}; this recommender cannot tell its reasons apart"
+        of_score = f"made {percent(whole.share)} of the score" if whole.share is not None else "took part in the score"
+        return f"the reasoning graph as a whole {of_score}; this recommender cannot tell its reasons apart"
     some = "no reason that is shown" if any(part.name == HIDDEN for part in parts) else "no reason"
     first = f"{some} speaks for this item" if _against(parts) else f"{some} took part in this score"
     return first + (f"; {'its score' if _against(parts) else 'it'} comes from {_grounds(parts)}" if _grounds(parts) else "")
@@ -115,12 +117,12 @@ def shown(part: Part, catalogue: Catalogue) -> str:
 def _path(chain: Chain, reason: str, catalogue: Catalogue) -> str:
     """Titles joined by arrows; a reason in between where it is not the one that the line is about."""
     late = chain[-MOST_LINKS:]
-    told = ["…"] if len(late) < len(chain) else []
-    told += [] if late[0].cause_kind == "root" else [cause_of(late[0], catalogue)]
+    pieces = ["…"] if len(late) < len(chain) else []
+    pieces += [] if late[0].cause_kind == "root" else [cause_of(late[0], catalogue)]
     for step in late:
-        told += [] if clean(step.reason) == clean(reason) else [reason_of(step, catalogue)]
-        told.append(f"“{title_of(catalogue, step.item)}”")
-    return " → ".join(told)
+        pieces += [] if clean(step.reason) == clean(reason) else [reason_of(step, catalogue)]
+        pieces.append(f"“{title_of(catalogue, step.item)}”")
+    return " → ".join(pieces)
 
 
 def name_of(part: Part, catalogue: Catalogue) -> str:
@@ -170,5 +172,5 @@ def _link(step: Step, catalogue: Catalogue, verified: bool) -> str:
         notes.append("imagined")
     if step.origin == "knowledge":
         notes.append("knowledge base")
-    told = f" ({', '.join(notes)})" if notes else ""
-    return f"{cause_of(step, catalogue)} → {reason_of(step, catalogue)} → “{title_of(catalogue, step.item)}”{told}"
+    remarks = f" ({', '.join(notes)})" if notes else ""
+    return f"{cause_of(step, catalogue)} → {reason_of(step, catalogue)} → “{title_of(catalogue, step.item)}”{remarks}"

@@ -31,9 +31,9 @@ def script_hash(name: str) -> str:
 @cache
 def _environment() -> Environment:
     loader = PackageLoader("llmrg.explanations", "templates")
-    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.globals.update(part=part, style=style, script_hash=script_hash)
-    return found
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals.update(part=part, style=style, script_hash=script_hash)
+    return environment
 
 
 def render(template: str, **values: Any) -> str:

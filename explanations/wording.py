@@ -64,14 +64,14 @@ def named(reason: str, items: Iterable[str], catalogue: Catalogue) -> str:
 
     Genres, themes and the like are told without, since "genre: drama" says no more than "drama".
     """
-    said = clean(reason)
-    found = (pair for item in items if item in catalogue for pair in catalogue[item].attributes)
-    names = {name for name, value in found if clean(value).casefold() == said.casefold()}
+    wording = clean(reason)
+    pairs = (pair for item in items if item in catalogue for pair in catalogue[item].attributes)
+    names = {name for name, value in pairs if clean(value).casefold() == wording.casefold()}
     if len(names) != 1:
-        return said
+        return wording
     name = clean(names.pop())
     words = {word.casefold() for word in _WORDS.findall(name)}
-    return said if words & SPEAK_FOR_THEMSELVES or name.casefold() in said.casefold() else f"{name}: {said}"
+    return wording if words & SPEAK_FOR_THEMSELVES or name.casefold() in wording.casefold() else f"{name}: {wording}"
 
 
 def cause_of(step: Step, catalogue: Catalogue) -> str:

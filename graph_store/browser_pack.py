@@ -38,8 +38,8 @@ class SavedQuery:
 
 def saved_queries() -> list[SavedQuery]:
     """The pack, in order of title."""
-    found = [file for file in _PACK.iterdir() if file.name.endswith(".cypher")]
-    pack = [SavedQuery(file.name.removesuffix(".cypher"), file.read_text(encoding="utf-8")) for file in found]
+    files = [file for file in _PACK.iterdir() if file.name.endswith(".cypher")]
+    pack = [SavedQuery(file.name.removesuffix(".cypher"), file.read_text(encoding="utf-8")) for file in files]
     return sorted(pack, key=lambda query: query.title)
 
 

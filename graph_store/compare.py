@@ -72,28 +72,29 @@ def copy_contents(contents: Contents, target: GraphStore, namespace: str, progre
     return CopyReport(items, histories, graphs, knowledge, runs, texts, profiles, equal)
 
 
-def differences(one: GraphStore, other: GraphStore, namespace: str) -> Iterator[str]:
+def differences(first: GraphStore, other: GraphStore, namespace: str) -> Iterator[str]:
     """What is in one store and not, or not equal, in the other; of versions only the newest counts, and drafts do not."""
-    yield from _differing("item", {i.id: i for i in one.items(namespace)}, {i.id: i for i in other.items(namespace)})
-    users = sorted(_all_users(one, namespace) | _all_users(other, namespace))
+    yield from _differing("item", {i.id: i for i in first.items(namespace)}, {i.id: i for i in other.items(namespace)})
+    users = sorted(_all_users(first, namespace) | _all_users(other, namespace))
     for start in range(0, len(users), PAGE):
         page = users[start : start + PAGE]
-        yield from _differing("history", one.histories(namespace, page), other.histories(namespace, page))
-        here, there = graphs_of(one, namespace, page), graphs_of(other, namespace, page)
+        yield from _differing("history", first.histories(namespace, page), other.histories(namespace, page))
+        here, there = graphs_of(first, namespace, page), graphs_of(other, namespace, page)
         for run in sorted({graph.run for graphs in (*here.values(), *there.values()) for graph in graphs}):
             yield from _differing(f"graph in run {run!r} of user", _steps_of(here, run), _steps_of(there, run))
-        newest = [{user: graphs[-1].run for user, graphs in found.items()} for found in (here, there)]
+        newest = [{user: graphs[-1].run for user, graphs in graphs_there.items()} for graphs_there in (here, there)]
         yield from _differing("the run of the newest graph of user", *newest)
-    if one.vector_space(namespace) != other.vector_space(namespace):
-        yield f"vectors are of {one.vector_space(namespace)} in the first store, of {other.vector_space(namespace)} in the second"
-    yield from _differing("knowledge", _all_knowledge(one, namespace), _all_knowledge(other, namespace))
-    themes, others = one.themes(namespace), other.themes(namespace)
+    if first.vector_space(namespace) != other.vector_space(namespace):
+        spaces = first.vector_space(namespace), other.vector_space(namespace)
+        yield f"vectors are of {spaces[0]} in the first store, of {spaces[1]} in the second"
+    yield from _differing("knowledge", _all_knowledge(first, namespace), _all_knowledge(other, namespace))
+    themes, others = first.themes(namespace), other.themes(namespace)
     yield from _differing("the theme of", themes.of_text, others.of_text)
     yield from _differing("profile", _profiles(themes), _profiles(others))
-    yield from _differing("run", {r.id: r for r in one.runs(namespace)}, {r.id: r for r in other.runs(namespace)})
-    for run in {r.id for r in one.runs(namespace)} & {r.id for r in other.runs(namespace)}:
+    yield from _differing("run", {r.id: r for r in first.runs(namespace)}, {r.id: r for r in other.runs(namespace)})
+    for run in {r.id for r in first.runs(namespace)} & {r.id for r in other.runs(namespace)}:
         yield from _differing(
-            f"status in run {run!r} of user", one.user_statuses(namespace, run), other.user_statuses(namespace, run)
+            f"status in run {run!r} of user", first.user_statuses(namespace, run), other.user_statuses(namespace, run)
         )
 
 

@@ -103,10 +103,10 @@ def graphs_of(store: GraphStore, namespace: str, users: Sequence[str], run: str 
     tables = [store.graphs(namespace, users, name) for name in runs]
     if not run:  # a graph may name no run: it can be read as long as it is the newest
         tables.append(store.graphs(namespace, users))
-    found: dict[str, dict[str, ReasoningGraph]] = {}
+    by_run: dict[str, dict[str, ReasoningGraph]] = {}
     for graph in (graph for table in tables for graph in table.values()):
-        found.setdefault(graph.user, {})[graph.run] = graph
-    return {user: tuple(sorted(graphs.values(), key=lambda graph: graph.version)) for user, graphs in found.items()}
+        by_run.setdefault(graph.user, {})[graph.run] = graph
+    return {user: tuple(sorted(graphs.values(), key=lambda graph: graph.version)) for user, graphs in by_run.items()}
 
 
 def pages_of_users(store: GraphStore, namespace: str) -> Iterator[list[str]]:

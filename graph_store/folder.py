@@ -51,7 +51,7 @@ def export_folder(contents: Contents, folder: Path, files: FileFormat = "parquet
         NotAStoreError: the folder holds something else, or a whole export; nothing of it was changed.
         StoreFullError: no space left. StoreError: the folder cannot be written, or the contents not read.
     """
-    with _disk_errors_told(folder):
+    with _as_store_errors(folder):
         _prepare(folder)
         with ExitStack() as stack:
             writers = {t: stack.enter_context(TableWriter(folder / f"{t}.{files}", COLUMNS[t])) for t in COLUMNS}
@@ -79,10 +79,10 @@ def open_folder(folder: Path) -> FolderContents:
     manifest = _manifest(folder)
     for table in columns_of(manifest.format_version):
         path = folder / f"{table}.{manifest.files}"
-        found, said = count_rows(path), manifest.rows.get(table)
-        if found != said:
+        counted, stated = count_rows(path), manifest.rows.get(table)
+        if counted != stated:
             raise NotAStoreError(
-                f"{path} has {found} rows where the manifest says {said}: it was cut short or changed; export again"
+                f"{path} has {counted} rows where the manifest says {stated}: it was cut short or changed; export again"
             )
     return FolderContents(folder, manifest)
 
@@ -179,11 +179,11 @@ def _manifest(folder: Path) -> Manifest:
     if not (folder / MANIFEST).exists():
         raise NotAStoreError(f"{folder} has no {MANIFEST}, so it is not an export; name a folder that `llmrg export` made")
     try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-        written = found["format_version"]
-        newer = found["format"] == "llmrg graph store" and written > FORMAT_VERSION
+        content = json.loads((folder / MANIFEST).read_bytes())
+        written = content["format_version"]
+        newer = content["format"] == "llmrg graph store" and written > FORMAT_VERSION
         if not newer:
-            return Manifest.model_validate(found)
+            return Manifest.model_validate(content)
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise NotAStoreError(f"{folder / MANIFEST} is damaged or not of an export ({error}); export again") from error
     raise StoreVersionError(f"{folder} has format {written}, this release reads up to {FORMAT_VERSION}; update llmrg")
@@ -195,7 +195,7 @@ def _pages(records: Iterator[T]) -> Iterator[Sequence[T]]:
 
 
 @contextmanager
-def _disk_errors_told(folder: Path) -> Iterator[None]:
+def _as_store_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

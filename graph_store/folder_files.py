@@ -72,7 +72,7 @@ class TableWriter:
 
 def count_rows(path: Path) -> int:
     """Raises: NotAStoreError: not there, or damaged."""
-    with _damage_told(path):
+    with _named_damage(path):
         if path.suffix == ".parquet":
             with pq.ParquetFile(path) as file:
                 return int(file.metadata.num_rows)
@@ -86,7 +86,7 @@ def read_records(path: Path, columns: Any, make: Callable[[Row], T]) -> Iterator
     Raises: NotAStoreError: damaged, other columns or types, or values that no record may have.
     """
     batches = _parquet_batches(path, columns) if path.suffix == ".parquet" else _jsonl_batches(path, columns)
-    with _damage_told(path):
+    with _named_damage(path):
         for batch in batches:
             for column in columns:
                 if not column.nullable and batch[column.name].null_count:
@@ -119,13 +119,13 @@ def _row(number: int, line: bytes, columns: Any) -> Row:
     return row
 
 
-def _check_names(found: Sequence[str] | Row, columns: Any) -> None:
-    if set(found) != set(columns.names):
-        raise ValueError(f"the columns are {', '.join(sorted(found))}, not {', '.join(sorted(columns.names))}")
+def _check_names(names: Sequence[str] | Row, columns: Any) -> None:
+    if set(names) != set(columns.names):
+        raise ValueError(f"the columns are {', '.join(sorted(names))}, not {', '.join(sorted(columns.names))}")
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def _named_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:

@@ -106,8 +106,8 @@ def theme_text_row(text: str, theme: str) -> Row:
 
 def profile_row(profile: Profile) -> Row:
     source = profile.source
-    told = {"source": source.name, "made": source.made, "verified": source.verified, "note": source.note}
-    return told | {"appeals": len(profile.appeals)}
+    row = {"source": source.name, "made": source.made, "verified": source.verified, "note": source.note}
+    return row | {"appeals": len(profile.appeals)}
 
 
 def appeal_row(source: ProfileSource, appeal: Appeal) -> Row:

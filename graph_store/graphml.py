@@ -87,8 +87,8 @@ def _add_user(graph: Graph, titles: dict[str, str], history: History, steps: Seq
 def _add_step(graph: Graph, titles: dict[str, str], user: str, rank: int, step: Step) -> None:
     """As in Neo4j, a walk along LEADS_TO meets accepted steps only."""
     kind = step.kind.capitalize() if step.accepted else "Rejected"
-    told = {name: getattr(step, name) for name in ("reason", "position", "score", "chain", "seen", "origin", "why_rejected")}
-    reason = _node(graph, kind, f"{step.user}\n{rank}", step.reason, **told)
+    fields = {name: getattr(step, name) for name in ("reason", "position", "score", "chain", "seen", "origin", "why_rejected")}
+    reason = _node(graph, kind, f"{step.user}\n{rank}", step.reason, **fields)
     item = _item(graph, titles, step.item)
     _edge(graph, "HAS" if step.accepted else "REJECTED", user, reason)
     _edge(graph, "LEADS_TO" if step.accepted else "ABOUT", reason, item)
@@ -109,8 +109,8 @@ def _add_themes(graph: Graph, titles: dict[str, str], themes: Themes) -> None:
     for profile in themes.profiles:
         for appeal in profile.appeals:
             named.add(appeal.theme)
-            told = {"source": profile.source.name, "score": appeal.score, "uses": appeal.uses}
-            _edge(graph, "APPEALS_FOR", _item(graph, titles, appeal.item), _theme(graph, appeal.theme), **told)
+            fields = {"source": profile.source.name, "score": appeal.score, "uses": appeal.uses}
+            _edge(graph, "APPEALS_FOR", _item(graph, titles, appeal.item), _theme(graph, appeal.theme), **fields)
     reasons = [(node, data["reason"]) for node, data in graph.nodes(data=True) if data["kind"] in ("Reasoned", "Imagined")]
     for node, reason in reasons:
         if themes.theme(reason) in named:
@@ -133,15 +133,15 @@ def _attribute(graph: Graph, attribute: str) -> str:
 def _node(graph: Graph, kind: str, name: str, label: str, **more: Any) -> str:
     """Keys are hashes: an id may hold what XML cannot."""
     key = stable_key(kind, name)
-    graph.add_node(key, kind=kind, label=_text(" ".join(label.split())[:_CAPTION]), **_told(more))
+    graph.add_node(key, kind=kind, label=_text(" ".join(label.split())[:_CAPTION]), **_plain(more))
     return key
 
 
 def _edge(graph: Graph, kind: str, start: str, end: str, **more: Any) -> None:
-    graph.add_edge(start, end, kind=kind, label=kind, **_told(more))
+    graph.add_edge(start, end, kind=kind, label=kind, **_plain(more))
 
 
-def _told(values: dict[str, Any]) -> dict[str, Any]:
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """What GraphML can hold: no None, no control characters."""
     return {name: _text(v) if isinstance(v, str) else v for name, v in values.items() if v is not None}
 

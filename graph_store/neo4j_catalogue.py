@@ -49,10 +49,10 @@ def lock_user(tx: ManagedTransaction, namespace: str, user: str) -> str:
 def counts(tx: ManagedTransaction, namespace: str) -> StoreCounts:
     """Sizes of the namespace; those of the graphs are summed from the users' nodes, so that no half replaced graph is counted."""
     space = neo4j_rows.space_of(namespace)
-    found = tx.run(cypher.COUNTS, space=space).single(strict=True).data()
+    counted = tx.run(cypher.COUNTS, space=space).single(strict=True).data()
     graphs = tx.run(cypher.COUNT_GRAPHS, space=space).single(strict=True).data()
     appeals = tx.run(cypher.COUNT_APPEALS, space=space).single(strict=True).data()
-    return StoreCounts(**found, **graphs, **appeals)
+    return StoreCounts(**counted, **graphs, **appeals)
 
 
 def put_items(tx: ManagedTransaction, namespace: str, items: Sequence[Item]) -> None:
@@ -61,8 +61,8 @@ def put_items(tx: ManagedTransaction, namespace: str, items: Sequence[Item]) -> 
 
 
 def items(tx: ManagedTransaction, namespace: str) -> list[Item]:
-    found = tx.run(cypher.ITEMS, space=neo4j_rows.space_of(namespace))
-    return sorted((neo4j_rows.item_from(dict(record)) for record in found), key=lambda item: item.id)
+    records = tx.run(cypher.ITEMS, space=neo4j_rows.space_of(namespace))
+    return sorted((neo4j_rows.item_from(dict(record)) for record in records), key=lambda item: item.id)
 
 
 def check_histories(tx: ManagedTransaction, namespace: str, histories: Sequence[History]) -> None:
@@ -89,13 +89,13 @@ def take_again(tx: ManagedTransaction, namespace: str, histories: Collection[His
 
 
 def histories(tx: ManagedTransaction, namespace: str, users: Sequence[str]) -> dict[str, History]:
-    found: dict[str, History] = {}
+    histories_of: dict[str, History] = {}
     for batch in neo4j_rows.batches(dict.fromkeys(users)):
         keys = [neo4j_rows.node_key(Label.USER, namespace, user) for user in batch]
         for record in tx.run(cypher.HISTORIES, keys=keys):
             history = neo4j_rows.history_from(dict(record))
-            found[history.user] = history
-    return found
+            histories_of[history.user] = history
+    return histories_of
 
 
 def users(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list[str]:

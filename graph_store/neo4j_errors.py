@@ -92,20 +92,20 @@ def explain(error: Exception, *, url: Neo4jUrl, user: str, database: str, timeou
 
 def _why_not_reached(url: Neo4jUrl, text: str) -> str:
     """By who listens there now, since the driver says the same of very different things."""
-    found, place, family = who_listens(url.host, url.port), url.place, url.scheme.partition("+")[0]
-    if found == "web":
+    listener, place, family = who_listens(url.host, url.port), url.place, url.scheme.partition("+")[0]
+    if listener == "web":
         return f"{place} answers as a web server: give the Bolt port ({PORT}), not that of Neo4j Browser (7474)"
-    if found == "bolt" and url.tls:
+    if listener == "bolt" and url.tls:
         return f"the Neo4j server at {place} answers without TLS: write {family}:// instead, or switch TLS on there"
-    if found == "bolt over TLS" and not url.tls:
+    if listener == "bolt over TLS" and not url.tls:
         secure = f"write {family}+s://, or {family}+ssc:// for a self-signed certificate"
         return f"the Neo4j server at {place} answers with TLS only: {secure}"
-    if found in ("bolt", "bolt over TLS"):
+    if listener in ("bolt", "bolt over TLS"):
         hint = "; it may name an address that is not known here, so try bolt:// in place of neo4j://" if family == "neo4j" else ""
         return f"a Neo4j server listens at {place}, but the connection to it failed ({' '.join(text.split())[:200]}){hint}"
-    if found == "other":
+    if listener == "other":
         return f"something listens at {place} that is no Neo4j server; look at host and port (Bolt's is {PORT})"
-    if found == "unknown host":
+    if listener == "unknown host":
         return f"no Neo4j server answers at {place}: no host of that name is known; look at its spelling"
     browser = f"; {url.port} is the port of Neo4j Browser, Bolt's is {PORT}" if url.port in (7473, 7474) else ""
     return f"no Neo4j server answers at {place}{browser}; {HOW_TO_START}"

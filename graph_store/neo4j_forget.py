@@ -26,10 +26,10 @@ def user(tx: ManagedTransaction, namespace: str, user: str) -> bool:
     """True if there was anything."""
     key, space = neo4j_rows.node_key(Label.USER, namespace, user), neo4j_rows.space_of(namespace)
     neo4j_graphs.forget_user(tx, namespace, key)
-    found = int(tx.run(cypher.FORGET_DRAFTS_AND_STATUSES, space=space, user=user).single(strict=True)["found"])
-    found += int(tx.run(cypher.FORGET_KNOWLEDGE, space=space, user=user).single(strict=True)["found"])
-    found += int(tx.run(cypher.FORGET_USER, key=key).single(strict=True)["found"])
-    return found > 0
+    deleted = int(tx.run(cypher.FORGET_DRAFTS_AND_STATUSES, space=space, user=user).single(strict=True)["found"])
+    deleted += int(tx.run(cypher.FORGET_KNOWLEDGE, space=space, user=user).single(strict=True)["found"])
+    deleted += int(tx.run(cypher.FORGET_USER, key=key).single(strict=True)["found"])
+    return deleted > 0
 
 
 def graphs_of_run(tx: ManagedTransaction, namespace: str, run: str) -> int:
@@ -43,13 +43,13 @@ def graphs_of_run(tx: ManagedTransaction, namespace: str, run: str) -> int:
 def run_itself(tx: ManagedTransaction, namespace: str, run: str) -> bool:
     """Delete the run's drafts, statuses and record; True if there was anything."""
     space, key = neo4j_rows.space_of(namespace), neo4j_rows.node_key(Label.RUN, namespace, run)
-    found = int(tx.run(cypher.FORGET_DRAFTS_OF_RUN, space=space, run=run).single(strict=True)["found"])
-    found += int(tx.run(cypher.FORGET_RUN, space=space, run_key=key).single(strict=True)["found"])
-    return found > 0
+    deleted = int(tx.run(cypher.FORGET_DRAFTS_OF_RUN, space=space, run=run).single(strict=True)["found"])
+    deleted += int(tx.run(cypher.FORGET_RUN, space=space, run_key=key).single(strict=True)["found"])
+    return deleted > 0
 
 
 def part_of_namespace(tx: ManagedTransaction, namespace: str) -> int:
     """Delete some nodes of the namespace, those of steps first, which are found through their users; returns how many."""
     which: Row = {"space": neo4j_rows.space_of(namespace), "limit": AT_ONCE}
-    found = tx.run(cypher.FORGET_STEPS, **which).single(strict=True)["found"]
-    return int(found or tx.run(cypher.FORGET_NAMESPACE, **which).single(strict=True)["found"])
+    deleted = tx.run(cypher.FORGET_STEPS, **which).single(strict=True)["found"]
+    return int(deleted or tx.run(cypher.FORGET_NAMESPACE, **which).single(strict=True)["found"])

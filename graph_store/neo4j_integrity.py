@@ -47,14 +47,16 @@ class _Check:
 
 
 def problems(link: Neo4jLink) -> list[Problem]:
-    found = []
+    problems_there = []
     for check in CHECKS:
         rows = check.find(link)
         examples = tuple(str(row["example"]) for row in rows[:3])
-        found.append(Problem(check.what, len(rows), examples, check.how, check.mend is not None))
+        problems_there.append(Problem(check.what, len(rows), examples, check.how, check.mend is not None))
     lost = _lost_indexes(link)
-    found.append(Problem("indexes or constraints missing or failed", len(lost), tuple(lost[:3]), "make them again", True))
-    return [problem for problem in found if problem.count]
+    problems_there.append(
+        Problem("indexes or constraints missing or failed", len(lost), tuple(lost[:3]), "make them again", True)
+    )
+    return [problem for problem in problems_there if problem.count]
 
 
 def repair(link: Neo4jLink) -> None:
@@ -93,17 +95,17 @@ def _lacking(owners: LiteralString, label: Label, statement: LiteralString, **fi
     def find(link: Neo4jLink) -> list[Row]:
         rows = _rows(owners, **fixed)(link)
         wanted = [row | {"wanted": node_key(label, row["namespace"], row["user"])} for row in rows]
-        found = [_rows(statement, rows=batch)(link) for batch in neo4j_rows.batches(wanted)]
+        pages = [_rows(statement, rows=batch)(link) for batch in neo4j_rows.batches(wanted)]
         names = {row["key"]: row["namespace"] for row in rows}
-        return [row | {"namespace": names[row["key"]]} for batch in found for row in batch]
+        return [row | {"namespace": names[row["key"]]} for batch in pages for row in batch]
 
     return find
 
 
 def _unreadable_graphs(link: Neo4jLink) -> list[Row]:
     """Graphs whose bytes are damaged, or are not those of their user, run and version."""
-    found = (row for page in link.pages(cypher.PACKED_GRAPHS) for row in page)
-    return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_graph(row)]
+    rows = (row for page in link.pages(cypher.PACKED_GRAPHS) for row in page)
+    return [{"key": row["key"], "example": row["user"]} for row in rows if not _holds_graph(row)]
 
 
 def _holds_graph(row: Row) -> bool:
@@ -116,7 +118,7 @@ def _holds_graph(row: Row) -> bool:
 
 def _graphs_of_missing_items(link: Neo4jLink) -> list[Row]:
     """Of any run. Those that cannot be read are another problem."""
-    found: list[Row] = []
+    missing: list[Row] = []
     for page in link.pages(cypher.PACKED_GRAPHS):
         named = [
             {"key": row["key"], "example": row["user"], "item_key": item_key}
@@ -125,8 +127,8 @@ def _graphs_of_missing_items(link: Neo4jLink) -> list[Row]:
             for item_key in _item_keys(row)
         ]
         lacking = [row for batch in neo4j_rows.batches(named) for row in link.read(partial(_lacking_items, batch))]
-        found += {row["key"]: row for row in lacking}.values()
-    return found
+        missing += {row["key"]: row for row in lacking}.values()
+    return missing
 
 
 def _item_keys(row: Row) -> list[str]:
@@ -139,8 +141,8 @@ def _lacking_items(rows: Sequence[Row], tx: ManagedTransaction) -> list[Row]:
 
 
 def _unreadable_drafts(link: Neo4jLink) -> list[Row]:
-    found = (row for page in link.pages(cypher.DRAFTS) for row in page)
-    return [{"key": row["key"], "example": row["user"]} for row in found if not _holds_blocks(row)]
+    rows = (row for page in link.pages(cypher.DRAFTS) for row in page)
+    return [{"key": row["key"], "example": row["user"]} for row in rows if not _holds_blocks(row)]
 
 
 def _holds_blocks(row: Row) -> bool:

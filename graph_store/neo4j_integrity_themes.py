@@ -59,14 +59,14 @@ def relations_of_nobody(link: Neo4jLink) -> list[Row]:
 
     def find(tx: ManagedTransaction) -> list[Row]:
         wanted = {(row["source_key"], row["item"], row["theme"]) for row in _wanted(tx)}
-        found = []
+        rows = []
         for row in tx.run(cypher.APPEALS).data():
             appeal = (row["source_key"], row["item"], row["theme"])
             if appeal in wanted:
                 wanted.remove(appeal)
             else:
-                found.append(row)
-        return found
+                rows.append(row)
+        return rows
 
     return link.read(find)
 
@@ -88,13 +88,13 @@ def link_reasons(tx: ManagedTransaction, rows: Sequence[Row]) -> None:
 
 
 def _of_missing_items(tx: ManagedTransaction) -> list[Row]:
-    found = []
+    missing = []
     for key, profile, namespace in _profiles(tx):
         items = dict.fromkeys(appeal.item for appeal in profile.appeals)
         rows = [{"key": key, "example": item, "item_key": node_key(Label.ITEM, namespace, item)} for item in items]
         for batch in neo4j_rows.batches(rows):
-            found += tx.run(cypher.LACKING_ITEM, rows=batch).value("row")
-    return found
+            missing += tx.run(cypher.LACKING_ITEM, rows=batch).value("row")
+    return missing
 
 
 def _profiles(tx: ManagedTransaction) -> Iterator[tuple[str, Profile, str]]:

@@ -26,8 +26,8 @@ def check(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) 
     check_items(tx, namespace, (item for entry in entries for item in (entry.from_item, entry.to_item)))
     sizes = _sizes(entries)
     if sizes:
-        found = space(tx, namespace)
-        _check_sizes(namespace, sizes, found.dimension if found else sizes[0])
+        stored = space(tx, namespace)
+        _check_sizes(namespace, sizes, stored.dimension if stored else sizes[0])
 
 
 def put(tx: ManagedTransaction, namespace: str, entries: Sequence[Knowledge]) -> None:
@@ -49,32 +49,32 @@ def link(tx: ManagedTransaction, namespace: str, rows: Sequence[Row]) -> None:
 
 
 def page(tx: ManagedTransaction, namespace: str, after: str, limit: int) -> list[Knowledge]:
-    found = tx.run(cypher.KNOWLEDGE_PAGE, space=space_of(namespace), after=after, limit=limit)
-    return [neo4j_rows.knowledge_from(dict(record)) for record in found]
+    records = tx.run(cypher.KNOWLEDGE_PAGE, space=space_of(namespace), after=after, limit=limit)
+    return [neo4j_rows.knowledge_from(dict(record)) for record in records]
 
 
 def of_pairs(tx: ManagedTransaction, namespace: str, pairs: Iterable[tuple[str, str]], mind: str) -> list[Knowledge]:
     """A mind's entries of these (from item, to item) pairs: score descending, then key."""
     keys = [neo4j_rows.pair_key(namespace, *pair) for pair in dict.fromkeys(pairs)]
-    found = [
+    entries = [
         neo4j_rows.knowledge_from(dict(record))
         for batch in neo4j_rows.batches(keys)
         for record in tx.run(cypher.KNOWLEDGE_FOR, pairs=batch, mind=mind)
     ]
-    return sorted(found, key=lambda entry: (-entry.score, entry.key))
+    return sorted(entries, key=lambda entry: (-entry.score, entry.key))
 
 
 def nearest(
     tx: ManagedTransaction, namespace: str, to_item: str, vector: np.ndarray, limit: int, mind: str
 ) -> list[tuple[Knowledge, float]]:
     """A mind's entries that lead to `to_item`: cosine descending, then key. Exact: see `neo4j_migrations`."""
-    found_space = space(tx, namespace)
-    if found_space is None:
+    stored = space(tx, namespace)
+    if stored is None:
         return []
-    checks.check_dimension(namespace, len(vector), found_space.dimension)
+    checks.check_dimension(namespace, len(vector), stored.dimension)
     target = node_key(Label.ITEM, namespace, to_item)
-    found = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=vector.astype(np.float32).tolist(), limit=limit, mind=mind)
-    return [(neo4j_rows.knowledge_from(dict(record)), min(1.0, max(-1.0, record["cosine"]))) for record in found]
+    records = tx.run(cypher.NEAREST_KNOWLEDGE, target=target, vector=vector.astype(np.float32).tolist(), limit=limit, mind=mind)
+    return [(neo4j_rows.knowledge_from(dict(record)), min(1.0, max(-1.0, record["cosine"]))) for record in records]
 
 
 def count_uses(tx: ManagedTransaction, namespace: str, uses: Mapping[str, int]) -> None:
@@ -87,8 +87,8 @@ def count_uses(tx: ManagedTransaction, namespace: str, uses: Mapping[str, int]) 
 
 def top(tx: ManagedTransaction, namespace: str, limit: int) -> list[Knowledge]:
     """Most used first, then score, then key."""
-    found = tx.run(cypher.TOP_KNOWLEDGE, space=space_of(namespace), limit=limit)
-    return [neo4j_rows.knowledge_from(dict(record)) for record in found]
+    records = tx.run(cypher.TOP_KNOWLEDGE, space=space_of(namespace), limit=limit)
+    return [neo4j_rows.knowledge_from(dict(record)) for record in records]
 
 
 def prunable(tx: ManagedTransaction, namespace: str, max_uses: int, max_score: float) -> int:
@@ -107,9 +107,9 @@ def claim(tx: ManagedTransaction, namespace: str, claimed: VectorSpace) -> None:
     """Raises: StoreError: there are vectors of another space. The space is locked first, so that of two claims one wins."""
     row = neo4j_rows.vector_space_row(namespace, claimed)
     tx.run(cypher.LOCK_VECTOR_SPACE, row=row).consume()
-    found = space(tx, namespace)
-    if found and tx.run(cypher.ANY_VECTOR, space=space_of(namespace)).single():
-        checks.check_claim(namespace, claimed, found)
+    stored = space(tx, namespace)
+    if stored and tx.run(cypher.ANY_VECTOR, space=space_of(namespace)).single():
+        checks.check_claim(namespace, claimed, stored)
     tx.run(cypher.SET_VECTOR_SPACE, row=row).consume()
 
 

@@ -46,15 +46,15 @@ def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
 
 def portions(records: Iterable[T], rows_of: Callable[[T], int]) -> list[list[T]]:
     """Records in lists of at most LOAD rows each, but of one record at least."""
-    found: list[list[T]] = []
+    parts: list[list[T]] = []
     room = 0
     for record in records:
         room -= rows_of(record)
-        if room < 0 or not found:
-            found.append([])
+        if room < 0 or not parts:
+            parts.append([])
             room = LOAD - rows_of(record)
-        found[-1].append(record)
-    return found
+        parts[-1].append(record)
+    return parts
 
 
 def node_key(label: Label, namespace: str, *parts: object) -> str:

@@ -24,25 +24,25 @@ def make_or_check(link: Neo4jLink) -> None:
         StoreVersionError: the database was written by newer or older code.
         NotAStoreError: the database holds nodes of another program under our labels.
     """
-    found = stored_version(link)
-    if found == 0:
+    version = stored_version(link)
+    if version == 0:
         for _ in migrate(link):
             pass
-    elif found < CURRENT_VERSION:
+    elif version < CURRENT_VERSION:
         raise StoreVersionError(
-            f"the store at {link.place} has schema version {found}, this code needs {CURRENT_VERSION}: bring it forward with "
+            f"the store at {link.place} has schema version {version}, this code needs {CURRENT_VERSION}: bring it forward with "
             f"`llmrg store migrate --store {link.place}` (--dry-run says what that does)"
         )
-    elif found > CURRENT_VERSION:
-        raise _too_new(link, found)
+    elif version > CURRENT_VERSION:
+        raise _too_new(link, version)
 
 
 def pending(link: Neo4jLink) -> tuple[Migration, ...]:
     """Migrations that the database lacks. Raises: StoreVersionError: it was written by newer code."""
-    found = stored_version(link)
-    if found > CURRENT_VERSION:
-        raise _too_new(link, found)
-    return tuple(migration for migration in MIGRATIONS if migration.version > found)
+    version = stored_version(link)
+    if version > CURRENT_VERSION:
+        raise _too_new(link, version)
+    return tuple(migration for migration in MIGRATIONS if migration.version > version)
 
 
 def migrate(link: Neo4jLink) -> Iterator[Migration]:
@@ -82,9 +82,9 @@ def _set_version(link: Neo4jLink, version: int) -> None:
     link.write(lambda tx: tx.run(cypher.SET_SCHEMA_VERSION, version=version).consume())
 
 
-def _too_new(link: Neo4jLink, found: int) -> StoreVersionError:
+def _too_new(link: Neo4jLink, version: int) -> StoreVersionError:
     return StoreVersionError(
-        f"the store at {link.place} has schema version {found}, this code knows {CURRENT_VERSION}; upgrade llmrg to read it"
+        f"the store at {link.place} has schema version {version}, this code knows {CURRENT_VERSION}; upgrade llmrg to read it"
     )
 
 

@@ -104,10 +104,10 @@ class Neo4jStore(CheckedStore):
         return self._link.read(lambda tx: neo4j_catalogue.counts(tx, namespace))
 
     def _forget_namespace(self, namespace: str) -> bool:
-        found = False
+        deleted = False
         while self._link.write(lambda tx: neo4j_forget.part_of_namespace(tx, namespace)):
-            found = True
-        return found
+            deleted = True
+        return deleted
 
     def _forget_user(self, namespace: str, user: str) -> bool:
         return self._link.write(lambda tx: neo4j_forget.user(tx, namespace, user))
@@ -186,10 +186,10 @@ class Neo4jStore(CheckedStore):
     def _prune_knowledge(self, namespace: str, max_uses: int, max_score: float, dry_run: bool) -> int:
         if dry_run:
             return self._link.read(lambda tx: neo4j_knowledge.prunable(tx, namespace, max_uses, max_score))
-        found = 0
+        total = 0
         while pruned := self._link.write(lambda tx: neo4j_knowledge.prune(tx, namespace, max_uses, max_score)):
-            found += pruned
-        return found
+            total += pruned
+        return total
 
     # -- themes and profiles of items ----------------------------------------------------------------------------------
     def _put_theme_texts(self, namespace: str, of_text: Mapping[str, str]) -> None:
@@ -210,10 +210,10 @@ class Neo4jStore(CheckedStore):
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def _forget_run(self, namespace: str, run_id: str) -> bool:
-        found = False
+        deleted = False
         while self._link.write(lambda tx: neo4j_forget.graphs_of_run(tx, namespace, run_id)):
-            found = True
-        return self._link.write(lambda tx: neo4j_forget.run_itself(tx, namespace, run_id)) or found
+            deleted = True
+        return self._link.write(lambda tx: neo4j_forget.run_itself(tx, namespace, run_id)) or deleted
 
     def _put_run(self, namespace: str, run: Run) -> None:
         row = neo4j_rows.run_row(namespace, run)
@@ -226,8 +226,8 @@ class Neo4jStore(CheckedStore):
 
     def _runs(self, namespace: str) -> list[Run]:
         space = neo4j_rows.space_of(namespace)
-        found = self._link.read(lambda tx: tx.run(cypher.RUNS, space=space).data())
-        return sorted((neo4j_rows.run_from(record) for record in found), key=lambda run: (-run.started_at, run.id))
+        records = self._link.read(lambda tx: tx.run(cypher.RUNS, space=space).data())
+        return sorted((neo4j_rows.run_from(record) for record in records), key=lambda run: (-run.started_at, run.id))
 
     def _set_user_status(self, namespace: str, run_id: str, user: str, status: UserStatus, cause: str) -> bool:
         row = neo4j_rows.status_row(namespace, run_id, user, status, cause)
@@ -235,5 +235,5 @@ class Neo4jStore(CheckedStore):
 
     def _user_statuses(self, namespace: str, run_id: str) -> dict[str, tuple[UserStatus, str]]:
         run_key = neo4j_rows.node_key(Label.RUN, namespace, run_id)
-        found = self._link.read(lambda tx: tx.run(cypher.USER_STATUSES, run_key=run_key).data())
-        return {row["user"]: (row["status"], row["cause"]) for row in sorted(found, key=lambda row: str(row["user"]))}
+        rows = self._link.read(lambda tx: tx.run(cypher.USER_STATUSES, run_key=run_key).data())
+        return {row["user"]: (row["status"], row["cause"]) for row in sorted(rows, key=lambda row: str(row["user"]))}

@@ -61,17 +61,17 @@ def put_profile(link: Neo4jLink, namespace: str, profile: Profile) -> None:
 
 def delete_profile(link: Neo4jLink, namespace: str, source: str) -> bool:
     key = node_key(Label.PROFILE_SOURCE, namespace, source)
-    found = link.write(lambda tx: tx.run(cypher.DELETE_PROFILE, key=key).single(strict=True)["found"])
+    deleted = link.write(lambda tx: tx.run(cypher.DELETE_PROFILE, key=key).single(strict=True)["found"])
     left, _ = _forget_appeals(link, key, None)
     _delete_unused(link, namespace, left)
-    return bool(found)
+    return bool(deleted)
 
 
 def read(tx: ManagedTransaction, namespace: str) -> Themes:
     space = space_of(namespace)
     texts = sorted(tx.run(cypher.THEME_TEXTS, space=space).values())
-    found = sorted(tx.run(cypher.PROFILES, space=space).values(), key=lambda row: str(row[0]))
-    profiles = [Profile(ProfileSource(name, made, verified, note), unpack(data)) for name, made, verified, note, data in found]
+    rows = sorted(tx.run(cypher.PROFILES, space=space).values(), key=lambda row: str(row[0]))
+    profiles = [Profile(ProfileSource(name, made, verified, note), unpack(data)) for name, made, verified, note, data in rows]
     return Themes(dict(texts), tuple(profiles))
 
 
@@ -89,9 +89,9 @@ def _forget_appeals(link: Neo4jLink, key: str, generation: str | None) -> tuple[
         return list(tx.run(cypher.FORGET_APPEALS, key=key, limit=neo4j_rows.LOAD).value("key"))
 
     left: set[str] = set()
-    while found := link.write(forget):
-        left.update(found)
-    return left, found is not None
+    while counts := link.write(forget):
+        left.update(counts)
+    return left, counts is not None
 
 
 def _link_appeals(link: Neo4jLink, namespace: str, profile: Profile, row: Row) -> bool:

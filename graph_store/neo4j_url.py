@@ -52,11 +52,13 @@ class Neo4jUrl:
     def tls(self) -> bool:
         return "+" in self.scheme
 
-    def chosen(self, told: str | None) -> str:
+    def chosen(self, setting: str | None) -> str:
         """The database, by the path or as it is told apart. Raises: ConfigError: the two differ."""
-        if told and self.database and told.casefold() != self.database.casefold():
-            raise ConfigError(f"the store URL names the database {self.database!r}, LLMRG_STORE_DATABASE {told!r}; leave one out")
-        return self.database or told or DATABASE
+        if setting and self.database and setting.casefold() != self.database.casefold():
+            raise ConfigError(
+                f"the store URL names the database {self.database!r}, LLMRG_STORE_DATABASE {setting!r}; leave one out"
+            )
+        return self.database or setting or DATABASE
 
 
 def read_url(url: str) -> Neo4jUrl:

@@ -45,10 +45,10 @@ def unpack(packed: Iterable[bytes]) -> GraphTable:
 
     Raises: ValueError: bytes that another release laid out, or that are not as they were written.
     """
-    return GraphTable.joined([_unpack_one(data) for data in packed])
+    return GraphTable.joined([_unpack_graph(data) for data in packed])
 
 
-def _unpack_one(data: bytes) -> GraphTable:
+def _unpack_graph(data: bytes) -> GraphTable:
     if data[:1] != bytes([FORMAT]):
         layout = f"format {data[0]}" if data else "no format"
         raise ValueError(f"a packed graph has {layout}, this release of llmrg reads {FORMAT}")

@@ -158,11 +158,11 @@ def problems(db: sqlite3.Connection) -> list[Problem]:
     if damage:
         return [Problem("damaged pages", len(damage), tuple(damage), "put a backup in the file's place", False)]
     _add_functions(db)
-    found = [_problem(db, check) for check in CHECKS]
+    problems_there = [_problem(db, check) for check in CHECKS]
     lost = [name for name in LOOKUPS if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone()]
     if lost:
-        found.append(Problem("missing indexes or triggers", len(lost), tuple(lost), "make them again", True))
-    return [problem for problem in found if problem.count]
+        problems_there.append(Problem("missing indexes or triggers", len(lost), tuple(lost), "make them again", True))
+    return [problem for problem in problems_there if problem.count]
 
 
 def repair(db: sqlite3.Connection) -> None:

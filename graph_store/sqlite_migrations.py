@@ -175,13 +175,13 @@ def stored_version(db: sqlite3.Connection) -> int:
 
 def pending(db: sqlite3.Connection, path: Path) -> tuple[Migration, ...]:
     """Migrations that the file lacks. Raises: StoreVersionError: newer code made it."""
-    found = stored_version(db)
-    if found > CURRENT_VERSION:
+    version = stored_version(db)
+    if version > CURRENT_VERSION:
         raise StoreVersionError(
-            f"{path} has schema version {found}, this release of llmrg knows up to {CURRENT_VERSION}; "
+            f"{path} has schema version {version}, this release of llmrg knows up to {CURRENT_VERSION}; "
             "update with `pip install -U llmrg`"
         )
-    return tuple(migration for migration in MIGRATIONS if migration.version > found)
+    return tuple(migration for migration in MIGRATIONS if migration.version > version)
 
 
 def migrate(db: sqlite3.Connection, todo: tuple[Migration, ...]) -> None:

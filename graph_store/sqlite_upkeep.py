@@ -114,11 +114,11 @@ def _copy(source: sqlite3.Connection, part: Path, progress: Callable[[int, int],
         with closing(sqlite3.connect(part)) as copy:
             copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # no shared memory, so that it works on a network disk
             source.backup(copy, pages=_PAGES_A_STEP, progress=lambda _, left, total: progress(total - left, total))
-            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+            (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
         raise translated(error, part, _WAIT_S) from error
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"malformed: {found}")
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"malformed: {verdict}")
 
 
 def _remove(part: Path) -> None:

@@ -47,17 +47,17 @@ class VectorCache:
         """
         row = db.execute(sql.VECTOR_CHANGES, (namespace, to_item)).fetchone()
         changes = row[0] if row else 0
-        found = self._targets.pop((namespace, to_item, mind), None)
-        if found is None or found.changes != changes:
-            found = _read(db, namespace, to_item, mind, size, changes)
-        self._targets[namespace, to_item, mind] = found
+        cached = self._targets.pop((namespace, to_item, mind), None)
+        if cached is None or cached.changes != changes:
+            cached = _read(db, namespace, to_item, mind, size, changes)
+        self._targets[namespace, to_item, mind] = cached
         kept = list(self._targets.items())
         excess = sum(target.unit.nbytes for _, target in kept) - _KEPT_BYTES
         for key, target in kept:
             if excess > 0:
                 self._targets.pop(key, None)
                 excess -= target.unit.nbytes
-        return found
+        return cached
 
 
 def nearest(
@@ -71,8 +71,8 @@ def nearest(
     checks.check_dimension(namespace, len(query), size)
     target = cache.vectors(db, namespace, to_item, mind, size)
     cosines = np.clip(_unit(query.astype(np.float32).reshape(size, 1))[:, 0] @ target.unit, -1.0, 1.0)
-    found = [(i, db.execute(sql.KNOWLEDGE, (namespace, target.keys[i])).fetchone()) for i in _highest(cosines, limit)]
-    return [(sqlite_rows.knowledge_from(row), float(cosines[i])) for i, row in found]
+    rows = [(i, db.execute(sql.KNOWLEDGE, (namespace, target.keys[i])).fetchone()) for i in _highest(cosines, limit)]
+    return [(sqlite_rows.knowledge_from(row), float(cosines[i])) for i, row in rows]
 
 
 def _read(db: sqlite3.Connection, namespace: str, to_item: str, mind: str, size: int, changes: int) -> TargetVectors:

@@ -87,9 +87,9 @@ def model_folder(name_or_path: str | Path, cache_dir: Path, say: Callable[[str],
     if path.suffix == ".gguf" and path.is_file():
         key = hashlib.sha256(f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}".encode()).hexdigest()[:12]
         return _converted(f"{path.stem}-{key}", [path], cache_dir, say, None, "fetch the file again")
-    known = ", ".join(NAMED_MODELS)
+    names = ", ".join(NAMED_MODELS)
     raise ModelFileError(
-        f"no local model {str(name_or_path)!r}: give one of {known}, a .gguf file, "
+        f"no local model {str(name_or_path)!r}: give one of {names}, a .gguf file, "
         "or a folder with config.json, safetensors and tokenizer.json"
     )
 
@@ -98,8 +98,8 @@ def weights_key(folder: Path) -> str:
     """A hash of the files that `model_folder` gave: equal for equal models, wherever they lie."""
     note = folder / "llmrg.json"
     hashes = json.loads(note.read_text(encoding="utf-8"))["files"] if note.is_file() else _hashes(folder)
-    told = sorted((name, hashes[name]) for name in hashes if name in _READ or name.endswith(".safetensors"))
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    hashed = sorted((name, hashes[name]) for name in hashes if name in _READ or name.endswith(".safetensors"))
+    return hashlib.sha256(json.dumps(hashed).encode()).hexdigest()[:12]
 
 
 def package_files(model: NamedModel) -> list[Path]:
@@ -170,11 +170,11 @@ def _joined(parts: Sequence[Path]) -> Bytes:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    found = {}
+    hash_of = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb") as stream:
-            found[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+            hash_of[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hash_of
 
 
 def _is_whole(folder: Path) -> bool:
@@ -186,10 +186,10 @@ def _is_whole(folder: Path) -> bool:
     if not note.is_file():
         return False
     try:
-        told = json.loads(note.read_text(encoding="utf-8"))
-        if told["format"] != _FORMAT:
+        note_fields = json.loads(note.read_text(encoding="utf-8"))
+        if note_fields["format"] != _FORMAT:
             return False
-        expected = dict(told["files"])
+        expected = dict(note_fields["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{note} cannot be read ({error}); delete the folder {folder} and call again") from error
     for name, sha256 in expected.items():

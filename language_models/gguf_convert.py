@@ -74,19 +74,19 @@ class Gguf:
             from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, dequantize
         except ImportError as error:
             raise MissingPackageError("gguf", "pip install 'llmrg[local]'") from error
-        found = self.tensors[name]
-        kind = GGMLQuantizationType(found.kind)
+        tensor = self.tensors[name]
+        kind = GGMLQuantizationType(tensor.kind)
         block_items, block_bytes = GGML_QUANT_SIZES[kind]
-        rows, width = int(np.prod(found.shape[:-1], dtype=np.int64)), found.shape[-1] // block_items * block_bytes
-        packed = self.data[found.start : found.start + rows * width]
+        rows, width = int(np.prod(tensor.shape[:-1], dtype=np.int64)), tensor.shape[-1] // block_items * block_bytes
+        packed = self.data[tensor.start : tensor.start + rows * width]
         if len(packed) < rows * width:
             raise ModelFileError(f"tensor {name!r} is cut short: {len(packed)} of {rows * width} bytes")
         packed = packed.reshape(rows, width)
-        whole = torch.empty((rows, found.shape[-1]), dtype=dtype)
+        whole = torch.empty((rows, tensor.shape[-1]), dtype=dtype)
         for first in range(0, rows, _ROWS):
             part = dequantize(packed[first : first + _ROWS].view(), kind)
             whole[first : first + _ROWS] = torch.from_numpy(np.require(part, requirements=("C", "W")))
-        return whole.reshape(found.shape)
+        return whole.reshape(tensor.shape)
 
 
 def parse(data: Bytes) -> Gguf:
@@ -128,16 +128,16 @@ def parse(data: Bytes) -> Gguf:
         at = 8
         tensor_count, field_count = number("Q"), number("Q")
         fields = {string(): value(number("I")) for _ in range(field_count)}
-        found = []
+        entries = []
         for _ in range(tensor_count):
             name = string()
             shape = tuple(reversed([number("Q") for _ in range(number("I"))]))
-            found.append((name, shape, number("I"), number("Q")))
+            entries.append((name, shape, number("I"), number("Q")))
     except (struct.error, UnicodeDecodeError, KeyError) as error:
         raise ModelFileError(f"the GGUF header is cut short or damaged near byte {at} of {len(data)}") from error
     align = int(fields.get("general.alignment", 32))
     start = -(-at // align) * align
-    return Gguf(data, fields, {name: GgufTensor(shape, kind, start + offset) for name, shape, kind, offset in found})
+    return Gguf(data, fields, {name: GgufTensor(shape, kind, start + offset) for name, shape, kind, offset in entries})
 
 
 def hf_config(gguf: Gguf) -> dict[str, Any]:

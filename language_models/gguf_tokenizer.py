@@ -72,8 +72,8 @@ def _merges(tokens: Iterable[str], vocabulary: Mapping[str, int]) -> Iterable[tu
     """The merges that a BPE vocabulary implies, in order of token number: Gemma's scores do not follow its merge order."""
     for token in tokens:
         halves = ((token[:i], token[i:]) for i in range(1, len(token)))
-        known = [(left, right) for left, right in halves if left in vocabulary and right in vocabulary]
-        yield from sorted(known, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
+        merged = [(left, right) for left, right in halves if left in vocabulary and right in vocabulary]
+        yield from sorted(merged, key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
 
 
 def _byte_level(stored: Sequence[str], merges: Sequence[str], single_digits: bool) -> tuple[list[str], Any]:

@@ -128,7 +128,7 @@ class Builds(ProjectPart):
                 cluster = opened.enter_context(connected(ray, self.settings))
                 crew = ray_crew(cluster, settings_for(self.settings), roles)
             tracing = opened.enter_context(closing(open_tracing(self.settings.trace)))
-            told = opened.enter_context(build_progress(progress))
+            reporter = opened.enter_context(build_progress(progress))
             return await build(
                 dataset,
                 self.store,
@@ -137,7 +137,7 @@ class Builds(ProjectPart):
                 users=None if users is None else list(users),
                 resume=resume,
                 retry_failed=retry_failed,
-                progress=told,
+                progress=reporter,
                 vectors=text_vectors(self.settings),
                 vetoes=self.vetoes,
                 prices=load_prices(self.settings.prices),
@@ -206,9 +206,9 @@ class Builds(ProjectPart):
         minds = self.minds(mind, reasoner=reasoner, verifier=verifier)
         config = CalibrationConfig(**settings)
         usable_folder(self.settings.home, HOME)
-        made = await calibrate(self.own_dataset, minds, config, truth=truth, vetoes=self.vetoes, progress=progress)
-        picture = save_calibration(made, self.settings.home).with_suffix(".svg")
-        return made, written(picture, calibration_svg(made), HOME)
+        calibration = await calibrate(self.own_dataset, minds, config, truth=truth, vetoes=self.vetoes, progress=progress)
+        picture = save_calibration(calibration, self.settings.home).with_suffix(".svg")
+        return calibration, written(picture, calibration_svg(calibration), HOME)
 
     def calibrate(self, mind: Any = None, **options: Any) -> tuple[Calibration, Path]:
         """`acalibrate`, waited for."""
@@ -221,10 +221,12 @@ class Builds(ProjectPart):
         from llmrg.core.calibration import load_calibration
 
         judge = self.minds(mind, verifier=verifier).verifier
-        made = load_calibration(self.settings.home, self.name, judge.name, str(getattr(judge, "server", "")))
-        if made.tau is None:
-            raise ConfigError(f"the calibration of {made.verifier} found no threshold for {made.false_accepts:.0%} false accepts")
-        return made.tau
+        calibration = load_calibration(self.settings.home, self.name, judge.name, str(getattr(judge, "server", "")))
+        if calibration.tau is None:
+            raise ConfigError(
+                f"the calibration of {calibration.verifier} found no threshold for {calibration.false_accepts:.0%} false accepts"
+            )
+        return calibration.tau
 
     async def adirect_list(
         self,

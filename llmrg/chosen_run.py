@@ -15,13 +15,13 @@ def chosen_run(store: GraphStore, namespace: str, run: str, more: Iterable[str] 
     Raises: ConfigError: no such run has graphs, or several begin so.
     """
     users = store.graphs_by_run(namespace)
-    known = users.keys() | set(more)
-    if run in known:
+    runs = users.keys() | set(more)
+    if run in runs:
         return run
-    found = [name for name in known if name.startswith(run)]
-    if len(found) == 1:
-        return found[0]
-    what = f"{len(found)} runs begin with {run!r}" if found else f"no run {run!r} of {namespace!r} has graphs"
+    matches = [name for name in runs if name.startswith(run)]
+    if len(matches) == 1:
+        return matches[0]
+    what = f"{len(matches)} runs begin with {run!r}" if matches else f"no run {run!r} of {namespace!r} has graphs"
     raise ConfigError(f"{what}; {runs_with_graphs(store, namespace, users)}")
 
 

@@ -12,7 +12,7 @@ from llmrg.core.places import HOME, usable_folder
 from llmrg.core.records import ReasoningGraph
 from llmrg.forget import EVALUATIONS
 from llmrg.kept_figures import Figures
-from llmrg.trainings import Trainings, model_name, one_run
+from llmrg.trainings import Trainings, model_name, shared_run
 
 if TYPE_CHECKING:
     from llmrg.evaluation.comparison import Comparison
@@ -60,27 +60,27 @@ class Comparisons(Trainings):
         from llmrg.evaluation.kept_rows import KeptRows
         from llmrg.shown_progress import heard_by, table_progress
 
-        made = self.experiment(**experiment)
-        names = {"base": made.model, "graphs": model_name(made.model, made.how, False)}
+        setup = self.experiment(**experiment)
+        names = {"base": setup.model, "graphs": model_name(setup.model, setup.how, False)}
         trained = (
-            (lambda which, recommender: self._keep(names[which], recommender, self._figures(recommender, which, made)))
+            (lambda which, recommender: self._keep(names[which], recommender, self._figures(recommender, which, setup)))
             if keep
             else None
         )
         rows = KeptRows(usable_folder(self.settings.home / EVALUATIONS / self.name, HOME), _LOG.warning)
-        begins, epoch = (progress if callable(progress) else None), made.options.progress
+        begins, epoch = (progress if callable(progress) else None), setup.options.progress
         with ExitStack() as stack:
-            if show := stack.enter_context(table_progress(progress, made.trainings(len(seeds)))):
+            if show := stack.enter_context(table_progress(progress, setup.trainings(len(seeds)))):
                 begins, ranked, kept, epoch = show, ranked or show.ranked, kept or show.kept, heard_by(epoch, show.epoch)
             if mlflow:
                 from llmrg.mlflow_log import log_table
 
-                params = {"model": made.model, "graphs": made.how, "config": made.training, "seeds": list(seeds)}
-                logged = stack.enter_context(log_table(self._mlflow(mlflow), params, self._tags(made.graphs)))
+                params = {"model": setup.model, "graphs": setup.how, "config": setup.training, "seeds": list(seeds)}
+                logged = stack.enter_context(log_table(self._mlflow(mlflow), params, self._tags(setup.graphs)))
                 begins, epoch = heard_by(begins, logged.begins), heard_by(epoch, logged.epoch)
-            made = replace(made, options=replace(made.options, progress=epoch))
-            told: dict[str, Any] = {"progress": begins, "trained": trained, "ranked": ranked, "kept": kept}
-            table = run_experiment(made, seeds, rows=rows, again=again, **told)
+            setup = replace(setup, options=replace(setup.options, progress=epoch))
+            callbacks: dict[str, Any] = {"progress": begins, "trained": trained, "ranked": ranked, "kept": kept}
+            table = run_experiment(setup, seeds, rows=rows, again=again, **callbacks)
             if mlflow:
                 logged.done(table)
         return table
@@ -135,5 +135,5 @@ class Comparisons(Trainings):
 
     def _figures(self, recommender: BaseRecommender, which: str, experiment: Experiment) -> Figures:
         """Of the `base` or the `graphs` of an experiment."""
-        recommender.graphs_run = one_run(experiment.graphs) if which == "graphs" else ""
+        recommender.graphs_run = shared_run(experiment.graphs) if which == "graphs" else ""
         return Figures(self._validated(recommender), run=recommender.graphs_run)

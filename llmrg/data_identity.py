@@ -25,11 +25,11 @@ def check_identity(dataset: Dataset, store: GraphStore, home: Path) -> None:
     stored = Sketch({user: h.items for user, h in histories.items()}, {item.id: item.title for item in store.items(name)})
     if why := stored.other_than(dataset):
         _refuse(dataset, store.url, why, f"llmrg forget --data-set {name}")
-    kept = _file(home, name)
-    if kept.exists():
-        read = json.loads(kept.read_text(encoding="utf-8"))
+    file = _file(home, name)
+    if file.exists():
+        read = json.loads(file.read_text(encoding="utf-8"))
         if why := Sketch(read["histories"], read["titles"]).other_than(dataset):
-            _refuse(dataset, str(kept.parent), why, f"delete {kept.parent}")
+            _refuse(dataset, str(file.parent), why, f"delete {file.parent}")
 
 
 def keep_identity(dataset: Dataset, home: Path) -> None:
@@ -39,12 +39,12 @@ def keep_identity(dataset: Dataset, home: Path) -> None:
 
 def forget_in_identity(name: str, home: Path, user: str) -> Path | None:
     """Take a user out of what is remembered; returns the file that was rewritten, if there was anything of the user in it."""
-    kept = _file(home, name)
-    read = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {"histories": {}}
+    file = _file(home, name)
+    read = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"histories": {}}
     if read["histories"].pop(user, None) is None:
         return None
-    written(kept, json.dumps(read), HOME)
-    return kept
+    written(file, json.dumps(read), HOME)
+    return file
 
 
 def _refuse(dataset: Dataset, where: str, why: str, removal: str) -> None:

@@ -76,8 +76,10 @@ class Forgotten:
 
     def _left_of_a_run(self) -> list[str]:
         trained = f"trained with graphs of run {self.run!r}, so train again: {', '.join(self.train_again)}"
-        kept = "the knowledge base keeps what the run found; `llmrg store prune` deletes entries that are little used or weak"
-        return [*([trained] if self.train_again else []), kept]
+        knowledge = (
+            "the knowledge base keeps what the run found; `llmrg store prune` deletes entries that are little used or weak"
+        )
+        return [*([trained] if self.train_again else []), knowledge]
 
 
 def picture_of(home: Path, data: str, user: str) -> Path:
@@ -128,14 +130,14 @@ class Forgets(ProjectPart):
         Raises: ConfigError: there is no such run, or several begin so.
         """
         store, name, home = self.store, self.name, self.settings.home
-        run = chosen_run(store, name, run, (known.id for known in store.runs(name)))
+        run = chosen_run(store, name, run, (listed.id for listed in store.runs(name)))
         steps = sum(len(store.graphs(name, users, run).steps) for users in pages_of_users(store, name))
         store.forget_run(name, run)
         files = [path for path in (home / "runs" / f"{run}{suffix}" for suffix in (".md", ".json")) if path.exists()]
         for path in files:
             path.unlink()
         folders = sorted(path for path in (home / MODELS / name).glob("*") if path.is_dir())
-        trained = tuple(path.name for path in folders if (kept := read_figures(path)) is not None and kept.run == run)
+        trained = tuple(path.name for path in folders if (figures := read_figures(path)) is not None and figures.run == run)
         return Forgotten(name, None, steps, tuple(map(str, files)), trained, False, 0, run)
 
     def forget_data_set(self) -> Forgotten:

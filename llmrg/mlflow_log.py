@@ -47,8 +47,8 @@ class MlflowLog:
         self._lost = False
         try:
             self.client: Any = MlflowClient(tracking_uri=None if where is True else str(where))
-            known = self.client.get_experiment_by_name(f"llmrg/{data}")
-            self._experiment = known.experiment_id if known else self.client.create_experiment(f"llmrg/{data}")
+            experiment = self.client.get_experiment_by_name(f"llmrg/{data}")
+            self._experiment = experiment.experiment_id if experiment else self.client.create_experiment(f"llmrg/{data}")
         except MlflowException as error:
             reason = str(error).strip().splitlines()[0]
             raise ConfigError(
@@ -71,8 +71,8 @@ class MlflowLog:
 
     def begin(self, name: str, tags: Mapping[str, str], parent: str = "") -> LoggedRun:
         """A run that the caller ends. Args: parent: id of the run that it is listed under."""
-        known = {tag: value[:LONGEST_TAG] for tag, value in tags.items()} | ({"mlflow.parentRunId": parent} if parent else {})
-        run = self.send(self.client.create_run, self._experiment, run_name=name, tags=known)
+        cut_tags = {tag: value[:LONGEST_TAG] for tag, value in tags.items()} | ({"mlflow.parentRunId": parent} if parent else {})
+        run = self.send(self.client.create_run, self._experiment, run_name=name, tags=cut_tags)
         return LoggedRun(self, run.info.run_id if run is not None else "")
 
     def send(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -97,16 +97,16 @@ class LoggedRun:
         """What is None or empty is left out; a nested configuration becomes `name.field`."""
         from mlflow.entities import Param
 
-        known = [Param(name, str(value)[:LONGEST]) for name, value in _flat(values).items()]
-        self._log.send(self._log.client.log_batch, self.id, params=known)
+        params = [Param(name, str(value)[:LONGEST]) for name, value in _flat(values).items()]
+        self._log.send(self._log.client.log_batch, self.id, params=params)
 
     def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
         """Names as `metric_name` makes them; None is left out."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        known = [Metric(name, float(value), now, step) for name, value in values.items() if value is not None]
-        self._log.send(self._log.client.log_batch, self.id, metrics=known)
+        metrics = [Metric(name, float(value), now, step) for name, value in values.items() if value is not None]
+        self._log.send(self._log.client.log_batch, self.id, metrics=metrics)
 
     def epoch(self, epoch: Epoch) -> None:
         """One step for each epoch of this run, counted through where several models are trained for it."""
@@ -191,13 +191,13 @@ def metric_name(name: str) -> str:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in values.items():
         if is_dataclass(value) and not isinstance(value, type):
             value = asdict(value)
         value = value.model_dump() if isinstance(value, BaseModel) else value
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
+            flat |= _flat(value, f"{prefix}{name}.")
         elif value is not None and value != "":
-            found[f"{prefix}{name}"] = value
-    return found
+            flat[f"{prefix}{name}"] = value
+    return flat

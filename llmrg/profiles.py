@@ -35,11 +35,11 @@ class Profiles:
 
     def list(self) -> list[StoredProfile]:
         """All sources, by name."""
-        found = []
+        profiles = []
         for profile in self._project.store.themes(self._project.name).profiles:
             items, themes = ({getattr(appeal, of) for appeal in profile.appeals} for of in ("item", "theme"))
-            found.append(StoredProfile(profile.source, len(items), len(themes), len(profile.appeals)))
-        return found
+            profiles.append(StoredProfile(profile.source, len(items), len(themes), len(profile.appeals)))
+        return profiles
 
     def get(self, name: str) -> Profile:
         """Raises: CallerError: no source of this name."""
@@ -51,14 +51,14 @@ class Profiles:
         return profile
 
     def import_(
-        self, source: str | Path, *, name: str = "", made: str = "", note: str = "", replace: bool = False
+        self, source: str | Path, *, name: str = "", date: str = "", note: str = "", replace: bool = False
     ) -> ReadProfile:
         """Read a table, or a recorded profile of the package (`films`), and keep it in the store as a source, not verified.
 
         Args:
             source: a name of `llmrg.data.recorded_profiles`, or a TSV, CSV or Parquet file (`llmrg.data.profile_tables`).
             name: of the source; by default the recorded profile's, or the file's.
-            made: when the answers were made, an ISO 8601 date.
+            date: when the answers were made, an ISO 8601 date.
             note: where they come from; by default the file's name.
             replace: put it in place of an earlier one of this name.
         Raises: ConfigError: the name is taken or reserved; DataError, BadRowError: as `read_profile`.
@@ -69,18 +69,18 @@ class Profiles:
         project, recorded = self._project, RECORDED.get(str(source))
         path = recorded.file if recorded else Path(source).expanduser()
         name = name or (recorded.name if recorded else path.name.split(".")[0])
-        self._check(name, made, replace)
+        self._check(name, date, replace)
         catalogue = project.dataset.catalogue
         if recorded:
             recorded.check(catalogue)
-        told = ProfileSource(name, made, False, note or (recorded.note if recorded else f"imported from {path.name}"))
+        profile_source = ProfileSource(name, date, False, note or (recorded.note if recorded else f"imported from {path.name}"))
         shape = {"item": recorded.item, "lists": recorded.lists} if recorded else {}
-        read = read_profile(path, told, set(catalogue.ids), **shape)  # type: ignore[arg-type]
+        read = read_profile(path, profile_source, set(catalogue.ids), **shape)  # type: ignore[arg-type]
         project.store.put_items(project.name, catalogue)
         project.store.put_profile(project.name, read.profile)
         return read
 
-    def _check(self, name: str, made: str, replace: bool) -> None:
+    def _check(self, name: str, date: str, replace: bool) -> None:
         from datetime import datetime
 
         if name in RESERVED or "/" in name or not name.strip():
@@ -89,9 +89,9 @@ class Profiles:
                 "are made here; give another with --as"
             )
         try:
-            datetime.fromisoformat(made or "2000-01-01")
+            datetime.fromisoformat(date or "2000-01-01")
         except ValueError:
-            raise ConfigError(f"the date of a profile must be an ISO 8601 date such as 2026-11-30, not {made!r}") from None
+            raise ConfigError(f"the date of a profile must be an ISO 8601 date such as 2026-11-30, not {date!r}") from None
         if not replace and self._project.store.themes(self._project.name).profile(name) is not None:
             raise ConfigError(
                 f"{self._project.name!r} has a profile {name!r} already, and two are never mixed; replace it with --replace, or "

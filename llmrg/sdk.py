@@ -240,26 +240,31 @@ class Project(Builds, Forgets, Lists, Comparisons):
             raise CallerError("name either a user or items, one of the two")
         if to_neo4j:
             self._check_neo4j(user)
-        catalogue, known = self.dataset.catalogue, recommender or self.recommender()
-        named = (item if item in known.items else find_item(catalogue, item).id for item in items or ())
+        catalogue, fitted = self.dataset.catalogue, recommender or self.recommender()
+        named = (item if item in fitted.items else find_item(catalogue, item).id for item in items or ())
         history = self.dataset.history(user) if user is not None else History("", tuple(named))
-        graph = self.graph_for(known, user, run) if user is not None else None
+        graph = self.graph_for(fitted, user, run) if user is not None else None
         query = Query.at(history, len(history), graph)
-        found = recommend_batch(known, catalogue, [query], k, mask_seen=not again)[0]
-        whole, query, themes = query, known_query(known, query), self.themes()
+        recommendations = recommend_batch(fitted, catalogue, [query], k, mask_seen=not again)[0]
+        whole, query, themes = query, known_query(fitted, query), self.themes()
         verified = self._verified(query.graph or ReasoningGraph(history.user))
 
         def why(item: str) -> Explanation:
             taken = item in history.items
-            asked, parts = (whole, None) if taken else (query, known.contributions(query, item))
-            graph = asked.graph or ReasoningGraph(history.user)
+            scored, parts = (whole, None) if taken else (query, fitted.contributions(query, item))
+            graph = scored.graph or ReasoningGraph(history.user)
             how: dict[str, Any] = {"themes": themes, "verified": verified, "vetoes": self.vetoes}
-            return explain(graph, asked.history, item, contributions=parts, **how)
+            return explain(graph, scored.history, item, contributions=parts, **how)
 
-        whys = [why(r.item) for r in found]
+        whys = [why(r.item) for r in recommendations]
         if to_neo4j and user is not None:
-            self.store.put_recommendations(self.name, user, known.name, [(r.item, r.score) for r in found], time.time())
-        return [Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why) for r, why in zip(found, whys, strict=True)]
+            self.store.put_recommendations(
+                self.name, user, fitted.name, [(r.item, r.score) for r in recommendations], time.time()
+            )
+        return [
+            Suggestion(r.rank, r.item, catalogue[r.item].title, r.score, why)
+            for r, why in zip(recommendations, whys, strict=True)
+        ]
 
     def _check_neo4j(self, user: str | None) -> None:
         """Before a recommender is loaded. Raises: CallerError."""
@@ -283,14 +288,14 @@ class Project(Builds, Forgets, Lists, Comparisons):
         from llmrg.data.find_item import find_item
         from llmrg.explanations.explain import explain
 
-        known = recommender or (self.recommender() if self.trained() else None)
-        graph, history = self._graph_shown(user, known, run), self.dataset.history(user)
+        fitted = recommender or (self.recommender() if self.trained() else None)
+        graph, history = self._graph_shown(user, fitted, run), self.dataset.history(user)
         item = find_item(self.dataset.catalogue, item).id
         how: dict[str, Any] = {"verified": self._verified(graph), "themes": self.themes(), "vetoes": self.vetoes}
-        if known is None or item not in known.items or item in history.items:
+        if fitted is None or item not in fitted.items or item in history.items:
             return explain(graph, history, item, **how)
-        query = _whole(known, history, graph)
-        parts = known.contributions(query, item)
+        query = _whole(fitted, history, graph)
+        parts = fitted.contributions(query, item)
         return explain(query.graph or ReasoningGraph(user), query.history, item, contributions=parts, **how)
 
     def in_words(self, why: Explanation, *, recommender: Recommender, run: str = "") -> InWords:
@@ -329,19 +334,19 @@ class Project(Builds, Forgets, Lists, Comparisons):
         from llmrg.explanations.page import draw_page
         from llmrg.explanations.svg import draw_svg
 
-        known = recommender or (self.recommender() if self.trained() else None)
-        history, graph = self.dataset.history(user), self._graph_shown(user, known, run)
-        made = self.recommend(user, k=k, recommender=known, run=run) if known else []
-        marked = [(s.item, s.score, s.why) for s in made]
-        made_up = any("simulated" in note for note in self.dataset.report.notes)
+        fitted = recommender or (self.recommender() if self.trained() else None)
+        history, graph = self.dataset.history(user), self._graph_shown(user, fitted, run)
+        suggestions = self.recommend(user, k=k, recommender=fitted, run=run) if fitted else []
+        marked = [(s.item, s.score, s.why) for s in suggestions]
+        simulated = any("simulated" in note for note in self.dataset.report.notes)
         parts = (self.dataset.catalogue, history, self.vetoes.shown(graph), marked)
-        how: dict[str, Any] = {"simulated": made_up, "verified": self._verified(graph)}
+        how: dict[str, Any] = {"simulated": simulated, "verified": self._verified(graph)}
         return Picture(draw_page(*parts, **how), draw_svg(*parts, **how), notebook_html(*parts, **how))
 
 
-def _whole(known: Recommender, history: History, graph: ReasoningGraph) -> Query:
+def _whole(recommender: Recommender, history: History, graph: ReasoningGraph) -> Query:
     """What follows all of a history, as far as the recommender knows its items."""
     from llmrg.recommenders.protocol import Query
     from llmrg.recommenders.recommend import known_query
 
-    return known_query(known, Query.at(history, len(history), graph))
+    return known_query(recommender, Query.at(history, len(history), graph))

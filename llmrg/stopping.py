@@ -38,7 +38,7 @@ class Stopping:
         """The first one that came; 0: none."""
         self._task: asyncio.Task[Any] | None = None
         self._listens = False
-        self._told = threading.Event()
+        self._announced = threading.Event()
         self._answered = threading.Event()
         """By the loop, which lets the work finish what is under way."""
 
@@ -86,7 +86,7 @@ class Stopping:
 
     def leave(self) -> NoReturn:
         """End the process without waiting for its threads, whose work may take long and is not needed."""
-        self._told.wait(GRACE_S)
+        self._announced.wait(GRACE_S)
         os._exit(self.exit_code)
 
     def _end_work(self, number: int, _: object) -> None:
@@ -116,7 +116,7 @@ class Stopping:
                     first = number
                     with suppress(OSError):  # the terminal may be gone
                         say(KEPT + FINISHING if self._task else KEPT)
-                    self._told.set()
+                    self._announced.set()
             at_work = count == 1 and self._task is not None and self._answered.is_set()
             end = float("inf") if at_work or not first else min(end, time.monotonic() + GRACE_S)
         os._exit(128 + first)

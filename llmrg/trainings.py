@@ -112,40 +112,40 @@ class Trainings(ProjectPart):
         with ExitStack() as stack:
             show, step = stack.enter_context(training_progress(progress, step, model))
             if mlflow:
-                given = {"final": final, "start_from": getattr(start_from, "name", start_from), "seed": seed, **settings}
-                params = {"model": model, "graphs": how, "config": config, **chosen, **given}
+                logged_options = {"final": final, "start_from": getattr(start_from, "name", start_from), "seed": seed, **settings}
+                params = {"model": model, "graphs": how, "config": config, **chosen, **logged_options}
                 logged = stack.enter_context(self._mlflow(mlflow).run(folder.name, params, self._tags(built)))
                 show = heard_by(show, logged.epoch)
             options = RunOptions(seed, device or self.settings.device, threads, folder.with_suffix(".training"), show)
             text = text_vectors(self.settings)
-            made = self._made(model, text, how, options, step, config=config, **chosen, **settings)
+            recommender = self._new_recommender(model, text, how, options, step, config=config, **chosen, **settings)
             themes, start = self.themes(), self._start(start_from)
             started = "" if start is None else weights_mark(start)
             mark = fit_mark(self.dataset, built, themes, model, how, chosen, config, seed, settings, text.name, started)
-            kept = read_figures(folder)
-            if final and kept is not None and kept.fit == mark:
-                made = load_recommender(folder, text=text, training=config, options=options)
-                ndcg_of = kept.validation_ndcg
+            earlier = read_figures(folder)
+            if final and earlier is not None and earlier.fit == mark:
+                recommender = load_recommender(folder, text=text, training=config, options=options)
+                ndcg_of = earlier.validation_ndcg
             if start is not None:
-                made.start_from(start)
-            if not made.is_fitted:
-                made.fit(self.dataset, built, themes)
-                ndcg_of = self._validated(made)
+                recommender.start_from(start)
+            if not recommender.is_fitted:
+                recommender.fit(self.dataset, built, themes)
+                ndcg_of = self._validated(recommender)
             if final:
-                if not made.final:
-                    made.save(folder / VALIDATED)
-                made.fit_whole(self.dataset, built, themes)
+                if not recommender.final:
+                    recommender.save(folder / VALIDATED)
+                recommender.fit_whole(self.dataset, built, themes)
             elif (folder / VALIDATED).exists():
                 shutil.rmtree(folder / VALIDATED)  # that of a training before
-            made.graphs_run = one_run(built)
-            self._keep(folder.name, made, Figures(ndcg_of, final, mark, made.graphs_run))
+            recommender.graphs_run = shared_run(built)
+            self._keep(folder.name, recommender, Figures(ndcg_of, final, mark, recommender.graphs_run))
             if mlflow:
                 logged.metrics({"best_validation_ndcg_10": ndcg_of})
         for checkpoint in folder.parent.glob(f"{folder.name}.training*"):
             checkpoint.unlink()
-        return made
+        return recommender
 
-    def _made(
+    def _new_recommender(
         self,
         model: str,
         text: TextVectors,
@@ -163,9 +163,9 @@ class Trainings(ProjectPart):
             return make_recommender(model, text, graphs=how, training=settings.pop("config"), options=options, **settings)
         from llmrg.recsysllm.making import make_recsysllm
 
-        known = {name: settings.pop(name) for name in ("attributes", "objective", "config")}  # which it does not have
-        given = {name: value for name, value in known.items() if value}
-        return make_recsysllm(text, how, options, step, cache_dir=self.settings.cache_dir.expanduser(), **given, **settings)
+        model_settings = {name: settings.pop(name) for name in ("attributes", "objective", "config")}  # which it does not have
+        chosen = {name: value for name, value in model_settings.items() if value}
+        return make_recsysllm(text, how, options, step, cache_dir=self.settings.cache_dir.expanduser(), **chosen, **settings)
 
     def themes(self) -> Themes:
         """Themes and item profiles that the store holds of this data set."""
@@ -178,8 +178,8 @@ class Trainings(ProjectPart):
     def figures(self) -> dict[str, Figures]:
         """Name -> what is known of each recommender that is kept in `home`, the best on validation items first."""
         folders = [path for path in self._model_folder("").glob("*") if path.is_dir()]
-        kept = {path.name: figures for path in folders if (figures := read_figures(path)) is not None}
-        return dict(sorted(kept.items(), key=lambda pair: (-pair[1].validation_ndcg, pair[0])))
+        figures_of = {path.name: figures for path in folders if (figures := read_figures(path)) is not None}
+        return dict(sorted(figures_of.items(), key=lambda pair: (-pair[1].validation_ndcg, pair[0])))
 
     def recommender(self, name: str | None = None, *, device: str | None = None) -> BaseRecommender:
         """A trained recommender of this project: `sasrec`, `sasrec+themes`, ...; by default the best on validation items.
@@ -213,18 +213,18 @@ class Trainings(ProjectPart):
 
         self._check_kept(folder)
         how = {"cache_dir": self.settings.cache_dir.expanduser(), "device": device or self.settings.device}
-        made = load_recommender(folder, text=text_vectors(self.settings), **how)
-        kept = read_figures(folder)
-        made.graphs_run = kept.run if kept is not None else ""
-        return made
+        recommender = load_recommender(folder, text=text_vectors(self.settings), **how)
+        figures = read_figures(folder)
+        recommender.graphs_run = figures.run if figures is not None else ""
+        return recommender
 
     def _check_kept(self, folder: Path) -> None:
         """Raises: ArtifactError: not trained yet."""
         if not folder.exists():
             trained = self.trained()
-            known = f"; trained are {', '.join(trained)}" if trained else ""
+            others = f"; trained are {', '.join(trained)}" if trained else ""
             raise ArtifactError(
-                f"no trained recommender {folder.name!r} in {folder}; train it with `llmrg train --model MODEL`{known}"
+                f"no trained recommender {folder.name!r} in {folder}; train it with `llmrg train --model MODEL`{others}"
             )
 
     def _model_folder(self, name: str) -> Path:
@@ -254,8 +254,8 @@ class Trainings(ProjectPart):
         from llmrg.evaluation.held_out import rank_held_out
         from llmrg.recommenders.ranking import mean_ndcg
 
-        known = getattr(recommender, "validation_ndcg", None)
-        return float(mean_ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if known is None else known)
+        ndcg = getattr(recommender, "validation_ndcg", None)
+        return float(mean_ndcg(rank_held_out(recommender, self.dataset, split="validation").masked) if ndcg is None else ndcg)
 
     def _graphs_to_learn_from(self, run: str) -> GraphTable:
         """Raises: GraphNotFoundError: there are none; ConfigError: none of such a run."""
@@ -277,7 +277,7 @@ class Trainings(ProjectPart):
         keep_identity(self.dataset, self.settings.home)
 
 
-def one_run(graphs: Mapping[str, ReasoningGraph]) -> str:
+def shared_run(graphs: Mapping[str, ReasoningGraph]) -> str:
     """The run of all graphs; "" where there are several, or no graph."""
     from llmrg.core.graph_table import GraphTable
 

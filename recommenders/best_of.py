@@ -79,6 +79,6 @@ class BestOf(BaseRecommender):
         from llmrg.recommenders.loading import load_recommender
 
         saved = artifact.config
-        made = cls({saved["chosen"]: load_recommender(artifact.folder / "best", **options)}, saved["name"])
-        made.chosen, made.validation = saved["chosen"], dict(saved["validation"])
-        return made
+        best_of = cls({saved["chosen"]: load_recommender(artifact.folder / "best", **options)}, saved["name"])
+        best_of.chosen, best_of.validation = saved["chosen"], dict(saved["validation"])
+        return best_of

@@ -71,6 +71,6 @@ class Ease(BaseRecommender):
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
-        made = cls(EaseConfig(**artifact.config))
-        made._weights = artifact.tensor("weights")
-        return made
+        ease = cls(EaseConfig(**artifact.config))
+        ease._weights = artifact.tensor("weights")
+        return ease

@@ -24,7 +24,7 @@ def incidence_of(flat: np.ndarray, lengths: np.ndarray, items: int) -> csr_matri
         lengths: (B,) of each history.
         items: N.
     """
-    found = csr_matrix((np.ones(len(flat), np.float32), flat - 1, offsets_of(lengths)), shape=(len(lengths), items))
-    found.sum_duplicates()
-    found.data[:] = 1.0
-    return found
+    incidence = csr_matrix((np.ones(len(flat), np.float32), flat - 1, offsets_of(lengths)), shape=(len(lengths), items))
+    incidence.sum_duplicates()
+    incidence.data[:] = 1.0
+    return incidence

@@ -65,10 +65,10 @@ class ItemKnn(BaseRecommender):
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
-        made = cls(ItemKnnConfig(**artifact.config))
+        knn = cls(ItemKnnConfig(**artifact.config))
         parts = tuple(artifact.tensor(name) for name in ("data", "indices", "indptr"))
-        made._similar = csr_matrix(parts, shape=(len(artifact.items), len(artifact.items)))
-        return made
+        knn._similar = csr_matrix(parts, shape=(len(artifact.items), len(artifact.items)))
+        return knn
 
 
 def _best(row: np.ndarray, column: np.ndarray, value: np.ndarray, count: int, shape: tuple[int, int]) -> csr_matrix:

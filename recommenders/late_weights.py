@@ -38,8 +38,8 @@ class Shortlists:
 
     def _sums(self, weights: np.ndarray) -> np.ndarray:
         flat = self.scores.reshape(len(self.scores), -1)
-        found: np.ndarray = (weights.astype(np.float32) @ flat).reshape(self.log_share.shape)
-        return found
+        sums: np.ndarray = (weights.astype(np.float32) @ flat).reshape(self.log_share.shape)
+        return sums
 
     def log_likelihood(self, weights: np.ndarray) -> np.ndarray:
         """(U,) log of the softmax's share of the held-out item."""
@@ -90,10 +90,10 @@ def fit_weights(lists: Shortlists, free: np.ndarray, start: np.ndarray | None = 
     The softmax is over the catalogue; the problem is convex. Scores are scaled by their spread, so weights compare.
     """
     if not free.all():
-        found = np.zeros(len(free))
+        weights = np.zeros(len(free))
         rest = Shortlists(lists.scores[free], lists.log_share)
-        found[free] = fit_weights(rest, np.ones(int(free.sum()), dtype=bool), None if start is None else start[free])
-        return found
+        weights[free] = fit_weights(rest, np.ones(int(free.sum()), dtype=bool), None if start is None else start[free])
+        return weights
     spread = np.maximum(lists.scores.std(axis=(1, 2)).astype(np.float64), 1e-9)
     flat = lists.scores.reshape(len(lists.scores), -1)
     right = lists.scores[:, :, 0].sum(axis=1, dtype=np.float64)
@@ -144,9 +144,9 @@ def sharpened(lists: Shortlists, weights: np.ndarray) -> np.ndarray:
         return -float(value.mean()), length * (slope / size - free * (slope @ free) / size**3)
 
     best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(used), options={"maxiter": 60})
-    found = np.zeros_like(weights)
-    found[used] = length * best.x / max(float(np.linalg.norm(best.x)), 1e-9) / spread
-    return found
+    sharp = np.zeros_like(weights)
+    sharp[used] = length * best.x / max(float(np.linalg.norm(best.x)), 1e-9) / spread
+    return sharp
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ def load_recommender(folder: Path | str, **options: Any) -> BaseRecommender:
     """
     artifact = load_artifact(Path(folder))
     if artifact.type not in TYPES:
-        known = ", ".join(sorted(TYPES))
-        raise ArtifactError(f"{folder} holds a recommender of the unknown type {artifact.type!r}; this code knows {known}")
+        types = ", ".join(sorted(TYPES))
+        raise ArtifactError(f"{folder} holds a recommender of the unknown type {artifact.type!r}; this code knows {types}")
     module, name = TYPES[artifact.type].split(":")
     kind: type[BaseRecommender] = getattr(
         importlib.import_module(module if "." in module else f"llmrg.recommenders.{module}"), name

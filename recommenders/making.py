@@ -143,7 +143,7 @@ def with_graphs(
     joint = SequentialRecommender(model, base.parts.objective, joint_config, options=apart, **parts)
     late = late_mix(base, graphs, progress=progress)
     ways: dict[str, Any] = {"late": late, "joint": joint}
-    chosen = {way: made for way, made in ways.items() if graphs.fit in ("auto", way)}
+    chosen = {way: recommender for way, recommender in ways.items() if graphs.fit in ("auto", way)}
     return BestOf(chosen, f"{base.name} + themes")
 
 

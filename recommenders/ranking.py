@@ -14,10 +14,10 @@ from llmrg.core.errors import LlmrgError
 
 def masked(scores: np.ndarray, seen: Sequence[np.ndarray]) -> np.ndarray:
     """A copy of (B, N) scores with the 1-based rows `seen[b]` at minus infinity."""
-    found = scores.copy()
-    for line, rows in zip(found, seen, strict=True):
+    hidden = scores.copy()
+    for line, rows in zip(hidden, seen, strict=True):
         line[rows - 1] = -np.inf
-    return found
+    return hidden
 
 
 def top_k(scores: np.ndarray, k: int) -> list[np.ndarray]:

@@ -61,9 +61,9 @@ def model_config(name: str, **settings: Any) -> Any:
         return MODELS[name](**settings)
     except ValidationError as error:
         first = error.errors()[0]
-        field, known = ".".join(map(str, first["loc"])), ", ".join(name for name in MODELS[name].model_fields if name != "kind")
-        given = f"the setting {field}={settings[field]!r} of {name}" if field in settings else f"the settings of {name}"
-        raise ConfigError(f"{given}: {first['msg']}; there are {known}") from error
+        field, there = ".".join(map(str, first["loc"])), ", ".join(name for name in MODELS[name].model_fields if name != "kind")
+        setting = f"the setting {field}={settings[field]!r} of {name}" if field in settings else f"the settings of {name}"
+        raise ConfigError(f"{setting}: {first['msg']}; there are {there}") from error
 
 
 def objective_config(name: str) -> Any:

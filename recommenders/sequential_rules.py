@@ -58,8 +58,8 @@ class SequentialRules(BaseRecommender):
         totals = np.asarray(self._counts.sum(axis=1)).ravel()[items]
         share = share / np.maximum(self.config.damping + totals, 1e-9)
         ask = csr_matrix((share.astype(np.float32), (owner, items)), shape=(len(rows), self._counts.shape[0]))
-        found = (ask @ self._counts).toarray()[:, 1:].astype(np.float32)
-        return np.asarray(found + np.float32(self.config.popularity) * self._popularity)
+        counts = (ask @ self._counts).toarray()[:, 1:].astype(np.float32)
+        return np.asarray(counts + np.float32(self.config.popularity) * self._popularity)
 
     def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:
         """Logarithms: the score is a share, and a model's logits are logarithms of shares."""
@@ -79,8 +79,8 @@ class SequentialRules(BaseRecommender):
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
-        made = cls(SequentialRulesConfig(**artifact.config))
+        rules = cls(SequentialRulesConfig(**artifact.config))
         size = len(artifact.items) + 1
         parts = tuple(artifact.tensor(name) for name in ("data", "indices", "indptr"))
-        made._counts = csr_matrix(parts, shape=(size, size))
-        return made
+        rules._counts = csr_matrix(parts, shape=(size, size))
+        return rules

@@ -44,8 +44,8 @@ class TextCosine(BaseRecommender):
         self._vectors = np.asarray(self.text.embed([item_text(item) for item in data.dataset.catalogue]), dtype=np.float32)
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        asked = np.stack([self._weights(len(row)) @ self._vectors[row - 1] for row in rows])
-        return np.asarray(asked @ self._vectors.T, dtype=np.float32)
+        wanted = np.stack([self._weights(len(row)) @ self._vectors[row - 1] for row in rows])
+        return np.asarray(wanted @ self._vectors.T, dtype=np.float32)
 
     def _weights(self, length: int) -> np.ndarray:
         """(length,) float32, oldest first, summing to 1."""
@@ -61,9 +61,9 @@ class TextCosine(BaseRecommender):
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
-        made = cls(TextCosineConfig(**artifact.config["settings"]), options.get("text"))
-        made._vectors, made._text_name = artifact.tensor("vectors"), artifact.config["text"]
-        return made
+        cosine = cls(TextCosineConfig(**artifact.config["settings"]), options.get("text"))
+        cosine._vectors, cosine._text_name = artifact.tensor("vectors"), artifact.config["text"]
+        return cosine
 
 
 def item_text(item: Item) -> str:

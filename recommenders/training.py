@@ -161,12 +161,12 @@ def train(
 def batches(lengths: np.ndarray, size: int, dice: np.random.Generator) -> list[np.ndarray]:
     """All row numbers in random batches of `size`, rows of similar length together, the batches in random order."""
     order = dice.permutation(len(lengths))
-    found = []
+    batches = []
     for start in range(0, len(order), size * POOL):
         pool = order[start : start + size * POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        found += [pool[i : i + size] for i in range(0, len(pool), size)]
-    return [found[i] for i in dice.permutation(len(found))]
+        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+    return [batches[i] for i in dice.permutation(len(batches))]
 
 
 def _one_pass(

@@ -22,7 +22,7 @@ from llmrg.recsysllm.textualise import Textualiser
 from llmrg.recsysllm.trie import TitleTrie
 from llmrg.recsysllm.write import write
 
-Told = ConcatTold | None
+Graphs = ConcatTold | None
 """Graphs of some users."""
 
 
@@ -49,17 +49,17 @@ def read(
     config: RecSysLlmConfig,
     text: Textualiser,
     example: TextExample,
-    told: Told = None,
+    graphs: Graphs = None,
     user: int = 0,
 ) -> Reading:
     """The prompt, read up to [S]; its answer is not looked at.
 
-    Args: user: the number of this one among those whose graphs are told.
+    Args: user: the number of this one among those in `graphs`.
     """
     stop, stand_ins = end_of_text(net.backbone), net.backbone.stand_ins
     layout = text_layout(example, config, text, stand_ins, user, stop=stop, answered=False, window=net.backbone.window)
     placed = config.model_copy(update={"positions": positions_of(example.kind, config)})
-    return Reading(net, placed, layout, told)
+    return Reading(net, placed, layout, graphs)
 
 
 def rate(
@@ -67,14 +67,14 @@ def rate(
     config: RecSysLlmConfig,
     text: Textualiser,
     example: TextExample,
-    told: Told = None,
+    graphs: Graphs = None,
     user: int = 0,
 ) -> Stars:
     """To a prompt that asks for stars: a softmax over the five words at [S].
 
     Raises: ConfigError: the tokenizer has no token of its own for each of 1 to 5.
     """
-    words, state = np.array(star_words(text.coder)), read(net, config, text, example, told, user).state
+    words, state = np.array(star_words(text.coder)), read(net, config, text, example, graphs, user).state
     with torch.no_grad():
         shares = net.backbone.some_logits(state[None], words)[0].double().softmax(dim=0)
     return Stars(tuple(shares.tolist()))
@@ -85,12 +85,12 @@ def agree(
     config: RecSysLlmConfig,
     text: Textualiser,
     example: TextExample,
-    told: Told = None,
+    graphs: Graphs = None,
     user: int = 0,
 ) -> float:
     """To a prompt that asks for yes or no: the probability of yes, in [0, 1]."""
     answers = [yes_no_answer(yes, text.coder).ids.tolist() for yes in (True, False)]
-    yes, no = score_candidates(read(net, config, text, example, told, user), answers).tolist()
+    yes, no = score_candidates(read(net, config, text, example, graphs, user), answers).tolist()
     return float(1.0 / (1.0 + np.exp(no - yes)))
 
 
@@ -100,7 +100,7 @@ def choose(
     text: Textualiser,
     example: TextExample,
     candidates: Sequence[int],
-    told: Told = None,
+    graphs: Graphs = None,
     user: int = 0,
 ) -> np.ndarray:
     """(C,) float64 log-probabilities of the titles of C catalogue rows; the best is the choice.
@@ -111,7 +111,7 @@ def choose(
     Raises: CallerError: no candidates.
     """
     titles = [text.titles[row - 1] for row in candidates]
-    reading = read(net, config, text, example, told, user)
+    reading = read(net, config, text, example, graphs, user)
     if config.loss == "vocabulary":
         return score_candidates(reading, [(*title, text.end) for title in titles])
     trie = TitleTrie.of(titles, text.end)
@@ -123,10 +123,10 @@ def say(
     config: RecSysLlmConfig,
     text: Textualiser,
     example: TextExample,
-    told: Told = None,
+    graphs: Graphs = None,
     user: int = 0,
     max_tokens: int = ANSWER_TOKENS,
 ) -> str:
     """To a prompt that asks for words: what the net writes, word by likeliest word, up to its end of text or `max_tokens`."""
-    reading = read(net, config, text, example, told, user)
+    reading = read(net, config, text, example, graphs, user)
     return text.coder.text(write(reading, text.pool, {end_of_text(net.backbone)}, max_tokens)).strip()

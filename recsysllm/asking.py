@@ -33,12 +33,12 @@ def rate(model: RecSysLlm, queries: Sequence[Query], items: Sequence[str]) -> np
     if len(queries) != len(items):
         raise CallerError(f"one item for each query is expected, not {len(items)} for {len(queries)}")
     _trained_for(model, "rating")
-    found = []
+    means = []
     for query, item in zip(queries, items, strict=True):
         example = _about(model, "rating", "stars", query, item, {}, "word")
-        told = model.told_of([query])
-        found.append(answers.rate(model.fitted_net(), model.config, model.words, example, told).mean)
-    return np.array(found, dtype=np.float64)
+        graphs = model.told_of([query])
+        means.append(answers.rate(model.fitted_net(), model.config, model.words, example, graphs).mean)
+    return np.array(means, dtype=np.float64)
 
 
 def explain(model: RecSysLlm, query: Query, item: str, feature: str = "", stars: float | None = None) -> str:
@@ -63,8 +63,8 @@ def summarise(model: RecSysLlm, review: str) -> str:
         raise CallerError("the review is empty; give its text")
     _trained_for(model, "review")
     filled: dict[str, Filling] = {"review": model.words.coder.prose(review, REVIEW_TOKENS)}
-    known = load_templates("review", model.phase.more)
-    template = next(one for one in known if one.kind == "headline" and set(one.slots) <= set(filled))
+    templates = load_templates("review", model.phase.more)
+    template = next(usable for usable in templates if usable.kind == "headline" and set(usable.slots) <= set(filled))
     example = TextExample(template.id, template.prompt(filled, model.words.coder), NOTHING, "text", 0)
     return answers.say(model.fitted_net(), model.config, model.words, example, None)
 
@@ -95,9 +95,9 @@ class Teller:
 
         Raises: CallerError: no sentences, or an empty one.
         """
-        model, asked = self.model, _open(self.model, "Why the next one?", self.query)
+        model, example = self.model, _open(self.model, "Why the next one?", self.query)
         coded = [model.words.coder.ids(" " + sentence.strip()) if sentence.strip() else () for sentence in sentences]
-        reading = answers.read(model.fitted_net(), model.config, model.words, asked, model.told_of([self.query]))
+        reading = answers.read(model.fitted_net(), model.config, model.words, example, model.told_of([self.query]))
         return [float(total) / len(words) for total, words in zip(score_candidates(reading, coded), coded, strict=True)]
 
 
@@ -120,8 +120,12 @@ def _about(
     rows = model.items.rows(query.history.items)
     past = Past(model.words, query.history.user, query.history.attributes, rows, (None,) * len(rows))
     filled = {**past.filled(len(rows)), **about_item(model.words, model.items.row(item)), **more}
-    fitting = [one for one in load_templates(family, model.phase.more) if one.kind == kind and set(one.slots) <= set(filled)]
-    fitting.sort(key=lambda one: (one.unseen, -len(set(one.slots) & set(more)), "history" not in one.slots))
+    fitting = [
+        template
+        for template in load_templates(family, model.phase.more)
+        if template.kind == kind and set(template.slots) <= set(filled)
+    ]
+    fitting.sort(key=lambda template: (template.unseen, -len(set(template.slots) & set(more)), "history" not in template.slots))
     if not fitting:
         raise ConfigError(f"no template of the family {family!r} asks for {kind} with the slots {', '.join(filled)}")
     return past.example(fitting[0], filled, len(rows), NOTHING, answer, item=model.items.row(item))

@@ -82,19 +82,19 @@ class Backbone(nn.Module):
         otherwise than other hardware.
 
         Raises: MissingPackageError, ModelFileError, ConfigError: see `load_causal` and the constructor."""
-        made = cls(load_causal(name, cache_dir, dtype, device, "eager"), train_layers, rank, seed).to(device)
-        made.training_way(False)  # eager is known by all kinds; the fused one is taken where there is one
-        return made
+        backbone = cls(load_causal(name, cache_dir, dtype, device, "eager"), train_layers, rank, seed).to(device)
+        backbone.training_way(False)  # eager is known by all kinds; the fused one is taken where there is one
+        return backbone
 
     @property
     def dtype(self) -> torch.dtype:
-        found: torch.dtype = self.causal.get_input_embeddings().weight.dtype
-        return found
+        dtype: torch.dtype = self.causal.get_input_embeddings().weight.dtype
+        return dtype
 
     @property
     def device(self) -> torch.device:
-        found: torch.device = self.causal.get_input_embeddings().weight.device
-        return found
+        device: torch.device = self.causal.get_input_embeddings().weight.device
+        return device
 
     def adapters(self) -> dict[str, nn.Parameter]:
         """Trainable weights by name."""
@@ -124,12 +124,12 @@ class Backbone(nn.Module):
         return self._run(self._parts[1], {"inputs_embeds": states.to(self.dtype)}, inter, allowed, cache, keys)
 
     def _run(
-        self, part: Any, given: dict[str, Tensor], inter: Tensor, allowed: Tensor, cache: Any, keys: Tensor | None
+        self, part: Any, inputs: dict[str, Tensor], inter: Tensor, allowed: Tensor, cache: Any, keys: Tensor | None
     ) -> Tensor:
         mask = masks_for(part.config, allowed, inter, inter if keys is None else keys, self.dtype)
-        kept = {} if cache is None else {self._cache_name: cache}
-        found = part(**given, attention_mask=mask, position_ids=inter, use_cache=cache is not None, **kept)
-        states: Tensor = found[0]
+        caching = {} if cache is None else {self._cache_name: cache}
+        outputs = part(**inputs, attention_mask=mask, position_ids=inter, use_cache=cache is not None, **caching)
+        states: Tensor = outputs[0]
         return states
 
     def new_cache(self) -> Any:
@@ -216,9 +216,9 @@ def _refusal(name: str, config: Any, why: str) -> ConfigError:
     return ConfigError(f"the model {name!r} ({kind}) cannot be made a recommender: {why}; choose another with `--set model=...`")
 
 
-def _alike(one: Tensor, other: Tensor, share: float) -> bool:
+def _alike(first: Tensor, other: Tensor, share: float) -> bool:
     """Nowhere more apart than a share of the largest value."""
-    return bool((one - other).abs().max() <= share * other.abs().max())
+    return bool((first - other).abs().max() <= share * other.abs().max())
 
 
 def _layers(base: Any) -> Any:
@@ -255,16 +255,16 @@ def _adapt(causal: Any, names: Sequence[str], rank: int, seed: int) -> None:
 def _part(base: Any, layers: slice, last: bool) -> Any:
     """The stack with some of its layers alone, sharing their weights. Only the last part has the final norm, only the first reads
     words and adds learnt positions."""
-    made, modules = copy.copy(base), dict(base._modules)
+    part, modules = copy.copy(base), dict(base._modules)
     stack, norm = ("layers", "norm") if hasattr(base, "layers") else ("h", "ln_f")
     modules[stack] = nn.ModuleList(list(_layers(base))[layers])
     if not last:
         modules[norm] = nn.Identity()
     elif stack == "h":
         modules["wpe"] = _NoPositions()
-    made.__dict__ = {**base.__dict__, "_modules": modules}
-    made.config = copy.copy(base.config)
-    made.config.num_hidden_layers = len(modules[stack])
+    part.__dict__ = {**base.__dict__, "_modules": modules}
+    part.config = copy.copy(base.config)
+    part.config.num_hidden_layers = len(modules[stack])
     if kinds := getattr(base.config, "layer_types", None):
-        made.config.layer_types = list(kinds)[layers]
-    return made
+        part.config.layer_types = list(kinds)[layers]
+    return part

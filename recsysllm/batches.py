@@ -95,11 +95,11 @@ def pack(lengths: Sequence[int], order: Sequence[int], row_tokens: int) -> list[
 def steps_of(rows: Sequence[list[int]], lengths: Sequence[int], batch_tokens: int) -> list[list[list[int]]]:
     """Rows of similar length in steps of about `batch_tokens`, padding included."""
     size = [sum(lengths[n] for n in row) for row in rows]
-    found: list[list[list[int]]] = []
+    steps: list[list[list[int]]] = []
     most = 0
     for row in sorted(range(len(rows)), key=lambda n: -size[n]):
-        if not found or most * (len(found[-1]) + 1) > batch_tokens:
-            found.append([])
+        if not steps or most * (len(steps[-1]) + 1) > batch_tokens:
+            steps.append([])
             most = size[row]
-        found[-1].append(rows[row])
-    return found
+        steps[-1].append(rows[row])
+    return steps

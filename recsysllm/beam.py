@@ -69,22 +69,22 @@ def beam_search(
                 done += _items(trie, _only(trie, child), score, free, log_shares)
             else:
                 children.append(_Beam(score, child, beam.fed))
-        children.sort(key=lambda one: -one.score)
-        found = sorted((score for score, _ in done), reverse=True)
-        worst = found[k - 1] if len(found) >= k else -np.inf
-        children = [one for one in children if one.score > worst]
+        children.sort(key=lambda branch: -branch.score)
+        best_scores = sorted((score for score, _ in done), reverse=True)
+        worst = best_scores[k - 1] if len(best_scores) >= k else -np.inf
+        children = [branch for branch in children if branch.score > worst]
         open_beams, left = children[:beams], left + children[beams:]
         if not open_beams and len(done) < k:
-            left.sort(key=lambda one: -one.score)
+            left.sort(key=lambda branch: -branch.score)
             open_beams, left = left[:beams], left[beams:]
         if open_beams:
-            words, parents = [int(trie.token[one.node]) for one in open_beams], [one.fed for one in open_beams]
+            words, parents = [int(trie.token[branch.node]) for branch in open_beams], [branch.fed for branch in open_beams]
             first = reading.fed
-            states = reading.feed(words, parents, (trie.depth[[one.node for one in open_beams]] + 1).tolist())
-            open_beams = [_Beam(one.score, one.node, first + number) for number, one in enumerate(open_beams)]
+            states = reading.feed(words, parents, (trie.depth[[branch.node for branch in open_beams]] + 1).tolist())
+            open_beams = [_Beam(branch.score, branch.node, first + number) for number, branch in enumerate(open_beams)]
     done.sort(key=lambda pair: (-pair[0], pair[1]))
     best = done[:k]
-    exact = not left or best[-1][0] >= max(one.score for one in left)
+    exact = not left or best[-1][0] >= max(branch.score for branch in left)
     fed = reading.tokens_fed
     reading.forget()
     return Beams(np.array([row for _, row in best], dtype=np.int64), np.array([score for score, _ in best]), exact, fed)

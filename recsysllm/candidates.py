@@ -20,7 +20,7 @@ def score_candidates(reading: Reading, candidates: Sequence[Sequence[int]]) -> n
     """
     if not candidates or not all(len(words) for words in candidates):
         raise CallerError("give at least one candidate, and each at least one token")
-    words, parents, intra, known, asks = list[int](), list[int](), list[int](), dict[tuple[int, int], int](), []
+    words, parents, intra, place_of, asks = list[int](), list[int](), list[int](), dict[tuple[int, int], int](), []
     for number, candidate in enumerate(candidates):
         node = -1
         inner: IntArray = answer_intra(np.ones(len(candidate), dtype=np.int64))
@@ -28,12 +28,12 @@ def score_candidates(reading: Reading, candidates: Sequence[Sequence[int]]) -> n
             asks.append((node, word, number))
             if step + 1 == len(candidate):
                 break
-            if (node, word) not in known:
-                known[node, word] = len(words)
+            if (node, word) not in place_of:
+                place_of[node, word] = len(words)
                 words.append(word)
                 parents.append(node)
                 intra.append(int(inner[step]))
-            node = known[node, word]
+            node = place_of[node, word]
     states = reading.state[None]
     if words:
         states = torch.cat([states, reading.feed(words, parents, intra)])

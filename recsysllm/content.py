@@ -88,12 +88,12 @@ class Content:
             gradient = [factors[f] * float(((shares * scores[f]).sum(axis=1) - scores[f][at]).mean()) for f in range(2)]
             return float(-np.log(shares[at] + 1e-12).mean()), np.array(gradient)
 
-        found = minimize(loss, weights, jac=True, method="L-BFGS-B", bounds=[(-7.0, 6.0)] * 2)
-        return np.asarray(np.exp(found.x), dtype=np.float64)
+        best = minimize(loss, weights, jac=True, method="L-BFGS-B", bounds=[(-7.0, 6.0)] * 2)
+        return np.asarray(np.exp(best.x), dtype=np.float64)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        kept = self.attributes
-        parts = {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr, "idf": self.idf, "text": self.text}
+        matrix = self.attributes
+        parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "idf": self.idf, "text": self.text}
         return {f"content.{name}": value for name, value in parts.items()}
 
     @classmethod

@@ -14,12 +14,12 @@ class EntityPool:
         for entity in entities:
             node = 0
             for word in entity:
-                found = self._below[node].get(int(word))
-                if found is None:
-                    found = len(self._below)
-                    self._below[node][int(word)] = found
+                child = self._below[node].get(int(word))
+                if child is None:
+                    child = len(self._below)
+                    self._below[node][int(word)] = child
                     self._below.append({})
-                node = found
+                node = child
 
     def step(self, node: int, intra: int, word: int) -> tuple[int, int]:
         """Read a word after a node at which the last token had the position `intra`; returns the new node and position.
@@ -37,16 +37,16 @@ class EntityPool:
     def entities(self, words: Sequence[int]) -> list[int]:
         """Of a whole answer the number of each word's entity, from 1: a training text with these has the positions that the same
         text gets while it is written."""
-        found: list[int] = []
+        numbers: list[int] = []
         for number, intra in enumerate(self.positions(words)):
-            found.append(found[-1] + (intra == 1) if number else 1)
-        return found
+            numbers.append(numbers[-1] + (intra == 1) if number else 1)
+        return numbers
 
     def positions(self, words: Sequence[int]) -> list[int]:
         """Of a whole answer."""
-        found: list[int] = []
+        positions: list[int] = []
         node = 0
         for number, word in enumerate(words):
-            node, intra = self.step(node, found[-1], word) if number else self.begin(word)
-            found.append(intra)
-        return found
+            node, intra = self.step(node, positions[-1], word) if number else self.begin(word)
+            positions.append(intra)
+        return positions

@@ -46,7 +46,7 @@ def score_catalogue(reading: Reading, trie: TitleTrie, log_shares: np.ndarray, r
 
 def _states(reading: Reading, trie: TitleTrie, nodes: IntArray) -> list[tuple[IntArray, Tensor]]:
     """States at the root and at these nodes, in chunks in depth-first order; each node once."""
-    found = [(np.array([ROOT]), reading.state[None])]
+    states_of = [(np.array([ROOT]), reading.state[None])]
     done: set[int] = {ROOT}
     order = _depth_first(trie, set(nodes.tolist()))
     for start in range(0, len(order), CHUNK):
@@ -65,9 +65,9 @@ def _states(reading: Reading, trie: TitleTrie, nodes: IntArray) -> list[tuple[In
         states = reading.feed(words.tolist(), parents, (depths + 1).tolist())
         fresh = [number for number, node in enumerate(fed) if node not in done]
         done.update(fed)
-        found.append((np.array(fed)[fresh], states[torch.tensor(fresh, device=states.device)]))
+        states_of.append((np.array(fed)[fresh], states[torch.tensor(fresh, device=states.device)]))
     reading.forget()
-    return found
+    return states_of
 
 
 def _depth_first(trie: TitleTrie, wanted: set[int]) -> list[int]:

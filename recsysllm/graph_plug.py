@@ -35,15 +35,15 @@ class GraphPlug(nn.Module):
         self.vectors = GraphVectors(WIDTH, text_size, config)
         self.into = nn.ModuleDict({layer: nn.Linear(WIDTH, size, bias=False) for layer in ("reasoned", "imagined")})
 
-    def forward(self, told: ConcatTold, users: IntArray, positions: IntArray) -> Tensor:
+    def forward(self, graphs: ConcatTold, users: IntArray, positions: IntArray) -> Tensor:
         """(E,) users and (E, P) positions, 0 where nothing is asked -> (E, P, 2, D) float32: reasoned, imagined."""
         device = next(self.parameters()).device
-        inputs, asked, texts = told.at(users, positions, device)
-        found = self.vectors(inputs, asked, self.item(self.items), texts)
-        return torch.stack([self.into[layer](found[layer]) for layer in ("reasoned", "imagined")], dim=2)
+        inputs, places, texts = graphs.at(users, positions, device)
+        vectors = self.vectors(inputs, places, self.item(self.items), texts)
+        return torch.stack([self.into[layer](vectors[layer]) for layer in ("reasoned", "imagined")], dim=2)
 
 
-def slot_additions(plug: GraphPlug, told: ConcatTold, slot: IntArray, shape: tuple[int, int, int]) -> Tensor:
+def slot_additions(plug: GraphPlug, graphs: ConcatTold, slot: IntArray, shape: tuple[int, int, int]) -> Tensor:
     """(B, L, D) float32, zero but at the slots.
 
     Args: slot: (S, 4) row, index, user, position, reasoned and imagined in turn.
@@ -55,11 +55,11 @@ def slot_additions(plug: GraphPlug, told: ConcatTold, slot: IntArray, shape: tup
         place[mine] = np.arange(len(mine))
     positions = np.zeros((len(users), int(place.max(initial=0)) + 1), dtype=np.int64)
     positions[number, place] = slot[::2, 3]
-    found: Tensor = plug(told, users, positions)
-    device = found.device
-    pairs = found[torch.from_numpy(number).to(device), torch.from_numpy(place).to(device)]
+    added: Tensor = plug(graphs, users, positions)
+    device = added.device
+    pairs = added[torch.from_numpy(number).to(device), torch.from_numpy(place).to(device)]
     rows, columns = torch.from_numpy(slot[:, 0]).to(device), torch.from_numpy(slot[:, 1]).to(device)
-    return found.new_zeros(shape).index_put((rows, columns), pairs.flatten(0, 1))
+    return added.new_zeros(shape).index_put((rows, columns), pairs.flatten(0, 1))
 
 
 class RandomVectors:
@@ -80,6 +80,6 @@ class RandomVectors:
         rows: list[Any] = [
             np.random.default_rng(zlib.crc32(text.encode("utf-8", "surrogatepass"))).normal(size=width) for text in texts
         ]
-        found = unit_rows(np.array(rows, dtype=np.float32).reshape(len(texts), width))
-        found[[number for number, text in enumerate(texts) if not text]] = 0.0
-        return found
+        vectors = unit_rows(np.array(rows, dtype=np.float32).reshape(len(texts), width))
+        vectors[[number for number, text in enumerate(texts) if not text]] = 0.0
+        return vectors

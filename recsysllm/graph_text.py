@@ -26,7 +26,7 @@ def live_reasons(graph: ReasoningGraph | None, position: int) -> list[str]:
 
 def graph_pieces(graph: ReasoningGraph | None, position: int) -> list[Piece]:
     """` (because of pirates, islands)`; nothing where no reason is known."""
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for reason in live_reasons(graph, position):
-        found += [Piece("," if found else " (because of"), Piece(reason, entity=True)]
-    return [*found, Piece(")")] if found else []
+        pieces += [Piece("," if pieces else " (because of"), Piece(reason, entity=True)]
+    return [*pieces, Piece(")")] if pieces else []

@@ -35,9 +35,9 @@ def by_horizon(length: int, places: int, at: Sequence[float | None] = (), seed: 
         spare -= more
     dice = np.random.default_rng(seed)
     chosen = [dice.choice(pool, taken[name], replace=False) for name, pool in pools.items() if taken[name]]
-    found = np.sort(np.concatenate(chosen)).astype(np.int64)
-    found[-1] = length - 1
-    return found
+    places_taken = np.sort(np.concatenate(chosen)).astype(np.int64)
+    places_taken[-1] = length - 1
+    return places_taken
 
 
 def _horizons(length: int, at: Sequence[float | None]) -> IntArray:

@@ -31,15 +31,15 @@ class ItemHead(nn.Module):
 
     def forward(self, states: Tensor, content: Tensor) -> Tensor:
         """(Q, D) states and (F, Q, N) content scores -> (Q, N) float32."""
-        asked = self.query(self.dropout(self.norm(states.float())))
+        queries = self.query(self.dropout(self.norm(states.float())))
         keys = self.key(self.text)
         if self.offset is not None:
             keys = keys + self.offset
-        learnt: Tensor = asked @ keys.T / RANK**0.5 + self.bias
+        learnt: Tensor = queries @ keys.T / RANK**0.5 + self.bias
         return learnt + torch.einsum("f,fqn->qn", self.log_weights.exp(), content)
 
     @property
     def weights(self) -> np.ndarray:
         """(F,) of the content scores, as they stand."""
-        found: np.ndarray = self.log_weights.detach().exp().cpu().numpy()
-        return found
+        weights: np.ndarray = self.log_weights.detach().exp().cpu().numpy()
+        return weights

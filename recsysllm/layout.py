@@ -190,7 +190,7 @@ class Builder:
                 inter = last["inter"] + (step + 1 if positions == "running" else 0)
                 self.put(word, part=last["part"], sees=last["sees"], inter=inter, intra=int(intra[step]))
 
-    def made(self, user: int = -1) -> Layout:
+    def build(self, user: int = -1) -> Layout:
         arrays = {name: np.array(values, dtype=np.int64) for name, values in self._columns.items()}
         asks = np.array(self._asks, dtype=np.int64).reshape(-1, 3)
         return Layout(**arrays, ask=asks, slot_position=np.array(self._slots, dtype=np.int64), user=user)
@@ -226,25 +226,25 @@ def blank(
     Raises: CallerError: a span is empty, overlaps another, or cuts an entity.
     """
     cover = _covered(tokens, spans, whole_entities)
-    made, place_of, intra = Builder(stand_ins), dict[int, int](), tokens.intra
+    builder, place_of, intra = Builder(stand_ins), dict[int, int](), tokens.intra
     last = int((cover < 0).sum()) + len(spans) + (0 if slots_at is None else 2) - 1
     for at in range(len(tokens)):
         if slots_at == at:
-            made.slots(slot_position, part=0, sees=last, inter=len(made))
+            builder.slots(slot_position, part=0, sees=last, inter=len(builder))
         number = int(cover[at])
         if number < 0:
-            made.put(int(tokens.ids[at]), part=0, sees=last, inter=len(made), intra=int(intra[at]))
+            builder.put(int(tokens.ids[at]), part=0, sees=last, inter=len(builder), intra=int(intra[at]))
         elif number not in place_of:
-            place_of[number] = made.mark(MASK_OF[level], part=0, sees=last, inter=len(made))
+            place_of[number] = builder.mark(MASK_OF[level], part=0, sees=last, inter=len(builder))
     for number, span in enumerate(spans):
         mask = place_of[number]
-        start = made.mark(Control.START, part=1, sees=last, inter=mask, intra=1)
+        start = builder.mark(Control.START, part=1, sees=last, inter=mask, intra=1)
         if span.position or span.item:
-            made.ask(start, span.position, span.item)
+            builder.ask(start, span.position, span.item)
         if answered:
             words = [*tokens.ids[span.start : span.stop].tolist(), *([] if end is None else [end])]
-            made.answer(words, tokens.entity[span.start : span.stop], span.nodes or [VOCABULARY] * len(words), positions)
-    return made.made(user)
+            builder.answer(words, tokens.entity[span.start : span.stop], span.nodes or [VOCABULARY] * len(words), positions)
+    return builder.build(user)
 
 
 def _covered(tokens: Tokens, spans: Sequence[Span], whole: bool) -> IntArray:
@@ -269,10 +269,10 @@ def answer_intra(entity: IntArray) -> IntArray:
     A token that goes on with its predecessor's entity counts on, any other begins anew at 1 (paper, inference); the first counts
     on from the [S].
     """
-    found = np.ones(len(entity), dtype=np.int64)
+    intra = np.ones(len(entity), dtype=np.int64)
     for at in range(len(entity)):
         if at == 0:
-            found[0] = 2
+            intra[0] = 2
         elif entity[at] and entity[at] == entity[at - 1]:
-            found[at] = found[at - 1] + 1
-    return found
+            intra[at] = intra[at - 1] + 1
+    return intra

@@ -23,7 +23,7 @@ class LowerStates:
     def __init__(self, megabytes: int) -> None:
         self.room = megabytes * 2**20
         """Bytes left."""
-        self._known: dict[bytes, Tensor] = {}
+        self._states: dict[bytes, Tensor] = {}
 
     @torch.no_grad()
     def read(self, backbone: Backbone, layouts: Sequence[Layout], batch_tokens: int) -> None:
@@ -32,7 +32,7 @@ class LowerStates:
             return
         lengths = [len(layout) for layout in layouts]
         keys = [_key(backbone, layout) for layout in layouts]
-        new = {key: number for number, key in enumerate(keys) if key not in self._known}
+        new = {key: number for number, key in enumerate(keys) if key not in self._states}
         order = sorted(new.values(), key=lambda n: (lengths[n], n))
         for group in steps_of([[number] for number in order], lengths, batch_tokens):
             size = sum(lengths[number] for (number,) in group) * backbone.size * backbone.dtype.itemsize
@@ -40,18 +40,18 @@ class LowerStates:
                 return
             self.room -= size
             batch = Batch.of(layouts, group, backbone.device)
-            found = backbone.below(batch.ids, batch.inter, batch.allowed)
+            states = backbone.below(batch.ids, batch.inter, batch.allowed)
             for number, row, start, length in batch.examples.tolist():
-                self._known[keys[number]] = found[row, start : start + length].cpu().clone()
+                self._states[keys[number]] = states[row, start : start + length].cpu().clone()
 
     def of(self, backbone: Backbone, batch: Batch, layouts: Sequence[Layout]) -> Tensor | None:
         """(B, L, D) for a batch of these; None where a text of it is not known."""
         keys = [_key(backbone, layouts[number]) for number in batch.examples[:, 0].tolist()]
-        if not all(key in self._known for key in keys):
+        if not all(key in self._states for key in keys):
             return None
         states = torch.zeros((*batch.ids.shape, backbone.size), dtype=backbone.dtype)
         for key, (_, row, start, length) in zip(keys, batch.examples.tolist(), strict=True):
-            states[row, start : start + length] = self._known[key]
+            states[row, start : start + length] = self._states[key]
         return states.to(backbone.device)
 
 

@@ -49,9 +49,9 @@ def make_recsysllm(
         settings = {"graph": fusion, **_shown(graphs), **settings}
     if fusion == "themes":  # what the attributes explain, theme vectors explain better; both at once stand in each other's way
         settings = {"content_attributes": False, **settings}
-    known = {*RecSysLlmConfig.model_fields, *LlmTrainingConfig.model_fields}
-    if strange := sorted(settings.keys() - known):
-        raise ConfigError(f"recsysllm has no setting {strange[0]!r}; there are {', '.join(sorted(known))}")
+    names = {*RecSysLlmConfig.model_fields, *LlmTrainingConfig.model_fields}
+    if strange := sorted(settings.keys() - names):
+        raise ConfigError(f"recsysllm has no setting {strange[0]!r}; there are {', '.join(sorted(names))}")
     training = {name: settings.pop(name) for name in list(settings) if name in LlmTrainingConfig.model_fields}
     config = _settings(RecSysLlmConfig, settings)
     base = RecSysLlm(config, text, _settings(LlmTrainingConfig, training), options, cache_dir=cache_dir, lower=lower, step=step)
@@ -78,32 +78,32 @@ def with_themes(base: RecSysLlm, graphs: GraphOptions) -> BaseRecommender:
         gates=graphs.gates,
     )
     ways: dict[str, Callable[[], Any]] = {"late": lambda: late_mix(base, graphs), "joint": lambda: ThemeFusion(base, joint)}
-    known = ("late",) if base.config.head == "titles" and graphs.fit == "auto" else tuple(ways)
-    chosen = {way: ways[way]() for way in known if graphs.fit in ("auto", way)}
+    fits = ("late",) if base.config.head == "titles" and graphs.fit == "auto" else tuple(ways)
+    chosen = {way: ways[way]() for way in fits if graphs.fit in ("auto", way)}
     return BestOf(chosen, f"{base.name} + themes")
 
 
 def language_model_of(recommender: Any) -> RecSysLlm:
     """The language model in a recommender, which may be a mix. Raises: ConfigError: there is none."""
-    found = recommender.best if isinstance(recommender, BestOf) else recommender
-    inside = found.members if isinstance(found, Mix) else [found.base] if isinstance(found, ThemeFusion) else []
-    for part in (found, *inside):
+    best = recommender.best if isinstance(recommender, BestOf) else recommender
+    inside = best.members if isinstance(best, Mix) else [best.base] if isinstance(best, ThemeFusion) else []
+    for part in (best, *inside):
         if isinstance(part, RecSysLlm):
             return part
     raise ConfigError(f"the recommender {recommender.name!r} has no language model to ask; train one: `llmrg train recsysllm`")
 
 
-def _settings(kind: type[Any], given: dict[str, Any]) -> Any:
+def _settings(kind: type[Any], values: dict[str, Any]) -> Any:
     """Raises: ConfigError: what pydantic says of the first field that is wrong, with the names that there are."""
     model: type[BaseModel] = kind
     try:
-        return model(**{name: _plain(name, value, model) for name, value in given.items()})
+        return model(**{name: _plain(name, value, model) for name, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else ""
-        known = ", ".join(sorted({*RecSysLlmConfig.model_fields, *LlmTrainingConfig.model_fields}))
-        value = f"={given[field]!r}" if field in given else ""
-        raise ConfigError(f"the setting {field}{value} of recsysllm: {first['msg']}; there are {known}") from error
+        names = ", ".join(sorted({*RecSysLlmConfig.model_fields, *LlmTrainingConfig.model_fields}))
+        value = f"={values[field]!r}" if field in values else ""
+        raise ConfigError(f"the setting {field}{value} of recsysllm: {first['msg']}; there are {names}") from error
 
 
 def _plain(name: str, value: Any, model: type[BaseModel]) -> Any:

@@ -29,8 +29,8 @@ def visible(segment: IntArray, part: IntArray, sees: IntArray) -> BoolArray:
     same = (segment[:, None] == segment[None, :]) & (segment[:, None] >= 0)
     text = (part[None, :] == 0) & (at[None, :] <= sees[:, None])
     branch = (part[None, :] > 0) & (part[:, None] == part[None, :]) & (at[None, :] <= at[:, None])
-    found: BoolArray = (same & (text | branch)) | np.eye(len(segment), dtype=np.bool_)
-    return found
+    mask: BoolArray = (same & (text | branch)) | np.eye(len(segment), dtype=np.bool_)
+    return mask
 
 
 def visible_in(layout: Layout) -> BoolArray:

@@ -62,27 +62,29 @@ class RecSysNet(nn.Module):
         nn.init.zeros_(self.control.weight)
         nn.init.zeros_(self.intra.weight)
 
-    def added(self, control: Tensor, intra: Tensor, slot: IntArray, told: ConcatTold | None) -> Tensor:
+    def added(self, control: Tensor, intra: Tensor, slot: IntArray, graphs: ConcatTold | None) -> Tensor:
         """(B, L, D) float32: what tokens get where the adapters begin."""
         places = intra.clamp(max=LONGEST_ENTITY + 1)
-        known = F.embedding(control, self.control.weight, padding_idx=0) + F.embedding(places, self.intra.weight, padding_idx=0)
-        if self.plug is None or told is None or not len(slot):
-            return known * self.backbone.scale
-        slots = slot_additions(self.plug, told, slot, tuple(known.shape))  # type: ignore[arg-type]
-        return (known + slots) * self.backbone.scale
+        inserted = F.embedding(control, self.control.weight, padding_idx=0) + F.embedding(
+            places, self.intra.weight, padding_idx=0
+        )
+        if self.plug is None or graphs is None or not len(slot):
+            return inserted * self.backbone.scale
+        slots = slot_additions(self.plug, graphs, slot, tuple(inserted.shape))  # type: ignore[arg-type]
+        return (inserted + slots) * self.backbone.scale
 
-    def states(self, batch: Batch, told: ConcatTold | None = None, below: Tensor | None = None) -> Tensor:
+    def states(self, batch: Batch, graphs: ConcatTold | None = None, below: Tensor | None = None) -> Tensor:
         """(B, L, D). Args: below: what the frozen layers made of the text, where it is known."""
         if below is None:
             below = self.backbone.below(batch.ids, batch.inter, batch.allowed)
-        entered = below + self.added(batch.control, batch.intra, batch.slot, told)
+        entered = below + self.added(batch.control, batch.intra, batch.slot, graphs)
         return self.backbone.above(entered, batch.inter, batch.allowed)
 
     def forward(
-        self, batch: Batch, told: ConcatTold | None = None, below: Tensor | None = None, content: np.ndarray | None = None
+        self, batch: Batch, graphs: ConcatTold | None = None, below: Tensor | None = None, content: np.ndarray | None = None
     ) -> Losses:
         """Args: content: (F, Q, N) scores of the batch's questions to the item head."""
-        states = self.states(batch, told, below)
+        states = self.states(batch, graphs, below)
         rows, columns = (torch.from_numpy(batch.where[:, axis]).to(states.device) for axis in (0, 1))
         at = states[rows, columns]
         in_trie = batch.node != VOCABULARY
@@ -91,18 +93,18 @@ class RecSysNet(nn.Module):
         if not in_trie.all():
             wanted = torch.from_numpy(batch.target[~in_trie]).to(states.device)
             words = F.cross_entropy(self.backbone.word_logits(at[_mask(~in_trie, at)]), wanted, reduction="none")
-        known = batch.ask[batch.ask[:, 4] > 0]
-        if self.head is not None and len(known) and content is not None:
-            scores = self.item_scores(states, known, content)
-            items = F.cross_entropy(scores, torch.from_numpy(known[:, 4] - 1).to(states.device), reduction="none")
+        asks = batch.ask[batch.ask[:, 4] > 0]
+        if self.head is not None and len(asks) and content is not None:
+            scores = self.item_scores(states, asks, content)
+            items = F.cross_entropy(scores, torch.from_numpy(asks[:, 4] - 1).to(states.device), reduction="none")
         return Losses(items, titles, words, int((batch.node == 0).sum()))
 
     def item_scores(self, states: Tensor, ask: IntArray, content: np.ndarray) -> Tensor:
         """(Q, N) float32. Args: ask: (Q, 5) as in `Batch`; content: (F, Q, N)."""
         assert self.head is not None
         rows, columns = (torch.from_numpy(ask[:, axis]).to(states.device) for axis in (0, 1))
-        found: Tensor = self.head(states[rows, columns], torch.from_numpy(content).to(states.device))
-        return found
+        scores: Tensor = self.head(states[rows, columns], torch.from_numpy(content).to(states.device))
+        return scores
 
     # -- what is saved -----------------------------------------------------------------------------------------------------
     def learnt(self) -> dict[str, nn.Parameter]:
@@ -120,18 +122,18 @@ class RecSysNet(nn.Module):
             raise RuntimeError(f"{len(differing)} weights are missing or unknown, such as {differing[0]!r}")
         with torch.no_grad():
             for name, weight in mine.items():
-                found = state[name].reshape(()) if weight.dim() == 0 and state[name].numel() == 1 else state[name]
-                if weight.shape != found.shape:  # files hold single numbers as arrays of one
-                    raise RuntimeError(f"{name!r} has the shape {tuple(found.shape)}, not {tuple(weight.shape)}")
-                weight.copy_(found)
+                value = state[name].reshape(()) if weight.dim() == 0 and state[name].numel() == 1 else state[name]
+                if weight.shape != value.shape:  # files hold single numbers as arrays of one
+                    raise RuntimeError(f"{name!r} has the shape {tuple(value.shape)}, not {tuple(weight.shape)}")
+                weight.copy_(value)
 
     def groups(self, rate: float, head_rate: float, graph_rate: float) -> Sequence[dict[str, Any]]:
         """Weights for the optimizer: adapters, heads and tables, the graph's plug."""
-        found: dict[float, list[nn.Parameter]] = {}
+        by_speed: dict[float, list[nn.Parameter]] = {}
         for name, weight in self.learnt().items():
             speed = rate if "lora_" in name else graph_rate if name.startswith("plug.") else head_rate
-            found.setdefault(speed, []).append(weight)
-        return [{"params": part, "lr": speed} for speed, part in found.items()]
+            by_speed.setdefault(speed, []).append(weight)
+        return [{"params": part, "lr": speed} for speed, part in by_speed.items()]
 
 
 def _mask(chosen: np.ndarray, like: Tensor) -> Tensor:

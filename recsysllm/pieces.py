@@ -54,14 +54,14 @@ class PieceCoder:
     def __init__(self, tokenizer: Any) -> None:
         """Args: tokenizer: a `tokenizers.Tokenizer`."""
         self._tokenizer = tokenizer
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._ids_of: dict[str, tuple[int, ...]] = {}
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Of a text as it stands, without special tokens."""
-        found = self._known.get(text)
-        if found is None:
-            found = self._known[text] = tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
-        return found
+        ids = self._ids_of.get(text)
+        if ids is None:
+            ids = self._ids_of[text] = tuple(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return ids
 
     def entity(self, text: str) -> tuple[int, ...]:
         """Of an entity: with its leading blank, white space made single, cut after `LONGEST_ENTITY` tokens; never empty."""
@@ -79,15 +79,15 @@ class PieceCoder:
         entity: list[int] = []
         number = 0
         for piece in pieces:
-            found = self.entity(piece.text) if piece.entity else self.ids(piece.text)
+            piece_ids = self.entity(piece.text) if piece.entity else self.ids(piece.text)
             number += piece.entity
-            ids += found
-            entity += [number if piece.entity else 0] * len(found)
+            ids += piece_ids
+            entity += [number if piece.entity else 0] * len(piece_ids)
         return Tokens(np.array(ids, dtype=np.int64), np.array(entity, dtype=np.int64))
 
     def text(self, ids: Sequence[int]) -> str:
-        found: str = self._tokenizer.decode(list(map(int, ids)))
-        return found
+        text: str = self._tokenizer.decode(list(map(int, ids)))
+        return text
 
     def save(self, path: Path) -> None:
         """Write the tokenizer as it was read."""

@@ -22,7 +22,7 @@ from llmrg.recsysllm.net import RecSysNet
 class Reading:
     """One question, whose last token is [S], and the tree of tokens fed after it."""
 
-    def __init__(self, net: RecSysNet, config: RecSysLlmConfig, layout: Layout, told: ConcatTold | None = None) -> None:
+    def __init__(self, net: RecSysNet, config: RecSysLlmConfig, layout: Layout, graphs: ConcatTold | None = None) -> None:
         self.net = net
         self._running = config.layout == "causal" or config.positions == "running"
         self._cache = net.backbone.new_cache()
@@ -35,7 +35,7 @@ class Reading:
         """Tokens that went through the model so far."""
         with torch.no_grad():
             batch = Batch.of([layout], [[0]], net.backbone.device)
-            added = net.added(batch.control, batch.intra, batch.slot, told)
+            added = net.added(batch.control, batch.intra, batch.slot, graphs)
             below = net.backbone.below(batch.ids, batch.inter, batch.allowed, self._cache)
             states = net.backbone.above(below + added, batch.inter, batch.allowed, self._cache)
         self.state: Tensor = states[0, -1]

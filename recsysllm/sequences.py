@@ -56,10 +56,10 @@ class SequenceExamples:
         if len(rows) < 2:
             return None
         if self.config.layout == "causal":
-            made = self._causal(history, rows, prompt, words, user, range(1, len(rows) + (not self._titles)))
+            layout = self._causal(history, rows, prompt, words, user, range(1, len(rows) + (not self._titles)))
         else:
-            made = self._blank(history, rows, prompt, words, user, dice)
-        return made if len(made.ask) or (made.target != NOTHING).any() else None
+            layout = self._blank(history, rows, prompt, words, user, dice)
+        return layout if len(layout.ask) or (layout.target != NOTHING).any() else None
 
     def question(self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, answer: int = 0) -> Layout:
         """What comes after all of `rows`? With an answer, its title is a target, for its likelihood."""
@@ -67,47 +67,47 @@ class SequenceExamples:
             return self._causal(history, rows, prompt, words, user, [len(rows)], answer)
         return self._tail(history, rows, prompt, words, user, answer)
 
-    def last_question(self, made: Layout, answer: int) -> Layout | None:
+    def last_question(self, layout: Layout, answer: int) -> Layout | None:
         """The same text, asked for the answer at its end alone; None where it has no such branch. It need not be read again."""
-        if self.config.layout != "causal" or self._titles or not len(made.ask) or made.ask[-1, 2]:
+        if self.config.layout != "causal" or self._titles or not len(layout.ask) or layout.ask[-1, 2]:
             return None
-        last = made.ask[-1:].copy()
+        last = layout.ask[-1:].copy()
         last[0, 2] = answer
-        return replace(made, ask=last)
+        return replace(layout, ask=last)
 
     # -- causal ----------------------------------------------------------------------------------------------------------
     def _causal(
-        self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, asked: Sequence[int], answer: int = 0
+        self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, positions: Sequence[int], answer: int = 0
     ) -> Layout:
         before, after = prompt
-        told = {position: joined([after, words(position)]) for position in asked}
-        most = max(map(len, told.values()))
-        cost = 3 + most + (6 if self._titles and len(asked) > 1 else 0)
-        places = self._places(history, rows, len(before) + most, cost if len(asked) > 1 else 0)
-        made = Builder(self.stand_ins)
-        end_of = {0: made.text(before)}
+        endings = {position: joined([after, words(position)]) for position in positions}
+        most = max(map(len, endings.values()))
+        cost = 3 + most + (6 if self._titles and len(positions) > 1 else 0)
+        places = self._places(history, rows, len(before) + most, cost if len(positions) > 1 else 0)
+        builder = Builder(self.stand_ins)
+        end_of = {0: builder.text(before)}
         for place in places.tolist():
-            end_of[place + 1] = made.text(self._shown(int(rows[place])))
-        for position in asked:
+            end_of[place + 1] = builder.text(self._shown(int(rows[place])))
+        for position in positions:
             if position in end_of:
                 wanted = answer if position == len(rows) else int(rows[position])
-                self._branch(made, end_of[position], told[position], position, wanted)
-        return made.made(user)
+                self._branch(builder, end_of[position], endings[position], position, wanted)
+        return builder.build(user)
 
-    def _branch(self, made: Builder, anchor: int, before: Tokens, position: int, wanted: int) -> None:
+    def _branch(self, builder: Builder, anchor: int, before: Tokens, position: int, wanted: int) -> None:
         title, nodes = None, tuple[int, ...]()
         if self._titles and wanted:
             title, nodes = title_target(self.text, self.config, wanted)
         ask: dict[str, int] = {"item": wanted, "position": position} if self._items else {}
-        made.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
+        builder.branch(anchor, before, title, end=None, nodes=nodes, slot_position=position, **ask)
 
     # -- blank -----------------------------------------------------------------------------------------------------------
     def _blank(
         self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, dice: np.random.Generator
     ) -> Layout:
         level = LEVELS[int(dice.choice(3, p=_shares(self.config.levels)))]
-        told = max(len(words(position)) for position in range(len(rows)))
-        places = self._places(history, rows, len(prompt[0]) + len(prompt[1]) + told, 6)
+        longest = max(len(words(position)) for position in range(len(rows)))
+        places = self._places(history, rows, len(prompt[0]) + len(prompt[1]) + longest, 6)
         count = len(places)
         if level == "entity":
             number = max(1, round(self.config.mask_ratio * count))
@@ -148,7 +148,7 @@ class SequenceExamples:
                 continue
             spans.append(self._span(start, row, int(places[at])))
         first = int(places[min(masked)])
-        return self._made(tokens, spans, level, len(prompt[0]), first, joined([prompt[1], words(first)]), user)
+        return self._layout(tokens, spans, level, len(prompt[0]), first, joined([prompt[1], words(first)]), user)
 
     def _document(self, rows: IntArray, places: IntArray, prompt: Prompt, words: Words, user: int, inside: slice) -> Layout:
         """One span of many items; its tokens run on, since nothing else would keep their order."""
@@ -157,19 +157,19 @@ class SequenceExamples:
         span = Span(starts[inside.start], stops[inside.stop - 1] - 1)
         first = int(places[inside.start])
         running = replace(self, config=self.config.model_copy(update={"positions": "running"}))
-        return running._made(tokens, [span], "document", len(prompt[0]), first, joined([prompt[1], words(first)]), user)
+        return running._layout(tokens, [span], "document", len(prompt[0]), first, joined([prompt[1], words(first)]), user)
 
     def _tail(self, history: History, rows: IntArray, prompt: Prompt, words: Words, user: int, answer: int) -> Layout:
         """The history, and one [MASK] after it."""
-        told = joined([prompt[1], words(len(rows))])
-        places = self._places(history, rows, len(prompt[0]) + len(told), 6)
+        ending = joined([prompt[1], words(len(rows))])
+        places = self._places(history, rows, len(prompt[0]) + len(ending), 6)
         tokens, _ = self._line(rows, places, prompt[0])
         wanted = self.text.title(answer) if answer else _entity([self.text.end])
-        whole = joined([tokens, told, wanted])
-        start = len(tokens) + len(told)
+        whole = joined([tokens, ending, wanted])
+        start = len(tokens) + len(ending)
         nodes = self.text.nodes(answer) if answer and self.config.loss == "trie" else ()
         span = Span(start, start + len(wanted), answer, len(rows), nodes)
-        return self._made(whole, [span], "entity", len(prompt[0]), len(rows), NO_TOKENS, user, answered=bool(answer))
+        return self._layout(whole, [span], "entity", len(prompt[0]), len(rows), NO_TOKENS, user, answered=bool(answer))
 
     def _line(self, rows: IntArray, places: IntArray, before: Tokens) -> tuple[Tokens, list[int]]:
         """All items as one text, and where each begins."""
@@ -181,7 +181,7 @@ class SequenceExamples:
         nodes = self.text.nodes(row) if self.config.loss == "trie" else ()
         return Span(start, start + len(self.text.titles[row - 1]), row, position, nodes)
 
-    def _made(
+    def _layout(
         self,
         tokens: Tokens,
         spans: Sequence[Span],
@@ -192,7 +192,7 @@ class SequenceExamples:
         user: int,
         answered: bool = True,
     ) -> Layout:
-        made = blank(
+        layout = blank(
             joined([tokens, after]) if len(after) else tokens,
             spans,
             level,
@@ -205,7 +205,7 @@ class SequenceExamples:
             user=user,
             answered=answered,
         )
-        return made if self._items else replace(made, ask=made.ask[:0])
+        return layout if self._items else replace(layout, ask=layout.ask[:0])
 
     # -- what fits --------------------------------------------------------------------------------------------------------
     def _places(self, history: History, rows: IntArray, fixed: int, cost: int) -> IntArray:
@@ -218,10 +218,10 @@ class SequenceExamples:
         places = min(len(rows), self.config.history_items)
         while True:
             at = history.at[: len(rows)] if len(history.at) >= len(rows) else ()
-            found = by_horizon(len(rows), places, at, seed=len(rows))
-            if places <= 1 or sizes[found].sum() <= room:
-                return found
-            places = max(1, min(places - 1, int(places * room / sizes[found].sum())))
+            places_taken = by_horizon(len(rows), places, at, seed=len(rows))
+            if places <= 1 or sizes[places_taken].sum() <= room:
+                return places_taken
+            places = max(1, min(places - 1, int(places * room / sizes[places_taken].sum())))
 
     def _shown(self, row: int) -> Tokens:
         """An item in a history: by its title alone where all that is known of it would fill a quarter of the prompt."""

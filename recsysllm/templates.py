@@ -96,20 +96,20 @@ class Template:
         return joined(self._parts(before, filled, coder)), joined(self._parts(after, filled, coder))
 
     def _parts(self, text: str, filled: Mapping[str, Filling], coder: PieceCoder) -> list[Tokens]:
-        found: list[Tokens] = []
+        parts: list[Tokens] = []
         for part in _PARTS.split(text):
             if part == ANSWER or not part:
                 continue
             if not _PARTS.fullmatch(part):
-                found.append(coder.code([Piece(part)]))
+                parts.append(coder.code([Piece(part)]))
                 continue
             if part[1:-1] not in filled:
                 raise ConfigError(
                     f"the template {self.id!r} has the slot {part}, which nothing fills; there are: {', '.join(filled)}"
                 )
             filling = filled[part[1:-1]]
-            found.append(filling if isinstance(filling, Tokens) else coder.code(filling))
-        return [tokens for tokens in found if len(tokens)]
+            parts.append(filling if isinstance(filling, Tokens) else coder.code(filling))
+        return [tokens for tokens in parts if len(tokens)]
 
 
 @lru_cache(maxsize=32)
@@ -118,14 +118,14 @@ def load_templates(family: Family, more: Path | None = None) -> tuple[Template, 
 
     Raises: ConfigError: the file or a template in it is not right, or two have the same id.
     """
-    found = _read(FOLDER / f"{family}.toml", family, {"family": family})
+    templates = _read(FOLDER / f"{family}.toml", family, {"family": family})
     if more is not None:
-        found += _read(more, family, {})
-    names = [template.id for template in found]
+        templates += _read(more, family, {})
+    names = [template.id for template in templates]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"two templates are called {twice!r}; give each its own id")
-    return found
+    return templates
 
 
 def _read(path: Path, family: Family, implied: Mapping[str, object]) -> tuple[Template, ...]:

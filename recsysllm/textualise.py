@@ -86,18 +86,18 @@ class Textualiser:
 
     def written(self, text: str, most: int) -> Tokens:
         """Free text as an answer: its entities are those that are found while it is written."""
-        found = self.coder.prose(text, most)
-        return Tokens(found.ids, np.array(self.pool.entities(found.ids.tolist()), dtype=np.int64))
+        tokens = self.coder.prose(text, most)
+        return Tokens(tokens.ids, np.array(self.pool.entities(tokens.ids.tolist()), dtype=np.int64))
 
 
 def user_pieces(attributes: Attributes) -> list[Piece]:
     """A user as text: `age 25-34, occupation writer`; someone unknown is "someone"."""
     if not attributes:
         return [Piece(" someone")]
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     for name, value in attributes:
-        found += [Piece(("," if found else "") + f" {name}"), Piece(value, entity=True)]
-    return found
+        pieces += [Piece(("," if pieces else "") + f" {name}"), Piece(value, entity=True)]
+    return pieces
 
 
 def _line(item: Item, title: tuple[int, ...], coder: PieceCoder, attributes: Sequence[str], end: int) -> Tokens:

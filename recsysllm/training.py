@@ -52,7 +52,7 @@ class Examples:
     """By example, versions that take turns from epoch to epoch."""
     validation: Sequence[Layout]
     content: ContentOf
-    told: ConcatTold | None = None
+    graphs: ConcatTold | None = None
 
 
 def train_llm(
@@ -61,7 +61,7 @@ def train_llm(
     config: LlmTrainingConfig,
     options: RunOptions,
     fingerprint: str,
-    told: Callable[[Progress], None] | None = None,
+    report: Callable[[Progress], None] | None = None,
     lower: LowerStates | None = None,
 ) -> list[Epoch]:
     """Train `net` in place and leave it with the weights of the epoch that finds the validation items most likely.
@@ -72,7 +72,7 @@ def train_llm(
         MissingPackageError: accelerate is not installed.
     """
     try:
-        return _Training(net, examples, config, options, fingerprint, told, lower).run()
+        return _Training(net, examples, config, options, fingerprint, report, lower).run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ResourceError(
             f"out of memory while training the language model ({str(error)[:200]}); lower batch_tokens, "
@@ -88,11 +88,11 @@ class _Training:
         config: LlmTrainingConfig,
         options: RunOptions,
         fingerprint: str,
-        told: Callable[[Progress], None] | None,
+        report: Callable[[Progress], None] | None,
         lower: LowerStates | None,
     ) -> None:
         self.net, self.examples, self.config, self.options = net, examples, config, options
-        self.told = told or (lambda _: None)
+        self.report = report or (lambda _: None)
         self.accelerator = _accelerator(options)
         self.optimizer = torch.optim.AdamW(
             list(net.groups(config.learning_rate, config.head_rate, config.graph_rate)), weight_decay=config.weight_decay
@@ -168,7 +168,7 @@ class _Training:
                 fed += sum(lengths[n] for row in group for n in row)
                 speed = fed / (time.perf_counter() - started)
                 left = (sum(lengths) * (self.config.epochs - number + 1) - fed) / max(speed, 1e-9)
-                self.told(Progress(step + 1, len(steps), number, total / (step + 1), speed, left))
+                self.report(Progress(step + 1, len(steps), number, total / (step + 1), speed, left))
         return total / max(len(steps), 1)
 
     def _step(self, at: int, chosen: Sequence[Layout], rows: Sequence[Sequence[int]]) -> float:
@@ -177,7 +177,7 @@ class _Training:
             group["lr"] = rate * factor
         batch = Batch.of(chosen, rows, self.net.backbone.device)
         below = self.lower.of(self.net.backbone, batch, chosen)
-        losses = self.model(batch, self.examples.told, below, self._content(batch))
+        losses = self.model(batch, self.examples.graphs, below, self._content(batch))
         loss: Tensor = losses.loss
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
@@ -192,8 +192,8 @@ class _Training:
         return min(1.0, (step + 1) / warm) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / total)))
 
     def _content(self, batch: Batch) -> np.ndarray | None:
-        known = batch.ask[batch.ask[:, 4] > 0]
-        return self.examples.content(known[:, 2:4]) if len(known) and self.net.head is not None else None
+        asks = batch.ask[batch.ask[:, 4] > 0]
+        return self.examples.content(asks[:, 2:4]) if len(asks) and self.net.head is not None else None
 
     @torch.no_grad()
     def validation_nll(self) -> float | None:
@@ -207,8 +207,8 @@ class _Training:
         for group in steps_of(pack(lengths, order, self.config.row_tokens), lengths, self.config.batch_tokens):
             batch = Batch.of(layouts, group, self.net.backbone.device)
             below = self.lower.of(self.net.backbone, batch, layouts)
-            found = self.net(batch, self.examples.told, below, self._content(batch)).counted()
-            totals += [[float(values.sum()), number] for values, number in found]
+            losses = self.net(batch, self.examples.graphs, below, self._content(batch)).counted()
+            totals += [[float(values.sum()), number] for values, number in losses]
         items, *texts = (total / count if count else 0.0 for total, count in totals.tolist())
         return items or sum(texts)
 

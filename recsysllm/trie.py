@@ -50,14 +50,14 @@ class TitleTrie:
                 what = "has no tokens" if not len(title) else f"holds the token {end} that ends titles"
                 raise CallerError(f"the title of item {number + 1} {what}")
         token, parent, depth = [-1], [-1], [0]
-        known: dict[tuple[int, int], int] = {}
+        child_of: dict[tuple[int, int], int] = {}
         terminal = np.zeros(len(titles), dtype=np.int64)
         for number in sorted(range(len(titles)), key=lambda n: tuple(titles[n])):
             node = ROOT
             for word in (*titles[number], end):
-                below = known.get((node, int(word)))
+                below = child_of.get((node, int(word)))
                 if below is None:
-                    below = known[node, int(word)] = len(token)
+                    below = child_of[node, int(word)] = len(token)
                     token.append(int(word))
                     parent.append(node)
                     depth.append(depth[node] + 1)
@@ -86,11 +86,11 @@ class TitleTrie:
 
     def path(self, node: int) -> list[int]:
         """Tokens from the root."""
-        found: list[int] = []
+        tokens: list[int] = []
         while node != ROOT:
-            found.append(int(self.token[node]))
+            tokens.append(int(self.token[node]))
             node = int(self.parent[node])
-        return found[::-1]
+        return tokens[::-1]
 
     @cached_property
     def branching(self) -> np.ndarray:
@@ -116,11 +116,11 @@ class TitleTrie:
 
     def summed(self, terminals: IntArray) -> IntArray:
         """(V,) how many of these nodes, each counted once, lie under a node, itself included."""
-        found = np.zeros(len(self), dtype=np.int64)
-        found[np.unique(terminals)] = 1
+        counts = np.zeros(len(self), dtype=np.int64)
+        counts[np.unique(terminals)] = 1
         for nodes in self.levels[::-1]:
-            np.add.at(found, self.parent[nodes], found[nodes])
-        return found
+            np.add.at(counts, self.parent[nodes], counts[nodes])
+        return counts
 
     @cached_property
     def live(self) -> IntArray:

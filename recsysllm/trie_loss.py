@@ -35,11 +35,11 @@ def child_log_probs(backbone: Backbone, states: Tensor, nodes: IntArray, trie: T
 
 def title_nll(backbone: Backbone, states: Tensor, nodes: IntArray, words: IntArray, trie: TitleTrie) -> Tensor:
     """(T,) -log p of each word as the child of its node; 0 where the node has no other child."""
-    found = states.new_zeros(len(nodes), dtype=torch.float32)
+    nll = states.new_zeros(len(nodes), dtype=torch.float32)
     open_rows = np.flatnonzero(trie.branching[nodes])
     if not len(open_rows):
-        return found
+        return nll
     where = torch.from_numpy(open_rows).to(states.device)
     row, child, log_p = child_log_probs(backbone, states[where], nodes[open_rows], trie)
     hit = torch.from_numpy(trie.token[child] == words[open_rows][row]).to(states.device)
-    return found.index_put((where,), -log_p[hit])
+    return nll.index_put((where,), -log_p[hit])

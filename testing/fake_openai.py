@@ -134,8 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.fake
         with fake.lock:
             models = {"object": "list", "data": [{"id": "fake", "object": "model"}]}
-            found = fake.seen.to_json() if self.path == "/stats" else models
-        self._send(200, found)
+            content = fake.seen.to_json() if self.path == "/stats" else models
+        self._send(200, content)
 
     def do_POST(self) -> None:
         fake = self.fake
@@ -212,8 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
         with self.fake.lock:
             self.fake.seen.statuses[status] += 1
         self.send_response(status)
-        for name, told in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **(headers or {})}.items():
-            self.send_header(name, told)
+        for name, field in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **(headers or {})}.items():
+            self.send_header(name, field)
         self.end_headers()
         self.wfile.write(raw[: len(raw) // 2] if cut else raw)
         self.close_connection = self.close_connection or cut
@@ -222,8 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
         with self.fake.lock:
             self.fake.seen.statuses[status] += 1
         self.send_response(status)
-        for name, told in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}.items():
-            self.send_header(name, told)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
 
@@ -270,10 +270,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--requests-per-minute", type=float)
     parser.add_argument("--error-rate", type=float, default=0.2, help="share of wrong reasons")
     parser.add_argument("--port", type=int, default=0)
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     dataset = load_data("demo")
-    responder = planted_responder(dataset, load_truth(), told.error_rate)
-    server = FakeOpenAI(responder, latency_s=told.latency, requests_per_minute=told.requests_per_minute, port=told.port)
+    responder = planted_responder(dataset, load_truth(), options.error_rate)
+    server = FakeOpenAI(responder, latency_s=options.latency, requests_per_minute=options.requests_per_minute, port=options.port)
     server.start()
     print(server.url, flush=True)
     threading.Event().wait()

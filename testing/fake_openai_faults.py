@@ -69,9 +69,9 @@ def broken_text(fault: Fault | None, text: str) -> str:
 
 def _shifted(value: Any, by: int) -> Any:
     if isinstance(value, dict):
-        return {name: _shifted(one, by) for name, one in value.items()}
+        return {name: _shifted(part, by) for name, part in value.items()}
     if isinstance(value, list):
-        return [_shifted(one, by) for one in value]
+        return [_shifted(part, by) for part in value]
     return value + by if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -62,13 +62,15 @@ def graph_quality(
     Raises:
         CallerError: a step stands where the truth knows nothing, or its item is another one.
     """
-    given = (step for graph in steps.values() for step in graph.steps) if isinstance(steps, Mapping) else steps
-    proposed = [step for step in given if step.kind == "reasoned"]
+    listed = (step for graph in steps.values() for step in graph.steps) if isinstance(steps, Mapping) else steps
+    proposed = [step for step in listed if step.kind == "reasoned"]
     users = {step.user for step in proposed}
-    known = {(planted.user, planted.position): planted for planted in truth}
+    planted_at = {(planted.user, planted.position): planted for planted in truth}
     for step in proposed:
-        _check(step, known)
-    looked_at = {where: p for where, p in known.items() if (where in positions if positions is not None else where[0] in users)}
+        _check(step, planted_at)
+    looked_at = {
+        where: p for where, p in planted_at.items() if (where in positions if positions is not None else where[0] in users)
+    }
     proposed = [step for step in proposed if (step.user, step.position) in looked_at]
     accepted = _best([step for step in proposed if step.accepted], per_item)
 
@@ -78,8 +80,8 @@ def graph_quality(
     return GraphQuality(
         users=len({user for user, _ in looked_at}),
         positions=len(looked_at),
-        precision=rate(_precision(accepted, known, is_right)),
-        precision_with_cause=rate(_precision(accepted, known, is_right_with_cause)),
+        precision=rate(_precision(accepted, planted_at, is_right)),
+        precision_with_cause=rate(_precision(accepted, planted_at, is_right_with_cause)),
         recall=rate(_recall(accepted, looked_at, is_right)),
         recall_with_cause=rate(_recall(accepted, looked_at, is_right_with_cause)),
     )
@@ -113,8 +115,8 @@ def is_right_with_cause(step: Step, planted: PlantedStep) -> bool:
 Judge = Callable[[Step, PlantedStep], bool]
 
 
-def _check(step: Step, known: Mapping[Where, PlantedStep]) -> None:
-    planted = known.get((step.user, step.position))
+def _check(step: Step, planted_at: Mapping[Where, PlantedStep]) -> None:
+    planted = planted_at.get((step.user, step.position))
     if planted is None or planted.item != step.item:
         there = f"the truth has {planted.item!r}" if planted else "the truth has nothing"
         raise CallerError(
@@ -122,23 +124,23 @@ def _check(step: Step, known: Mapping[Where, PlantedStep]) -> None:
         )
 
 
-def _precision(steps: Iterable[Step], known: Mapping[Where, PlantedStep], judge: Judge) -> dict[str, tuple[int, int]]:
+def _precision(steps: Iterable[Step], planted_at: Mapping[Where, PlantedStep], judge: Judge) -> dict[str, tuple[int, int]]:
     """user -> (right, all)."""
     counts: dict[str, tuple[int, int]] = {}
     for step in steps:
         right, total = counts.get(step.user, (0, 0))
-        counts[step.user] = right + judge(step, known[step.user, step.position]), total + 1
+        counts[step.user] = right + judge(step, planted_at[step.user, step.position]), total + 1
     return counts
 
 
 def _recall(steps: Iterable[Step], looked_at: Mapping[Where, PlantedStep], judge: Judge) -> dict[str, tuple[int, int]]:
     """user -> (found, planted steps of kind reason)."""
-    found = {(s.user, s.position) for s in steps if judge(s, looked_at[s.user, s.position])}
+    recalled = {(s.user, s.position) for s in steps if judge(s, looked_at[s.user, s.position])}
     counts: dict[str, tuple[int, int]] = {}
     for (user, position), planted in looked_at.items():
         if planted.kind == "reason":
             right, total = counts.get(user, (0, 0))
-            counts[user] = right + ((user, position) in found), total + 1
+            counts[user] = right + ((user, position) in recalled), total + 1
     return counts
 
 

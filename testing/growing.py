@@ -20,8 +20,8 @@ def before_growth(dataset: Dataset, share: float, new_items: int = 0) -> Dataset
     histories = {}
     for user, history in dataset.histories.items():
         length = len(history) - max(1, round(share * len(history)))
-        kept = [place for place in range(length) if history.items[place] not in new]
-        at = tuple(history.at[place] for place in kept) if history.at else ()
-        histories[user] = replace(history, items=tuple(history.items[place] for place in kept), at=at)
+        places = [place for place in range(length) if history.items[place] not in new]
+        at = tuple(history.at[place] for place in places) if history.at else ()
+        histories[user] = replace(history, items=tuple(history.items[place] for place in places), at=at)
     catalogue = Catalogue((item for item in dataset.catalogue if item.id not in new), dataset.catalogue.noun)
     return replace(dataset, catalogue=catalogue, histories=histories, opinions={})

@@ -64,10 +64,10 @@ def main() -> int:
     except ImportError as error:
         raise MissingPackageError("xllamacpp", "pip install 'llmrg[llamacpp]'") from error
     with tempfile.TemporaryDirectory() as folder:
-        told = xllamacpp.CommonParams()
-        told.model.path = str(gguf_file(chosen.model, Path(folder)))
-        told.n_ctx, told.n_parallel, told.port = CONTEXT * REQUESTS_AT_ONCE, REQUESTS_AT_ONCE, chosen.port
-        server = xllamacpp.Server(told)
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(gguf_file(chosen.model, Path(folder)))
+        parameters.n_ctx, parameters.n_parallel, parameters.port = CONTEXT * REQUESTS_AT_ONCE, REQUESTS_AT_ONCE, chosen.port
+        server = xllamacpp.Server(parameters)
         print(f"{server.listening_address}/v1", flush=True)
         threading.Event().wait()
     return 0

@@ -46,8 +46,8 @@ def awkward_world() -> PlantedWorld:
 
 
 def _awkward(count: int) -> list[str]:
-    told = ["", "x" * 10_000, "The Same (1990)", "THE SAME (1990)", "the same (1991)", "\n\t", "«»", "🙂 émoji"]
-    return [f"{told[n % 8]}{n // 8 or ''}" if told[n % 8].strip() else told[n % 8] for n in range(count)]
+    odd = ["", "x" * 10_000, "The Same (1990)", "THE SAME (1990)", "the same (1991)", "\n\t", "«»", "🙂 émoji"]
+    return [f"{odd[n % 8]}{n // 8 or ''}" if odd[n % 8].strip() else odd[n % 8] for n in range(count)]
 
 
 def block_of(dataset: Dataset, user: str, stop: int, start: int = 0, first: int = 0) -> Block:
@@ -89,13 +89,13 @@ class MindContract:
     def test_candidates_are_about_the_block(self, mind: Mind, world: PlantedWorld, user: str) -> None:
         chain = OpenChain(3, world.dataset.histories[user].items[1], 1, "theme 01", 0.9)
         block = replace(block_of(world.dataset, user, 6, start=2, first=1), chains=(chain,))
-        found = run(mind.reason(block))
-        assert found
-        for c in found:
+        proposed = run(mind.reason(block))
+        assert proposed
+        for c in proposed:
             check_candidate(c, block)
-        by_position = [[c for c in found if c.position == p] for p in block.positions]
+        by_position = [[c for c in proposed if c.position == p] for p in block.positions]
         assert all(len(candidates) <= MOST for candidates in by_position)
-        assert len({(c.position, c.cause, c.cause_position, c.reason) for c in found}) == len(found)
+        assert len({(c.position, c.cause, c.cause_position, c.reason) for c in proposed}) == len(proposed)
 
     def test_only_the_positions_asked_for_are_explained(self, mind: Mind, world: PlantedWorld, user: str) -> None:
         block = replace(block_of(world.dataset, user, 6), positions=(3, 5))
@@ -114,9 +114,11 @@ class MindContract:
             changed[name] = replace(history, items=items)
         other = replace(world, dataset=replace(world.dataset, histories=changed))
         ours, theirs = open_mind(world), open_mind(other)
-        told, told_other = (run(one.reason(block_of(data.dataset, user, 4))) for one, data in ((ours, world), (theirs, other)))
-        assert told == told_other
-        scores = [run(one.verify(block_of(world.dataset, user, 4), told)) for one in (ours, theirs)]
+        candidates, candidates_other = (
+            run(mind.reason(block_of(data.dataset, user, 4))) for mind, data in ((ours, world), (theirs, other))
+        )
+        assert candidates == candidates_other
+        scores = [run(mind.verify(block_of(world.dataset, user, 4), candidates)) for mind in (ours, theirs)]
         assert [v.score for v in scores[0]] == [v.score for v in scores[1]]
 
     def test_a_critique_is_taken(self, mind: Mind, world: PlantedWorld, user: str) -> None:
@@ -136,8 +138,8 @@ class MindContract:
         assert run(mind.verify(block, [])) == []
 
     def test_right_steps_score_above_wrong_ones(self, mind: Mind, world: PlantedWorld) -> None:
-        made = run(calibrate(world.dataset, Minds(mind, mind, mind), CalibrationConfig(users=16), truth=world.truth))
-        assert made.auc["all"].value > 0.7, made.auc
+        calibration = run(calibrate(world.dataset, Minds(mind, mind, mind), CalibrationConfig(users=16), truth=world.truth))
+        assert calibration.auc["all"].value > 0.7, calibration.auc
 
     def test_what_cannot_be_judged_is_no_crash(self, mind: Mind, world: PlantedWorld, user: str) -> None:
         block = block_of(world.dataset, user, 4)
@@ -152,15 +154,15 @@ class MindContract:
     # -- imagination ---------------------------------------------------------------------------------------------------
     def test_chains_are_continued_with_what_was_not_seen(self, mind: Mind, world: PlantedWorld, user: str) -> None:
         cut = self._cut(mind, world, user)
-        found = run(mind.imagine(cut))
-        assert found
+        continuations = run(mind.imagine(cut))
+        assert continuations
         seen = set(cut.history.items)
-        for one in found:
-            assert one.chain in {chain.number for chain in cut.chains}
-            assert one.reason.strip()
-            assert one.item in world.dataset.catalogue if one.item is not None else one.text.strip()
-            assert one.item not in seen
-        counts = [sum(one.chain == chain.number for one in found) for chain in cut.chains]
+        for imagined in continuations:
+            assert imagined.chain in {chain.number for chain in cut.chains}
+            assert imagined.reason.strip()
+            assert imagined.item in world.dataset.catalogue if imagined.item is not None else imagined.text.strip()
+            assert imagined.item not in seen
+        counts = [sum(imagined.chain == chain.number for imagined in continuations) for chain in cut.chains]
         assert max(counts) <= MOST
         assert run(mind.imagine(replace(cut, chains=()))) == []
 

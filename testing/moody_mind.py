@@ -32,10 +32,10 @@ class MoodyMind:
         return f"{os.getpid()} {self.count}"
 
     async def reason(self, block: Block) -> list[Candidate]:
-        told, items, seen = await self._say(), block.history.items, len(block.history)
+        reason, items, seen = await self._say(), block.history.items, len(block.history)
         causes = {p: random.randrange(p) for p in block.positions if p}
-        linked = [Candidate(p, "item", items[c], c, told, items[p], None, seen) for p, c in causes.items()]
-        return [*linked, *(Candidate(p, "root", "", None, told, items[p], None, seen) for p in block.positions if not p)]
+        linked = [Candidate(p, "item", items[c], c, reason, items[p], None, seen) for p, c in causes.items()]
+        return [*linked, *(Candidate(p, "root", "", None, reason, items[p], None, seen) for p in block.positions if not p)]
 
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
         await self._say()

@@ -40,10 +40,10 @@ DROP: Final = """async ([name, data]) => {
 
 def find_chromium() -> str:
     """Path of an installed Chromium or Chrome. Raises: MissingPackageError."""
-    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if path is None:
         raise MissingPackageError("Chromium", "your system's package manager (`chromium` on the PATH)")
-    return found
+    return path
 
 
 def why_no_browser() -> str:
@@ -118,9 +118,9 @@ class Neo4jBrowser:
         return {" ".join(line.strip() for line in node.locator("text").all_text_contents()) for node in nodes}
 
     def _count(self, selector: str) -> int:
-        found = self.frame.locator(selector)
-        found.first.wait_for()
-        return found.count()
+        elements = self.frame.locator(selector)
+        elements.first.wait_for()
+        return elements.count()
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ def why_no_java_server(version: str = DEFAULT_VERSION, cache_dir: Path | None = 
 @cache
 def javas() -> tuple[Java, ...]:
     """All Java runtimes found, oldest first, each once."""
-    paths = {Path(found).resolve() for pattern in JAVA_FOLDERS for found in Path("/").glob(pattern.lstrip("/"))}
+    paths = {Path(folder).resolve() for pattern in JAVA_FOLDERS for folder in Path("/").glob(pattern.lstrip("/"))}
     on_path = shutil.which("java")
     if on_path:
         paths.add(Path(on_path).resolve())
@@ -106,8 +106,8 @@ def _major(java: Path) -> int | None:
         text = release.read_text(encoding="utf-8")
     except OSError:
         text = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
-    return int(found[1]) if found else None
+    version = re.search(r'(?:JAVA_VERSION=|version )"(?:1\.)?(\d+)', text)
+    return int(version[1]) if version else None
 
 
 def jar_folder(version: str, cache_dir: Path | None = None) -> Path:
@@ -148,8 +148,8 @@ def _fetch(maven: str, version: str, target: Path) -> None:
     goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={target}", f"-Dneo4j.version={version}"]
     done = subprocess.run([maven, "-B", "-q", "-f", str(POM), *goal], capture_output=True, text=True, check=False)
     if done.returncode or not list(target.glob(f"neo4j-{version}.jar")):
-        said = (done.stdout + done.stderr)[-1500:]
-        raise StoreError(f"Maven could not fetch Neo4j {version}; check the version and the network, then try again:\n{said}")
+        output = (done.stdout + done.stderr)[-1500:]
+        raise StoreError(f"Maven could not fetch Neo4j {version}; check the version and the network, then try again:\n{output}")
 
 
 def class_path(jars: Path) -> str:

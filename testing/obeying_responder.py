@@ -29,16 +29,16 @@ class ObeyingResponder:
         self.obeyed: list[str] = []
 
     def __call__(self, messages: list[BaseMessage]) -> Any:
-        asked = next(m.text for m in reversed(messages) if m.type == "human")
-        if order := self._order(asked):
+        request = next(m.text for m in reversed(messages) if m.type == "human")
+        if order := self._order(request):
             self.obeyed.append(order)
             return '{"steps": [], "answers": [], "continuations": [], "items": [], "picks": []}'
         return self._responder(messages)
 
-    def _order(self, asked: str) -> str:
-        outside = _DATA.sub("", asked)
-        if found := _ORDER.search(outside):
-            return found.group()
+    def _order(self, request: str) -> str:
+        outside = _DATA.sub("", request)
+        if order := _ORDER.search(outside):
+            return order.group()
         lines = outside.splitlines()
         for heading in _HEADINGS:
             if lines.count(heading) > 1:

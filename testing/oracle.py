@@ -24,13 +24,13 @@ class Oracle:
         themes = self._themes(user, position, seen)
         parts = [(noise if themes else 1.0, list(self._world.dataset.catalogue.ids))]
         parts += [((1 - noise) * weight, self._by_theme[theme]) for theme, weight in themes.items()]
-        found: dict[str, float] = {}
+        scores: dict[str, float] = {}
         for share, options in parts:
             weights = {item: self._world.popularity[item] for item in options if item not in seen}
             total = sum(weights.values())
             for item, weight in weights.items():
-                found[item] = found.get(item, 0.0) + share * weight / total
-        return found
+                scores[item] = scores.get(item, 0.0) + share * weight / total
+        return scores
 
     def _themes(self, user: str, position: int, seen: set[str]) -> dict[str, float]:
         """Probability of each taste to be the next reason."""

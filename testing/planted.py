@@ -173,11 +173,11 @@ def simulate(catalogue: Catalogue, config: PlantedConfig | None = None, name: st
 
 def _tastes(dice: _Dice, kind: Sequence[str], themes: Sequence[str], config: PlantedConfig) -> tuple[str, ...]:
     wanted = min(dice.between(config.min_tastes, config.max_tastes), len(themes))
-    found: dict[str, None] = {}
-    while len(found) < wanted:
-        pool = [t for t in kind if t not in found] if dice.chance(config.loyalty) else []
-        found[dice.pick(pool or [t for t in themes if t not in found])] = None
-    return tuple(found)
+    tastes: dict[str, None] = {}
+    while len(tastes) < wanted:
+        pool = [t for t in kind if t not in tastes] if dice.chance(config.loyalty) else []
+        tastes[dice.pick(pool or [t for t in themes if t not in tastes])] = None
+    return tuple(tastes)
 
 
 def _profile(dice: _Dice, kind: int, config: PlantedConfig) -> Attributes:

@@ -36,28 +36,28 @@ def planted_items(
         return random.Random(stable_key(seed, *parts))
 
     def reasons(lines: list[str]) -> list[dict[str, Any]]:
-        said = []
+        replies = []
         for number, title in _numbered(lines[lines.index("ITEMS") + 1 :]):
             draw = dice("items", title, *(line for line in lines if line.startswith(f"[{number}] ")))
-            told = [
+            texts = [
                 draw.choice([t for t in everything if t not in themes[title]] or [own]) if draw.random() < error_rate else own
                 for own in themes[title]
             ]
-            said.append({"item": number, "reasons": told})
-        return said
+            replies.append({"item": number, "reasons": texts})
+        return replies
 
     def picks(lines: list[str]) -> list[dict[str, Any]]:
-        said: list[dict[str, Any]] = []
+        replies: list[dict[str, Any]] = []
         title = ""
         for line in lines[1:]:
-            if found := _ITEM.fullmatch(line):
-                title = found.group(2)
-                said.append({"item": int(found.group(1)), "fits": []})
-            elif found := _OPTION.fullmatch(line):
-                wrong = dice("pick", title, found.group(2)).random() < verifier_error_rate
-                if (found.group(2) in themes[title]) != wrong:
-                    said[-1]["fits"].append(int(found.group(1)))
-        return said
+            if match := _ITEM.fullmatch(line):
+                title = match.group(2)
+                replies.append({"item": int(match.group(1)), "fits": []})
+            elif match := _OPTION.fullmatch(line):
+                wrong = dice("pick", title, match.group(2)).random() < verifier_error_rate
+                if (match.group(2) in themes[title]) != wrong:
+                    replies[-1]["fits"].append(int(match.group(1)))
+        return replies
 
     def reply(messages: list[BaseMessage]) -> str:
         for text in (m.text for m in reversed(messages) if m.type == "human"):  # the last one may only ask to repeat the reply
@@ -73,10 +73,10 @@ def planted_items(
 
 def _numbered(lines: list[str]) -> list[tuple[int, str]]:
     """(number, title) of the items, up to the next heading."""
-    found = []
+    numbered = []
     for line in lines:
         match = _ITEM.fullmatch(line)
         if match is None:
             break
-        found.append((int(match.group(1)), match.group(2)))
-    return found
+        numbered.append((int(match.group(1)), match.group(2)))
+    return numbered

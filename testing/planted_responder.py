@@ -61,8 +61,8 @@ class _Responder:
         shown = {number: titles[0] for number, titles in _section(lines, "HISTORY")}
         rejected = dict(_section(lines, "REJECTED BEFORE"))
         user = self._user(shown)
-        asked = [int(number) for number in re.findall(r"\[(\d+)\]", lines[lines.index("EXPLAIN") + 1])]
-        return [self._step(user, number, shown, rejected.get(number)) for number in asked]
+        numbers = [int(number) for number in re.findall(r"\[(\d+)\]", lines[lines.index("EXPLAIN") + 1])]
+        return [self._step(user, number, shown, rejected.get(number)) for number in numbers]
 
     def _user(self, shown: dict[int, str]) -> str:
         for user, titles in self._titles.items():
@@ -88,9 +88,9 @@ class _Responder:
     def _answers(self, lines: list[str]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
         for line in lines[lines.index("QUESTIONS") + 1 :]:
-            if found := _NUMBERED.fullmatch(line):
-                question, options = found.group(3), list[str]()
-                answers.append({"question": int(found.group(2)), "asked": question, "options": options})
+            if match := _NUMBERED.fullmatch(line):
+                question, options = match.group(3), list[str]()
+                answers.append({"question": int(match.group(2)), "asked": question, "options": options})
             else:
                 answers[-1]["options"] += _QUOTED.findall(line)
         return [{"question": a["question"], **self._choice(a["asked"], a["options"])} for a in answers]
@@ -116,14 +116,14 @@ class _Responder:
 
     def _continuations(self, lines: list[str]) -> list[dict[str, Any]]:
         taken = {titles[0] for _, titles in _section(lines, "HISTORY")}
-        found = []
+        continuations = []
         for number, (tail, reason) in ((n, texts[:2]) for n, texts in _section(lines, "CHAINS")):
             dice = self._dice("imagine", tail, reason, len(taken))
             fits = [title for title, themes in self._themes.items() if reason in themes and title not in taken]
             for title in dice.sample(fits, min(3, len(fits))):
                 wrong = dice.random() < self._error_rate
-                found.append({"chain": number, "reason": reason, "title": "Zyxwv " + title[::-1] if wrong else title})
-        return found
+                continuations.append({"chain": number, "reason": reason, "title": "Zyxwv " + title[::-1] if wrong else title})
+        return continuations
 
 
 def _section(lines: list[str], name: str) -> list[tuple[int, list[str]]]:
@@ -132,9 +132,9 @@ def _section(lines: list[str], name: str) -> list[tuple[int, list[str]]]:
         return []
     rows = []
     for line in lines[lines.index(name) + 1 :]:
-        found = _NUMBERED.fullmatch(line)
-        if found:
-            rows.append((int(found.group(2)), _QUOTED.findall(found.group(3))))
+        match = _NUMBERED.fullmatch(line)
+        if match:
+            rows.append((int(match.group(2)), _QUOTED.findall(match.group(3))))
         elif line.isupper():
             break
     return rows

@@ -93,9 +93,9 @@ def make_knowledge(from_item: int = 0, to_item: int = 1, reason: str = "same aut
 
 def make_profile(source: str, size: int, theme: str = "theme") -> Profile:
     """An appeal of one theme each to the first `size` items; at most nine, so that they stand in order."""
-    made = "2026-03-01" if source else ""
+    date = "2026-03-01" if source else ""
     appeals = [Appeal(ITEMS[n], f"{theme} {n}", (n + 1) / 10, n) for n in range(size)]
-    return Profile(ProfileSource(source, made, size % 2 == 0, "for tests"), tuple(appeals))
+    return Profile(ProfileSource(source, date, size % 2 == 0, "for tests"), tuple(appeals))
 
 
 def make_run(run: str = "run 1", started_at: float = 1.7e9, **changes: Any) -> Run:

@@ -60,13 +60,13 @@ class _Model:
 
     def forget(self, gone: Callable[[str, str], bool]) -> None:
         """Graphs and drafts of those runs and users of which `gone` is true."""
-        for kept in (self.graphs, self.drafts, self.blocks):
-            for key in [key for key in kept if gone(*key)]:
-                del kept[key]  # type: ignore[attr-defined]
+        for stored in (self.graphs, self.drafts, self.blocks):
+            for key in [key for key in stored if gone(*key)]:
+                del stored[key]  # type: ignore[attr-defined]
 
     def put_knowledge(self, entry: Knowledge) -> None:
-        known = self.knowledge.get(entry.key, entry)
-        self.knowledge[entry.key] = replace(known, score=max(known.score, entry.score), vector=known.vector or entry.vector)
+        stored = self.knowledge.get(entry.key, entry)
+        self.knowledge[entry.key] = replace(stored, score=max(stored.score, entry.score), vector=stored.vector or entry.vector)
 
 
 class _StoreMachine(RuleBasedStateMachine):
@@ -107,7 +107,7 @@ class _StoreMachine(RuleBasedStateMachine):
     @rule(namespace=_namespaces, run=_runs)
     def forget_run(self, namespace: str, run: str) -> None:
         model = self.models[namespace]
-        there = any(key[0] == run for kept in (model.graphs, model.drafts) for key in kept)
+        there = any(key[0] == run for stored in (model.graphs, model.drafts) for key in stored)
         assert self.store.forget_run(namespace, run) == there
         assert not self.store.graphs(namespace, USERS, run)
         model.forget(lambda of, _: of == run)
@@ -143,7 +143,7 @@ class _StoreMachine(RuleBasedStateMachine):
     ) -> None:
         """`start`: None where the draft ends, which is where a build goes on."""
         (user, steps), model = block, self.models[namespace]
-        kept, done = model.drafts.get((run, user), (frozenset(), 0))
+        drafted, done = model.drafts.get((run, user), (frozenset(), 0))
         start = done if start is None else start
         call = (tuple(steps), start + length, start)
         blocks = model.blocks.setdefault((run, user), set())
@@ -154,7 +154,7 @@ class _StoreMachine(RuleBasedStateMachine):
         for _ in range(times):
             self.store.append_draft(namespace, run, user, *call)
         if call not in blocks:
-            model.drafts[run, user] = (kept | frozenset(steps), start + length)
+            model.drafts[run, user] = (drafted | frozenset(steps), start + length)
             blocks.add(call)
 
     @rule(namespace=_namespaces, entries=st.lists(any_knowledge(), max_size=4))
@@ -169,17 +169,17 @@ class _StoreMachine(RuleBasedStateMachine):
         keys = sorted({key for model in self.models.values() for key in model.knowledge})
         uses = data.draw(st.dictionaries(st.sampled_from(keys), st.integers(0, 5), max_size=3))
         self.store.count_uses(namespace, uses)
-        known = self.models[namespace].knowledge
-        for key in uses.keys() & known.keys():
-            known[key] = replace(known[key], uses=known[key].uses + uses[key])
+        entries = self.models[namespace].knowledge
+        for key in uses.keys() & entries.keys():
+            entries[key] = replace(entries[key], uses=entries[key].uses + uses[key])
 
     @rule(namespace=_namespaces, uses=st.integers(0, 2), score=st.floats(0, 1), dry_run=st.booleans())
     def prune_knowledge(self, namespace: str, uses: int, score: float, dry_run: bool) -> None:
-        known = self.models[namespace].knowledge
-        weak = [key for key, entry in known.items() if entry.uses <= uses and entry.score <= score]
+        entries = self.models[namespace].knowledge
+        weak = [key for key, entry in entries.items() if entry.uses <= uses and entry.score <= score]
         assert self.store.prune_knowledge(namespace, max_uses=uses, max_score=score, dry_run=dry_run) == len(weak)
         for key in [] if dry_run else weak:
-            del known[key]
+            del entries[key]
 
     @rule(namespace=_namespaces, of_text=st.dictionaries(st.sampled_from(TEXTS), st.sampled_from(("a", "b", "c")), max_size=3))
     def put_theme_texts(self, namespace: str, of_text: dict[str, str]) -> None:

@@ -93,8 +93,8 @@ class CatalogueContract:
 
     def test_histories_of_many_users_in_one_call(self, store: GraphStore) -> None:
         fill(store)
-        found = store.histories(NAMESPACE, ["bob", "nobody", "ann", "bob"])
-        assert found == {"ann": make_history("ann"), "bob": make_history("bob")}
+        histories = store.histories(NAMESPACE, ["bob", "nobody", "ann", "bob"])
+        assert histories == {"ann": make_history("ann"), "bob": make_history("bob")}
 
     def test_putting_a_history_again_replaces_it_and_keeps_the_graph(self, store: GraphStore) -> None:
         fill(store)

@@ -23,7 +23,7 @@ def all_at_once(work: Callable[[int], object], workers: int = WRITERS) -> None:
     """Call work(0), work(1), ... in threads that start together; the first failure is raised."""
     start = Barrier(workers)
 
-    def one(number: int) -> None:
+    def work_of(number: int) -> None:
         start.wait(timeout=30)
         work(number)
 
@@ -31,7 +31,7 @@ def all_at_once(work: Callable[[int], object], workers: int = WRITERS) -> None:
     sys.setswitchinterval(1e-5)  # threads take turns often, so that they meet in the middle of things
     try:
         with ThreadPoolExecutor(workers) as pool:
-            for done in [pool.submit(one, number) for number in range(workers)]:
+            for done in [pool.submit(work_of, number) for number in range(workers)]:
                 done.result(timeout=120)
     finally:
         sys.setswitchinterval(patience)
@@ -148,6 +148,6 @@ class ConcurrencyContract:
                 store.put_knowledge(NAMESPACE, [make_knowledge(0, to, score=s) for to, s in enumerate(scores, start=1)])
 
         all_at_once(put)
-        found = {entry.to_item: entry.score for entry in store.knowledge(NAMESPACE)}
+        score_of = {entry.to_item: entry.score for entry in store.knowledge(NAMESPACE)}
         top = ((10 * (WRITERS - 1) + ROUNDS - 1) / 100, (10 * (ROUNDS - 1) + WRITERS - 1) / 100)
-        assert sorted(found.values()) == sorted(top)
+        assert sorted(score_of.values()) == sorted(top)

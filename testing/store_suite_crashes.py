@@ -35,15 +35,15 @@ class CrashContract:
         store.put_knowledge(NAMESPACE, [make_knowledge()])
         chance, last = random.Random(3), 0
         for _ in range(KILLS):
-            told = _kill_a_publisher(reopen, chance.uniform(0.0, LATEST_KILL_S))
-            found = store.graph(NAMESPACE, "ann")
-            assert told[0] > last, "what a killed client had published counts"
-            assert found.version in (told[-1], told[-1] + 1)  # the last may have been written, but not yet told
-            assert [step.reason for step in found.steps] == [f"run {found.run}: {n}" for n in range(STEPS)]
+            acknowledged = _kill_a_publisher(reopen, chance.uniform(0.0, LATEST_KILL_S))
+            graph = store.graph(NAMESPACE, "ann")
+            assert acknowledged[0] > last, "what a killed client had published counts"
+            assert graph.version in (acknowledged[-1], acknowledged[-1] + 1)  # the last may have been written, but not yet told
+            assert [step.reason for step in graph.steps] == [f"run {graph.run}: {n}" for n in range(STEPS)]
             assert store.counts(NAMESPACE).accepted == STEPS
-            assert store.draft(NAMESPACE, found.run, "ann") == ((), 0), "published, so the draft is gone"
-            assert store.knowledge(NAMESPACE)[0].uses >= found.version
-            last = found.version
+            assert store.draft(NAMESPACE, graph.run, "ann") == ((), 0), "published, so the draft is gone"
+            assert store.knowledge(NAMESPACE)[0].uses >= graph.version
+            last = graph.version
 
 
 def _kill_a_publisher(reopen: Reopen, after_s: float) -> list[int]:
@@ -55,20 +55,20 @@ def _kill_a_publisher(reopen: Reopen, after_s: float) -> list[int]:
     there.close()
     try:
         assert here.poll(120), "the first graph was not published within two minutes"
-        told = [here.recv()]
+        versions = [here.recv()]
         time.sleep(after_s)
     finally:
         publisher.kill()
         publisher.join()
     try:
         while here.poll():
-            told.append(here.recv())
+            versions.append(here.recv())
     except EOFError:
         pass
-    return told
+    return versions
 
 
-def _publish(reopen: Reopen, told: Connection) -> None:
+def _publish(reopen: Reopen, parent: Connection) -> None:
     with reopen() as store:
         round_ = 0
         while True:
@@ -76,7 +76,7 @@ def _publish(reopen: Reopen, told: Connection) -> None:
             steps = tuple(make_step(reason=f"run {run}: {n}", chain=n) for n in range(STEPS))
             store.append_draft(NAMESPACE, run, "ann", steps, 8, 0)
             store.count_uses(NAMESPACE, {make_knowledge().key: 1})
-            told.send(store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, run)))
+            parent.send(store.replace_graph(NAMESPACE, ReasoningGraph("ann", steps, run)))
 
 
 def _processes() -> BaseContext:

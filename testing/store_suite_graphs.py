@@ -93,7 +93,7 @@ class GraphContract:
         assert store.replace_graph(NAMESPACE, make_graph(mark="a"), expected_version=0) == 1
         with pytest.raises(VersionConflictError) as caught:
             store.replace_graph(NAMESPACE, make_graph(mark="b"), expected_version=0)
-        assert (caught.value.user, caught.value.expected, caught.value.found) == ("ann", 0, 1)
+        assert (caught.value.user, caught.value.expected, caught.value.actual) == ("ann", 0, 1)
         assert store.replace_graph(NAMESPACE, make_graph(mark="c"), expected_version=1) == 2
         with pytest.raises(VersionConflictError):
             store.replace_graph(NAMESPACE, make_graph(mark="d"), expected_version=1)
@@ -139,8 +139,8 @@ class GraphContract:
         fill(store, users=users)
         for user in users[::2]:
             store.replace_graph(NAMESPACE, make_graph(user, mark=user))
-        found = store.graphs(NAMESPACE, [*users, "nobody", users[0]])
-        assert found == {user: replace(make_graph(user, mark=user), version=1) for user in users[::2]}
+        graphs = store.graphs(NAMESPACE, [*users, "nobody", users[0]])
+        assert graphs == {user: replace(make_graph(user, mark=user), version=1) for user in users[::2]}
         assert store.graphs(NAMESPACE, []) == {}
 
 
@@ -226,8 +226,8 @@ class DraftContract:
         steps = make_graph().steps
         for block, through, start in ((steps[:3], 4, 0), (steps[3:], 8, 4), (steps[3:], 8, 4), (steps[:3], 4, 0)):
             store.append_draft(NAMESPACE, "run 1", "ann", block, through, start)
-        kept, through = store.draft(NAMESPACE, "run 1", "ann")
-        assert (in_order(kept), through) == (in_order(steps), 8)
+        stored, through = store.draft(NAMESPACE, "run 1", "ann")
+        assert (in_order(stored), through) == (in_order(steps), 8)
 
     def test_what_goes_on_from_a_draft_that_is_gone_is_refused(self, store: GraphStore) -> None:
         """Another process has published it meanwhile: a draft of the rest alone would be taken for the whole."""
@@ -254,7 +254,7 @@ class DraftContract:
         ):
             with pytest.raises(DraftConflictError, match=r"'ann' in run 'run 1' ends at position 4") as caught:
                 store.append_draft(NAMESPACE, "run 1", "ann", block, through, start)
-            assert (caught.value.user, caught.value.run, caught.value.start, caught.value.found) == ("ann", "run 1", start, 4)
+            assert (caught.value.user, caught.value.run, caught.value.start, caught.value.end) == ("ann", "run 1", start, 4)
         assert store.draft(NAMESPACE, "run 1", "ann") == (steps[:3], 4)
         store.append_draft(NAMESPACE, "run 1", "ann", steps[3:], 8, 4)
         assert store.draft(NAMESPACE, "run 1", "ann") == (steps, 8)

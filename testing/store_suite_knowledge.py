@@ -96,9 +96,9 @@ class KnowledgeContract:
         store.put_knowledge(
             NAMESPACE, [good, better, best, *(make_knowledge(*pair, "other") for pair in ((1, 0), (0, 3), (2, 1), (1, 3)))]
         )
-        one, two = (ITEMS[0], ITEMS[1]), (ITEMS[2], ITEMS[3])
-        assert store.knowledge_for(NAMESPACE, [one]) == [better, good]
-        assert store.knowledge_for(NAMESPACE, [one, two, one, ("nothing", ITEMS[1])]) == [best, better, good]
+        first, second = (ITEMS[0], ITEMS[1]), (ITEMS[2], ITEMS[3])
+        assert store.knowledge_for(NAMESPACE, [first]) == [better, good]
+        assert store.knowledge_for(NAMESPACE, [first, second, first, ("nothing", ITEMS[1])]) == [best, better, good]
         assert store.knowledge_for(NAMESPACE, [(ITEMS[1], ITEMS[2])]) == []
 
     def test_nearest_is_ordered_by_cosine(self, store: GraphStore) -> None:
@@ -109,10 +109,10 @@ class KnowledgeContract:
         )
         elsewhere = make_knowledge(0, 6, vector=(1.0, 0.0, 0.0))
         store.put_knowledge(NAMESPACE, [against, across, near, along, elsewhere, make_knowledge(9, 5, "no vector")])
-        found = store.nearest_knowledge(NAMESPACE, ITEMS[5], np.array([2.0, 0.0, 0.0], dtype=np.float32), limit=10)
-        assert [entry for entry, _ in found] == [along, near, across, against]
-        assert [cosine for _, cosine in found] == pytest.approx([1.0, 0.75 / np.hypot(0.75, 0.5), 0.0, -1.0], abs=1e-6)
-        assert store.nearest_knowledge(NAMESPACE, ITEMS[5], np.array([1.0, 0.0, 0.0]), limit=2) == found[:2]
+        nearest = store.nearest_knowledge(NAMESPACE, ITEMS[5], np.array([2.0, 0.0, 0.0], dtype=np.float32), limit=10)
+        assert [entry for entry, _ in nearest] == [along, near, across, against]
+        assert [cosine for _, cosine in nearest] == pytest.approx([1.0, 0.75 / np.hypot(0.75, 0.5), 0.0, -1.0], abs=1e-6)
+        assert store.nearest_knowledge(NAMESPACE, ITEMS[5], np.array([1.0, 0.0, 0.0]), limit=2) == nearest[:2]
         assert store.nearest_knowledge(NAMESPACE, ITEMS[7], np.array([1.0, 0.0, 0.0])) == []
 
     def test_nearest_agrees_with_numpy(self, store: GraphStore) -> None:
@@ -124,9 +124,9 @@ class KnowledgeContract:
         store.put_knowledge(NAMESPACE, entries)
         query = rng.normal(size=16).astype(np.float32)
         cosines = vectors @ query / np.linalg.norm(query)
-        found = store.nearest_knowledge(NAMESPACE, ITEMS[5], query, limit=10)
-        assert [entry.reason for entry, _ in found] == [f"reason {n}" for n in np.argsort(-cosines)[:10]]
-        assert [cosine for _, cosine in found] == pytest.approx(np.sort(cosines)[::-1][:10], abs=OFF)
+        nearest = store.nearest_knowledge(NAMESPACE, ITEMS[5], query, limit=10)
+        assert [entry.reason for entry, _ in nearest] == [f"reason {n}" for n in np.argsort(-cosines)[:10]]
+        assert [cosine for _, cosine in nearest] == pytest.approx(np.sort(cosines)[::-1][:10], abs=OFF)
 
     @pytest.mark.parametrize("centres", [0, 8])
     def test_nearest_agrees_with_a_search_in_full_precision(self, store: GraphStore, centres: int) -> None:
@@ -232,11 +232,11 @@ class KnowledgeContract:
 
     def test_uses_add_up_and_unknown_keys_are_ignored(self, store: GraphStore) -> None:
         fill(store)
-        one, two = make_knowledge(0, 1, uses=3), make_knowledge(0, 2)
-        store.put_knowledge(NAMESPACE, [one, two])
-        store.count_uses(NAMESPACE, {one.key: 2, "no such key": 5})
-        store.count_uses(NAMESPACE, {one.key: 1, two.key: 0})
-        assert by_key(store.knowledge(NAMESPACE)) == by_key([replace(one, uses=6), two])
+        first, second = make_knowledge(0, 1, uses=3), make_knowledge(0, 2)
+        store.put_knowledge(NAMESPACE, [first, second])
+        store.count_uses(NAMESPACE, {first.key: 2, "no such key": 5})
+        store.count_uses(NAMESPACE, {first.key: 1, second.key: 0})
+        assert by_key(store.knowledge(NAMESPACE)) == by_key([replace(first, uses=6), second])
 
     def test_top_is_most_used_then_best(self, store: GraphStore) -> None:
         fill(store)

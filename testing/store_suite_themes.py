@@ -60,8 +60,8 @@ class ThemeContract:
 
     def test_deleting_a_profile(self, store: GraphStore) -> None:
         fill(store)
-        one, other = make_profile("one", 3), make_profile("other", 2)
-        for profile in (one, other):
+        first, other = make_profile("one", 3), make_profile("other", 2)
+        for profile in (first, other):
             store.put_profile(NAMESPACE, profile)
         store.put_theme_texts(NAMESPACE, {"a text": "theme 2"})
         assert store.delete_profile(NAMESPACE, "one") is True

@@ -16,10 +16,12 @@ def save_tiny_llama(folder: Path, seed: int = 5, layers: int = 2) -> Path:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    made = Tokenizer(models.WordLevel({"<s>": 0, **{letter: n for n, letter in enumerate(LETTERS, start=1)}}, unk_token="<s>"))
-    made.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    made.decoder = decoders.Fuse()
+    tokenizer = Tokenizer(
+        models.WordLevel({"<s>": 0, **{letter: n for n, letter in enumerate(LETTERS, start=1)}}, unk_token="<s>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    tokenizer.decoder = decoders.Fuse()
     config = LlamaConfig(
         vocab_size=len(LETTERS) + 2,
         hidden_size=32,
@@ -37,5 +39,5 @@ def save_tiny_llama(folder: Path, seed: int = 5, layers: int = 2) -> Path:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         LlamaForCausalLM(config).save_pretrained(folder)
-    made.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"))
     return folder

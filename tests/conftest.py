@@ -1,4 +1,4 @@
-"""One Neo4j server for the whole session.
+"""One Neo4j server for the whole session, and a small town that a scripted server of chat models knows.
 
 `LLMRG_REQUIRE_NEO4J=1` makes a missing server a failure; `LLMRG_TEST_NEO4J_VERSION=5.26.30` runs the lane on another release.
 """
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ pytest.register_assert_rewrite("llmrg.testing")  # before anything imports the s
 
 from llmrg.testing.neo4j_fixture import Neo4jServer, start_neo4j, why_no_neo4j  # noqa: E402
 from llmrg.testing.neo4j_java import DEFAULT_VERSION  # noqa: E402
+from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate  # noqa: E402
+from llmrg.testing.planted_responder import planted_responder  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +43,18 @@ def empty_neo4j(neo4j_server: Neo4jServer) -> Neo4jServer:
     """The server without what earlier tests left there, for tests whose namespace others use too."""
     neo4j_server.empty()
     return neo4j_server
+
+
+@pytest.fixture(scope="session")
+def town() -> PlantedWorld:
+    """A few readers with short histories: a build of all is seconds. Files that need another one have their own."""
+    return simulate(random_catalogue(80, 24, seed=1), PlantedConfig(readers=8, min_length=6, max_length=9, seed=5))
+
+
+@pytest.fixture(scope="session")
+def responder(town: PlantedWorld) -> Callable[..., Any]:
+    """What a fake server of chat models answers about the town: one step in five is wrong."""
+    return planted_responder(town.dataset, town.truth, 0.2)
 
 
 @pytest.fixture

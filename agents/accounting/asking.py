@@ -36,11 +36,11 @@ async def ask(context: BuildContext, stage: str, mind: str, user: str, call: Cal
         try:
             with context.usage.timed(stage), charging(charge):
                 answer = await call()
-            context.usage.heard[user].usable += 1
+            context.usage.replies[user].usable += 1
             return answer
         except ModelReplyError as error:
             context.usage.add(f"{stage}.useless_replies")
-            context.usage.heard[user].refuse(str(error))
+            context.usage.replies[user].refuse(str(error))
             log.info("%s: %s", stage, error)
             return useless
         except RateLimitedError as error:

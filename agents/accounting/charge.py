@@ -46,7 +46,7 @@ class Charge:
     """Raises: BudgetSpentError: no further call may be made."""
     tracing: Tracing = field(default_factory=Tracing)
     patience: Patience | None = None
-    rest: Callable[[float, str], None] = lambda seconds, said: None
+    rest: Callable[[float, str], None] = lambda seconds, reason: None
     """Told when requests rest for so many seconds, and what the server said."""
 
 
@@ -75,10 +75,10 @@ def patience_or(seconds: float) -> Patience:
     return charge.patience if charge is not None and charge.patience is not None else Patience(seconds)
 
 
-def resting(seconds: float, said: str) -> None:
+def resting(seconds: float, reason: str) -> None:
     """To be told when a refusal makes requests rest."""
     if (charge := _NOW.get()) is not None:
-        charge.rest(seconds, said)
+        charge.rest(seconds, reason)
 
 
 def count(**numbers: float) -> None:

@@ -40,9 +40,9 @@ class Prices(BaseModel, frozen=True):
         """By `NAME` or `NAME@ADDRESS`: the price for that server, else the one for the name without a server. The file may put
         the provider before the name."""
         name, server = _parts(model)
-        told = [(_parts(key), price) for key, price in self.models.items()]
-        told = [((key, at), price) for (key, at), price in told if name in (key, key.partition(":")[2])]
-        return next((price for at in (server, "") for (_, known), price in told if known == at), None)
+        named = [(_parts(key), price) for key, price in self.models.items()]
+        named = [((key, at), price) for (key, at), price in named if name in (key, key.partition(":")[2])]
+        return next((price for at in (server, "") for (_, at_server), price in named if at_server == at), None)
 
     def cost(self, model: str, input_tokens: float, output_tokens: float) -> float | None:
         """None where the model has no price."""
@@ -61,11 +61,11 @@ def load_prices(path: Path) -> Prices:
     if not path.exists():
         return Prices()
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Prices(currency=str(told.pop("currency", "")), models={name: Price(**row) for name, row in told.items()})
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Prices(currency=str(table.pop("currency", "")), models={name: Price(**row) for name, row in table.items()})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError, TypeError) as error:
-        said = " ".join(str(error).split())
+        problem = " ".join(str(error).split())
         raise ConfigError(
-            f"the price file {path} cannot be read ({said}); it needs lines such as: "
+            f"the price file {path} cannot be read ({problem}); it needs lines such as: "
             '["openai:my-model"] input = 0.40 output = 1.60 (per million tokens)'
         ) from error

@@ -16,26 +16,26 @@ class Rests:
     """Of one build."""
 
     def __init__(self) -> None:
-        self.told: Callable[[], None] = lambda: None
+        self.report: Callable[[], None] = lambda: None
         """Called when a long rest begins."""
-        self._until, self._said, self._clock = 0.0, "", ""
+        self._until, self._reason, self._clock = 0.0, "", ""
 
-    def rest(self, seconds: float, said: str) -> None:
+    def rest(self, seconds: float, reason: str) -> None:
         """Requests rest for so long. The same rest is told once, however many requests are refused."""
         now = time.monotonic()
         if seconds < TOLD_FROM_S or now + seconds < self._until + 1:
             return
-        new = said != self._said or now > self._until + TOLD_FROM_S
-        self._until, self._said, self._clock = now + seconds, said, _clock(seconds)
+        new = reason != self._reason or now > self._until + TOLD_FROM_S
+        self._until, self._reason, self._clock = now + seconds, reason, _clock(seconds)
         if new:
             length = f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
-            log.warning("requests rest for %s, until %s: %s", length, self._clock, said)
-        self.told()
+            log.warning("requests rest for %s, until %s: %s", length, self._clock, reason)
+        self.report()
 
     @property
     def now(self) -> str:
         """Until when requests rest, and why; empty where they do not."""
-        return f"resting until {self._clock}: {self._said}" if time.monotonic() < self._until else ""
+        return f"resting until {self._clock}: {self._reason}" if time.monotonic() < self._until else ""
 
 
 def _clock(seconds: float) -> str:

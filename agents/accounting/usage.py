@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from llmrg.agents.accounting.heard import Heard
+from llmrg.agents.accounting.reply_counts import ReplyCounts
 from llmrg.agents.accounting.rests import Rests
 
 Counts = defaultdict[str, float]
@@ -41,7 +41,7 @@ class Usage:
         """The same over all minds."""
         self.dearest: list[tuple[float, str, dict[str, float]]] = []
         """(tokens, user, costs) of the users that took the most; a heap."""
-        self.heard: defaultdict[str, Heard] = defaultdict(Heard)
+        self.replies: defaultdict[str, ReplyCounts] = defaultdict(ReplyCounts)
         """User under way -> what came of the questions."""
         self.steps_before = False
         """Whether users that were done before have steps that count."""
@@ -62,7 +62,7 @@ class Usage:
 
     def close_user(self, user: str) -> dict[str, float]:
         """A user is finished: what the user's calls cost. Only the dearest users are remembered, so memory does not grow."""
-        self.heard.pop(user, None)
+        self.replies.pop(user, None)
         spent = dict(self._users.pop(user, {}))
         if spent.get("tokens", 0):
             self._remember((spent["tokens"], user, {what: spent[what] for what in _COSTS if what in spent}))

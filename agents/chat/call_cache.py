@@ -148,8 +148,8 @@ class SqliteCallCache(BaseCache):
             try:
                 for call in calls:
                     text = json.dumps(call.reply, sort_keys=True)
-                    told = (call.model, call.input_tokens, call.output_tokens, time.time())
-                    db.execute(_INSERT, (call.key, call.asked_as, _pack(call.request), _pack(text), *told))
+                    usage = (call.model, call.input_tokens, call.output_tokens, time.time())
+                    db.execute(_INSERT, (call.key, call.asked_as, _pack(call.request), _pack(text), *usage))
                 db.execute("COMMIT")
             except BaseException:
                 db.execute("ROLLBACK")
@@ -201,11 +201,11 @@ def key_of(prompt: str, llm_string: str) -> str:
 
 def packed(prompt: str, llm_string: str, generations: RETURN_VAL_TYPE) -> Row:
     """A request with its reply as a row of the table."""
-    messages = [message_to_dict(_message(one)) for one in generations]
+    messages = [message_to_dict(_message(part)) for part in generations]
     used: list[dict[str, Any]] = [m["data"].get("usage_metadata") or {} for m in messages]
-    read, written = (sum(int(one.get(what, 0)) for one in used) for what in ("input_tokens", "output_tokens"))
+    read, written = (sum(int(part.get(what, 0)) for part in used) for what in ("input_tokens", "output_tokens"))
     row = (key_of(prompt, llm_string), llm_string, _pack(prompt), _pack(json.dumps(messages, sort_keys=True)))
-    return (*row, _told_model(llm_string, messages), read, written, time.time())
+    return (*row, _model_named(llm_string, messages), read, written, time.time())
 
 
 def _message(generation: Generation) -> Any:
@@ -214,13 +214,13 @@ def _message(generation: Generation) -> Any:
     return generation.message
 
 
-def _told_model(asked_as: str, messages: list[dict[str, Any]]) -> str:
+def _model_named(asked_as: str, messages: list[dict[str, Any]]) -> str:
     """The model's name for people: as our chat mind asks for it, else as the reply says."""
     try:
         return str(json.loads(asked_as)["model"])
     except (ValueError, KeyError, TypeError):
         about: list[dict[str, Any]] = [m["data"].get("response_metadata") or {} for m in messages]
-        return next((str(one[name]) for one in about for name in ("model_name", "model") if one.get(name)), "")
+        return next((str(fields[name]) for fields in about for name in ("model_name", "model") if fields.get(name)), "")
 
 
 def unpacked(reply: bytes, path: Path) -> Sequence[ChatGeneration]:

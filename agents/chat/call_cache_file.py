@@ -62,12 +62,12 @@ def _calls(file: IO[str], path: Path) -> Iterator[CachedCall]:
 
 def _call(row: object, path: Path, number: int) -> CachedCall:
     names = [field.name for field in fields(CachedCall)]
-    told = row if isinstance(row, dict) else {}
-    wrong = [name for name in names if not isinstance(told.get(name), _TYPES[name])]
-    if wrong or set(told) != set(names):
-        off = ", ".join(wrong or sorted(set(told) ^ set(names)))
+    row_fields = row if isinstance(row, dict) else {}
+    wrong = [name for name in names if not isinstance(row_fields.get(name), _TYPES[name])]
+    if wrong or set(row_fields) != set(names):
+        off = ", ".join(wrong or sorted(set(row_fields) ^ set(names)))
         raise DataError(f"{path}, line {number}: these parts of a call are off: {off}; nothing was imported")
-    return CachedCall(**told)
+    return CachedCall(**row_fields)
 
 
 @contextmanager

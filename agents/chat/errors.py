@@ -60,15 +60,15 @@ def as_model_error(error: Exception, timeout_s: float) -> LlmrgError:
     """RateLimitedError, ModelUnavailableError (another try may succeed), ModelPromptError (this request never will),
     ModelAccessError (none will), else ModelError. All of them with the server's own words."""
     errors = list(_with_causes(error))
-    if ours := next((one for one in errors if isinstance(one, LlmrgError)), None):
+    if ours := next((cause for cause in errors if isinstance(cause, LlmrgError)), None):
         return ours
     if isinstance(error, TimeoutError):
         return ModelUnavailableError(f"the model did not answer within {timeout_s:g} s; raise `timeout_s` if it is only slow")
-    after = next((seconds for one in errors if (seconds := retry_after(one)) is not None), None)
-    return told_error(_first_status(errors), words_of(error), after, errors)
+    after = next((seconds for cause in errors if (seconds := retry_after(cause)) is not None), None)
+    return model_error(_first_status(errors), words_of(error), after, errors)
 
 
-def told_error(status: int | None, said: str, after: float | None = None, errors: Sequence[BaseException] = ()) -> LlmrgError:
+def model_error(status: int | None, words: str, after: float | None = None, errors: Sequence[BaseException] = ()) -> LlmrgError:
     """What a server means by a status and its words.
 
     Args:
@@ -76,44 +76,46 @@ def told_error(status: int | None, said: str, after: float | None = None, errors
         errors: the one raised, and its causes.
     """
     limited = status == 429 or (status == 503 and after is not None) or (status is None and _named(errors, RATE_NAMES))
-    if status in {400, 413, 422, 429} and _TOO_LONG.search(said) and not (limited and after is not None):
-        return ModelPromptError(f"the request is too long for the model ({said}); show it less: --last, --block-size")
-    if status in {400, 403, 422, 451} and _FILTERED.search(said):
-        return ModelPromptError(f"the model's server holds the request back ({said})")
-    if _NO_MONEY.search(said) and after is None and not _LATER.search(said):
-        return ModelAccessError(f"the model cannot be used ({said}); check its name, key, address and account")
+    if status in {400, 413, 422, 429} and _TOO_LONG.search(words) and not (limited and after is not None):
+        return ModelPromptError(f"the request is too long for the model ({words}); show it less: --last, --block-size")
+    if status in {400, 403, 422, 451} and _FILTERED.search(words):
+        return ModelPromptError(f"the model's server holds the request back ({words})")
+    if _NO_MONEY.search(words) and after is None and not _LATER.search(words):
+        return ModelAccessError(f"the model cannot be used ({words}); check its name, key, address and account")
     if status in NO_ACCESS:
-        return ModelAccessError(f"the model cannot be used ({said}); check its name, key, address and account")
+        return ModelAccessError(f"the model cannot be used ({words}); check its name, key, address and account")
     if limited:
         asks = f"; it asks to wait for {after:,.0f} s" if after is not None and after >= 5 else ""
-        return RateLimitedError(f"the model refuses more requests for now ({said}){asks}", after)
+        return RateLimitedError(f"the model refuses more requests for now ({words}){asks}", after)
     if status in PASSING_STATUS or (status is not None and 500 <= status < 600):
-        return ModelUnavailableError(f"the model is unavailable ({said})")
-    if status is None and (any(isinstance(one, ConnectionError) for one in errors[:1]) or _named(errors, PASSING_NAMES)):
+        return ModelUnavailableError(f"the model is unavailable ({words})")
+    if status is None and (any(isinstance(cause, ConnectionError) for cause in errors[:1]) or _named(errors, PASSING_NAMES)):
         proxies = ", ".join(name for name in proxy_variables() if name.lower() != "no_proxy")
         of_proxy = f"; if the server is elsewhere, requests go through the proxy in {proxies}" if proxies else ""
-        return ModelUnavailableError(f"the model is unavailable ({said}){of_proxy}")
-    if status is None and _TOO_LONG.search(said):
-        return ModelPromptError(f"the request is too long for the model ({said}); show it less: --last, --block-size")
+        return ModelUnavailableError(f"the model is unavailable ({words}){of_proxy}")
+    if status is None and _TOO_LONG.search(words):
+        return ModelPromptError(f"the request is too long for the model ({words}); show it less: --last, --block-size")
     if status is None and _no_reply(errors):
-        return ModelUnavailableError(f"the model's server answered with something that is no reply ({said})")
-    return ModelError(f"the model refused the request ({said}); check its name, its options (LLMRG_MODEL_OPTIONS) and its limits")
+        return ModelUnavailableError(f"the model's server answered with something that is no reply ({words})")
+    return ModelError(
+        f"the model refused the request ({words}); check its name, its options (LLMRG_MODEL_OPTIONS) and its limits"
+    )
 
 
 def form_trouble(error: Exception) -> Literal["unknown", "schema", "failed"] | None:
     """Whether the form of structured output is why a request failed: the server does not know it, takes no such schema, or failed
     over it this time. None: it is not, or nothing says so."""
-    status, said = _first_status(list(_with_causes(error))), words_of(error)
-    if status not in {400, 404, 422, 500, 501} or _TOO_LONG.search(said) or _FILTERED.search(said):
+    status, words = _first_status(list(_with_causes(error))), words_of(error)
+    if status not in {400, 404, 422, 500, 501} or _TOO_LONG.search(words) or _FILTERED.search(words):
         return None
-    of_form = bool(_OF_A_FORM.search(said))
+    of_form = bool(_OF_A_FORM.search(words))
     if status == 500:
         return "failed"
-    if of_form and (status == 501 or _UNKNOWN.search(said)):
+    if of_form and (status == 501 or _UNKNOWN.search(words)):
         return "unknown"
     if status == 404 or not of_form:
         return None
-    return "schema" if re.search(r"invalid.{0,20}schema", said, re.IGNORECASE) else "failed"
+    return "schema" if re.search(r"invalid.{0,20}schema", words, re.IGNORECASE) else "failed"
 
 
 def names_a_form(error: Exception) -> bool:
@@ -123,14 +125,14 @@ def names_a_form(error: Exception) -> bool:
 def words_of(error: BaseException) -> str:
     """The server's own words, as far as the error brings them, else the error's; on one line."""
     errors = list(_with_causes(error))
-    said = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None)) or _page(errors)
-    if not said:
-        said, deepest = str(error), errors[-1]
-        if deepest is not error and len(said) < 40:  # «Connection error.»
-            said = f"{said} {type(deepest).__name__}: {deepest}"
+    words = _message(getattr(error, "body", None)) or _message(next(iter(error.args), None)) or _page(errors)
+    if not words:
+        words, deepest = str(error), errors[-1]
+        if deepest is not error and len(words) < 40:  # «Connection error.»
+            words = f"{words} {type(deepest).__name__}: {deepest}"
     status = _first_status(errors)
     kind = type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"
-    return f"{kind}: {shortened(said)}"
+    return f"{kind}: {shortened(words)}"
 
 
 def shortened(text: str) -> str:
@@ -141,7 +143,7 @@ def shortened(text: str) -> str:
 
 def _page(errors: Sequence[BaseException]) -> str:
     """What a refusal says in a form that providers' packages drop, such as the page of a server that is none of models."""
-    for response in (getattr(one, "response", None) for one in errors):
+    for response in (getattr(cause, "response", None) for cause in errors):
         text: Any = ""
         with suppress(RuntimeError):  # httpx's, where nobody has read what came
             text = getattr(response, "text", "")
@@ -157,20 +159,20 @@ def _message(body: Any) -> str:
     """Out of the forms in which servers put their words: {"error": {"message": ...}}, {"message": ...}, {"detail": ...}."""
     if not isinstance(body, dict):
         return ""
-    found = next((body[name] for name in ("error", "message", "detail", "msg") if body.get(name)), "")
-    if isinstance(found, dict):
-        more = found.get("metadata")
+    content = next((body[name] for name in ("error", "message", "detail", "msg") if body.get(name)), "")
+    if isinstance(content, dict):
+        more = content.get("metadata")
         raw = f" {more['raw']}" if isinstance(more, dict) and more.get("raw") else ""  # what stands behind a go-between
-        return f"{_message(found) or json.dumps(found, ensure_ascii=False)}{raw}"
-    return str(found)
+        return f"{_message(content) or json.dumps(content, ensure_ascii=False)}{raw}"
+    return str(content)
 
 
 def error_in(body: Any) -> tuple[int | None, str]:
     """(status, words) of an error in the body of an answer; (None, "") where it holds none."""
-    told = body.get("error") if isinstance(body, dict) else None
-    if not told:
+    content = body.get("error") if isinstance(body, dict) else None
+    if not content:
         return None, ""
-    return _number(told.get("code")) if isinstance(told, dict) else None, shortened(_message(body))
+    return _number(content.get("code")) if isinstance(content, dict) else None, shortened(_message(body))
 
 
 def _number(code: Any) -> int | None:
@@ -181,10 +183,10 @@ def _number(code: Any) -> int | None:
 def _no_reply(errors: Sequence[BaseException]) -> bool:
     """Whether a provider's package could make nothing of the answer; an object that says an error comes as a ValueError."""
     return any(
-        isinstance(one, UNREADABLE)
-        or (isinstance(one, ValueError) and (isinstance(next(iter(one.args), None), dict) or "esponse type" in str(one)))
-        or (isinstance(one, KeyError) and "choices" in str(one))
-        for one in errors[:1]
+        isinstance(cause, UNREADABLE)
+        or (isinstance(cause, ValueError) and (isinstance(next(iter(cause.args), None), dict) or "esponse type" in str(cause)))
+        or (isinstance(cause, KeyError) and "choices" in str(cause))
+        for cause in errors[:1]
     )
 
 
@@ -194,10 +196,10 @@ def cut_reply(error: Exception) -> AIMessage | None:
     if not choices:
         return None
     used: Any = getattr(error.completion, "usage", None)  # type: ignore[attr-defined]
-    read, said = getattr(used, "prompt_tokens", 0), getattr(used, "completion_tokens", 0)
-    counted: Any = {"input_tokens": read, "output_tokens": said, "total_tokens": read + said} if used else None
-    said = {"finish_reason": choices[0].finish_reason}
-    return AIMessage(choices[0].message.content or "", usage_metadata=counted, response_metadata=said)
+    read, written = getattr(used, "prompt_tokens", 0), getattr(used, "completion_tokens", 0)
+    counted: Any = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written} if used else None
+    finish = {"finish_reason": choices[0].finish_reason}
+    return AIMessage(choices[0].message.content or "", usage_metadata=counted, response_metadata=finish)
 
 
 def retry_after(error: BaseException) -> float | None:
@@ -212,23 +214,23 @@ def retry_after_in(headers: Any) -> float | None:
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
             return max(0.0, float(milliseconds) / 1000)
-        told = headers.get("retry-after")
-        if told is None:
+        value = headers.get("retry-after")
+        if value is None:
             return None
-        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", told):
-            return float(told)
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__
 
 
 def _named(errors: Sequence[BaseException], names: set[str]) -> bool:
@@ -236,7 +238,7 @@ def _named(errors: Sequence[BaseException], names: set[str]) -> bool:
 
 
 def _first_status(errors: Sequence[BaseException]) -> int | None:
-    return next((found for one in errors if (found := _status(one)) is not None), None)
+    return next((status for cause in errors if (status := _status(cause)) is not None), None)
 
 
 def _status(error: BaseException) -> int | None:
@@ -245,5 +247,5 @@ def _status(error: BaseException) -> int | None:
         status = getattr(holder, name, None)
         if isinstance(status, int) and not isinstance(status, bool):
             return status
-    said = next(iter(error.args), None)
-    return _number(said.get("code")) if isinstance(said, dict) else None
+    content = next(iter(error.args), None)
+    return _number(content.get("code")) if isinstance(content, dict) else None

@@ -24,7 +24,7 @@ class ChatForms:
         self._form = form
         self._known = FORMS if structured else FORMS[-1:]
         self._unknown: set[tuple[str, type[BaseModel] | None]] = set()
-        self._made: dict[tuple[str, type[BaseModel]], Any] = {}
+        self._bound: dict[tuple[str, type[BaseModel]], Any] = {}
 
     def left(self, schema: type[BaseModel]) -> list[str]:
         """To be tried for a request, in this order; `text` always ends them where none was chosen."""
@@ -39,16 +39,16 @@ class ChatForms:
 
     def forget(self) -> None:
         """The model was made anew."""
-        self._made.clear()
+        self._bound.clear()
 
     def formed(self, model: BaseChatModel, form: str, schema: type[BaseModel]) -> Any:
         """The model that is asked in this form; made once, as it takes some milliseconds.
 
         Raises: NotImplementedError: the model's class does not know it; ConfigError: and it was chosen.
         """
-        if (form, schema) not in self._made:
+        if (form, schema) not in self._bound:
             try:
-                self._made[form, schema] = _make(model, form, schema)
+                self._bound[form, schema] = _make(model, form, schema)
             except (NotImplementedError, TypeError, ValueError) as error:
                 if self._form != "auto":
                     raise ConfigError(
@@ -56,16 +56,16 @@ class ChatForms:
                         "(`--form`)"
                     ) from error
                 raise NotImplementedError(form) from error
-        return self._made[form, schema]
+        return self._bound[form, schema]
 
 
 def _make(model: BaseChatModel, form: str, schema: type[BaseModel]) -> Any:
     if form == "text":
         return model
     # A dict, since a class makes some providers raise at the first element that does not fit it.
-    made = model.with_structured_output(schema.model_json_schema(), include_raw=True, **_METHODS.get(form, {}))
+    bound = model.with_structured_output(schema.model_json_schema(), include_raw=True, **_METHODS.get(form, {}))
     # Without LangChain's parser behind it: replies are read by us, and it takes minutes over a long one that is no JSON.
-    return made.first if isinstance(made, RunnableSequence) else made
+    return bound.first if isinstance(bound, RunnableSequence) else bound
 
 
 def has_structured_output(model: BaseChatModel) -> bool:

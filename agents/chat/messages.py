@@ -30,7 +30,7 @@ def read_message(message: AIMessage, schema: type[R]) -> R:
     except ModelReplyError as error:
         if called is not None:
             return called
-        raise ModelReplyError(f"{error}{_told(message)}") from None
+        raise ModelReplyError(f"{error}{_aside(message)}") from None
 
 
 def _called(message: AIMessage, schema: type[R]) -> list[R | None]:
@@ -51,11 +51,11 @@ def _thought(message: AIMessage) -> str:
 
 
 def _finish(message: AIMessage) -> str:
-    told = message.response_metadata
-    return str(told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason") or "")
+    metadata = message.response_metadata
+    return str(metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason") or "")
 
 
-def _told(message: AIMessage) -> str:
+def _aside(message: AIMessage) -> str:
     """What the server says besides the reply, and the way out."""
     if refusal := message.additional_kwargs.get("refusal"):
         return f"; the model refuses: {' '.join(str(refusal).split())[:200]!r}"

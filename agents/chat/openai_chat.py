@@ -9,7 +9,7 @@ import openai
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 
-from llmrg.agents.chat.errors import error_in, retry_after_in, shortened, told_error
+from llmrg.agents.chat.errors import error_in, model_error, retry_after_in, shortened
 from llmrg.core.errors import ModelUnavailableError
 
 _THOUGHT = ("reasoning_content", "reasoning")
@@ -29,15 +29,15 @@ class LenientChatOpenAI(ChatOpenAI):
         return payload
 
     def _create_chat_result(self, response: dict[str, Any] | openai.BaseModel, generation_info: Any = None) -> ChatResult:
-        told = response if isinstance(response, dict) else response.model_dump(warnings=False)
-        told["choices"] = _answered_first(told.get("choices") or [])
-        messages = [_mended(choice["message"]) for choice in told["choices"]]
-        made = super()._create_chat_result(told, generation_info)
-        for message, generation in zip(messages, made.generations, strict=True):
+        content = response if isinstance(response, dict) else response.model_dump(warnings=False)
+        content["choices"] = _answered_first(content.get("choices") or [])
+        messages = [_mended(choice["message"]) for choice in content["choices"]]
+        result = super()._create_chat_result(content, generation_info)
+        for message, generation in zip(messages, result.generations, strict=True):
             thought = next((message[name] for name in _THOUGHT if isinstance(message.get(name), str)), "")
             if thought:
                 generation.message.additional_kwargs["reasoning_content"] = thought
-        return made
+        return result
 
 
 def _answered_first(choices: list[Any]) -> list[Any]:
@@ -59,10 +59,10 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-def _arguments(told: Any) -> str:
+def _arguments(arguments: Any) -> str:
     """The text of an object, which is what LangChain wants: arguments may come as an object, a list, or as text of text.
     Text that is no JSON stays, to be read leniently."""
-    value = told
+    value = arguments
     for _ in range(3):
         try:
             value = json.loads(value) if isinstance(value, str) else value
@@ -81,19 +81,21 @@ async def refuse_no_replies(response: Any) -> None:
         return
     if "event-stream" in response.headers.get("content-type", ""):
         return
-    said = (await response.aread()).decode("utf-8", "replace")
+    text = (await response.aread()).decode("utf-8", "replace")
     try:
-        body = json.loads(said.removeprefix("\ufeff"))
+        body = json.loads(text.removeprefix("\ufeff"))
     except ValueError:
-        raise _nothing(said, response.status_code) from None
+        raise _nothing(text, response.status_code) from None
     status, words = error_in(body)
     if words:
-        raise told_error(status or 500, f"status {response.status_code} with an error: {words}", retry_after_in(response.headers))
+        raise model_error(
+            status or 500, f"status {response.status_code} with an error: {words}", retry_after_in(response.headers)
+        )
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not any(isinstance(c, dict) and isinstance(c.get("message"), dict) for c in choices):
-        raise _nothing(said, response.status_code)
+        raise _nothing(text, response.status_code)
 
 
-def _nothing(said: str, status: int) -> ModelUnavailableError:
-    shown = shortened(said) or "nothing at all"
+def _nothing(text: str, status: int) -> ModelUnavailableError:
+    shown = shortened(text) or "nothing at all"
     return ModelUnavailableError(f"the model's server answered with no reply under status {status} ({shown})")

@@ -20,9 +20,9 @@ class Pace:
     """
 
     def __init__(self, per_minute: float | None, burst_s: float) -> None:
-        self._told = per_minute / 60 if per_minute else inf
+        self._stated = per_minute / 60 if per_minute else inf
         self._burst_s = burst_s
-        self._found, self._rested_at = inf, 0.0
+        self._measured, self._rested_at = inf, 0.0
         """Rate at which a refusal came, and the end of the rest after it."""
         self._free_at = 0.0
         """Moment at which the debt is paid."""
@@ -30,9 +30,9 @@ class Pace:
     def rate(self, now: float) -> float:
         """Things a second; infinite: nothing is known."""
         shortest, longest = BACK_AFTER_S
-        back_after = min(longest, max(shortest, BACK_AFTER / self._found))
+        back_after = min(longest, max(shortest, BACK_AFTER / self._measured))
         since = max(0.0, now - self._rested_at)
-        return min(self._told, self._found * (1 + (1 - DECREASE) * (since / back_after - 1) ** 3))
+        return min(self._stated, self._measured * (1 + (1 - DECREASE) * (since / back_after - 1) ** 3))
 
     def wait(self, now: float) -> float:
         """Seconds until something may go out."""
@@ -46,6 +46,6 @@ class Pace:
 
         Nothing goes out before `until`, and no burst then: what has just refused has nothing saved.
         """
-        self._found = min(self.rate(now) if anew else self._found, measured)
+        self._measured = min(self.rate(now) if anew else self._measured, measured)
         self._rested_at = max(self._rested_at, until)
         self._free_at = max(self._free_at, until + self._burst_s)

@@ -103,16 +103,16 @@ def parsed(text: str) -> Any:
         warnings.simplefilter("ignore", SyntaxWarning)
         return ast.literal_eval(text.strip())
     try:
-        made = json_repair.loads(_plain_marks(text), skip_json_loads=True)
+        value = json_repair.loads(_plain_marks(text), skip_json_loads=True)
     except (ValueError, TypeError, RecursionError, IndexError):
         return NO_VALUE
-    return made if isinstance(made, dict | list) else NO_VALUE
+    return value if isinstance(value, dict | list) else NO_VALUE
 
 
 def _bare(text: str) -> str:
     """Without comments, and without commas that nothing follows."""
     for more in (r"//[^\n]*|#[^\n]*|/\*.*?\*/", r",(?=\s*[\]}])"):
-        text = re.sub(rf'("(?:\\.|[^"\\])*")|{more}', lambda found: found[1] or "", text, flags=re.DOTALL)
+        text = re.sub(rf'("(?:\\.|[^"\\])*")|{more}', lambda match: match[1] or "", text, flags=re.DOTALL)
     return text
 
 
@@ -124,7 +124,7 @@ def _plain_marks(text: str) -> str:
 
 
 def _read(text: str, spans: list[Span]) -> list[Found]:
-    found: list[Found] = []
+    values: list[Found] = []
     left, false_starts = list(reversed(spans)), 0
     while left and false_starts <= _MOST_FALSE_STARTS:
         span = left.pop()
@@ -135,8 +135,8 @@ def _read(text: str, spans: list[Span]) -> list[Found]:
                 part.inside = span.inside
             left += reversed(span.parts)
         else:
-            found.append(Found(value, span.start, span.stop, span.inside))
-    return found
+            values.append(Found(value, span.start, span.stop, span.inside))
+    return values
 
 
 def _spans(text: str, *, strings: bool) -> list[Span]:

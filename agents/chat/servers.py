@@ -21,11 +21,11 @@ _PORTS = {"http": 80, "https": 443}
 def server_of(model: BaseChatModel) -> str:
     """Scheme, host, port and path; empty where a model's class does not say it."""
     for path in (*_CLIENTS, *((name,) for name in _FIELDS)):
-        found: Any = model
+        part: Any = model
         for name in path:
-            found = getattr(found, name, None)
-        if found is not None and (told := address(str(found))):
-            return told
+            part = getattr(part, name, None)
+        if part is not None and (place := address(str(part))):
+            return place
     return ""
 
 
@@ -39,8 +39,8 @@ def address(url: str) -> str:
     if not host:
         return ""
     host = f"[{host}]" if ":" in host else host
-    told = "" if port is None or port == _PORTS.get(parts.scheme) else f":{port}"
-    return f"{parts.scheme}://{host}{told}{parts.path.rstrip('/')}"
+    shown_port = "" if port is None or port == _PORTS.get(parts.scheme) else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}"
 
 
 def named_with(model_name: str, server: str) -> str:

@@ -93,14 +93,14 @@ async def estimate(
     roles = dict(zip(STAGES, (minds.reasoner, minds.verifier, minds.imaginer), strict=True))
     parts: list[tuple[Mapping[str, str], Stages]] = []
     habits, sampled, items = habits_of(minds, config, earlier), 0, 0
-    if asked := {stage: mind.priced_as for stage, mind in roles.items() if isinstance(mind, ChatMind)}:
+    if priced := {stage: mind.priced_as for stage, mind in roles.items() if isinstance(mind, ChatMind)}:
         drawn = random.Random("estimate").sample(chosen, min(sample, len(chosen)))
-        told = await _counted(dataset, minds, config.model_copy(update={"block_size": size}), drawn, habits)
+        counted = await _counted(dataset, minds, config.model_copy(update={"block_size": size}), drawn, habits)
         scale = sum(blocks.values()) / max(sum(blocks[user] for user in drawn), 1)
-        stages = {stage: {what: scale * told.get(f"{stage}.{what}", 0.0) for what in COUNTED} for stage in asked}
+        stages = {stage: {what: scale * counted.get(f"{stage}.{what}", 0.0) for what in COUNTED} for stage in priced}
         for stage in stages.keys() & habits.written.keys():
             stages[stage]["output_tokens"] = stages[stage]["calls"] * habits.written[stage]
-        parts.append((asked, stages))
+        parts.append((priced, stages))
         sampled = len(drawn)
     by_item = [mind for mind in minds.distinct() if isinstance(mind, ItemChatMind)]
     for mind in by_item:
@@ -164,21 +164,21 @@ class _DryMind(ChatMind):
 
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:
         verdicts = await super().verify(block, candidates)
-        told = []
+        judged = []
         for verdict, c in zip(verdicts, candidates, strict=True):
             good = chance(block.user, c.position, c.cause, c.reason, c.item) < self._habits.accepted
-            told.append(replace(verdict, score=float(good), critique="" if good else "another one fits better"))
-        return told
+            judged.append(replace(verdict, score=float(good), critique="" if good else "another one fits better"))
+        return judged
 
     async def imagine(self, cut: Cut) -> list[Imagined]:
         """In the catalogue as often as the habits say."""
-        said = await super().imagine(cut)
+        imagined = await super().imagine(cut)
         unseen = [item for item in self._catalogue.ids[: len(cut.history) + 50] if item not in set(cut.history.items)]
         return [
-            replace(one, text="", item=unseen[number % len(unseen)])
+            replace(step, text="", item=unseen[number % len(unseen)])
             if unseen and chance(cut.user, cut.position, number) < self._habits.grounded
-            else one
-            for number, one in enumerate(said)
+            else step
+            for number, step in enumerate(imagined)
         ]
 
 

@@ -41,13 +41,13 @@ def habits_of(minds: Minds, config: BuildConfig, earlier: Sequence[Run]) -> Habi
     names = {"reasoner": minds.reasoner.name, "verifier": minds.verifier.name}
     for run in earlier:
         costs = run.costs
-        asked, proposed = costs.get("reason.asked", 0), costs.get("reason.proposed", 0)
+        positions, proposed = costs.get("reason.asked", 0), costs.get("reason.proposed", 0)
         judged = sum(costs.get(f"verify.reasoned.{outcome}", 0) for outcome in ("accepted", "rejected", "waiting"))
-        if asked and proposed and judged and all(run.settings.get(role) == name for role, name in names.items()):
+        if positions and proposed and judged and all(run.settings.get(role) == name for role, name in names.items()):
             imagined = costs.get("diverge.imagined", 0)
             grounded = costs.get("ground.kept", 0) / imagined if imagined else Habits.grounded
             accepted = costs.get("verify.reasoned.accepted", 0) / judged
-            return Habits(proposed / asked, accepted, grounded, _written(costs), run=run.id)
+            return Habits(proposed / positions, accepted, grounded, _written(costs), run=run.id)
     return Habits()
 
 
@@ -57,17 +57,18 @@ def item_habits(mind: str, items: int, earlier: Sequence[Run]) -> Habits:
     Args: items: to be asked for. The number of themes is taken to grow with the square root of the items.
     """
     for run in earlier:
-        told = {name.removeprefix(COUNTED): number for name, number in run.costs.items() if name.startswith(COUNTED)}
-        answered, proposed, checked, new = (told.get(what, 0) for what in ("answered", "proposed", "checked", "new"))
+        counts = {name.removeprefix(COUNTED): number for name, number in run.costs.items() if name.startswith(COUNTED)}
+        answered, proposed, checked, new = (counts.get(what, 0) for what in ("answered", "proposed", "checked", "new"))
         if run.settings.get("reasoner") == mind and answered and proposed and checked and new:
             return Habits(
                 steps_per_item=proposed / answered,
-                accepted=told.get("accepted", 0) / checked,
+                accepted=counts.get("accepted", 0) / checked,
                 written={
-                    stage: run.costs.get(f"{stage}.output_tokens", 0) / written_for(stage, told) for stage in ("reason", "verify")
+                    stage: run.costs.get(f"{stage}.output_tokens", 0) / written_for(stage, counts)
+                    for stage in ("reason", "verify")
                 },
                 themes=new * max(1.0, items / answered) ** 0.5,
-                theme_length=told.get("characters", 0) / proposed,
+                theme_length=counts.get("characters", 0) / proposed,
                 run=run.id,
             )
     return Habits(steps_per_item=REASONS_PER_ITEM)

@@ -42,11 +42,11 @@ async def item_costs(
     """Args: known: answers of earlier, for which nothing is to be paid."""
     dry = _DryItems(dataset, mind, habits)
     todo = mind.left_to_ask(known, tries=config.tries, verification=config.verification)
-    told = known.appeals if known is not None and len(todo) < len(dataset.catalogue) else ()
+    appeals = known.appeals if known is not None and len(todo) < len(dataset.catalogue) else ()
     sample = todo[:ITEMS_RENDERED]
-    costs = await dry.costs(sample, told, config)
+    costs = await dry.costs(sample, appeals, config)
     if len(sample) < len(todo):  # the first ones cost more, in small waves; the rest costs what the sample's second half does
-        first = await dry.costs(sample[: len(sample) // 2], told, config)
+        first = await dry.costs(sample[: len(sample) // 2], appeals, config)
         further = (len(todo) - len(sample)) / (len(sample) - len(sample) // 2)
         costs = {stage: {what: n + further * (n - first[stage][what]) for what, n in of.items()} for stage, of in costs.items()}
     return ItemCosts(costs, len(todo), len(sample))
@@ -64,7 +64,7 @@ class _DryItems(ItemChatMind):
         super().__init__(model, dataset, real.config)
         self._habits = habits
 
-    async def costs(self, items: Sequence[str], told: Iterable[Appeal], config: BuildConfig) -> Stages:
+    async def costs(self, items: Sequence[str], appeals: Iterable[Appeal], config: BuildConfig) -> Stages:
         usage = Usage()
 
         async def counted(stage: str, call: Callable[[], Awaitable[T]], useless: T) -> T:
@@ -73,7 +73,7 @@ class _DryItems(ItemChatMind):
 
         counts: Counter[str] = Counter()
         how: dict[str, Any] = {"tries": config.tries, "verification": config.verification, "counts": counts}
-        await self.answers(items, told, counted, **how)
+        await self.answers(items, appeals, counted, **how)
         stages = ("reason", "verify") if config.verification else ("reason",)
         costs = {stage: {what: usage.counts.get(f"{stage}.{what}", 0.0) for what in COUNTED} for stage in stages}
         for stage, each in ((stage, self._habits.written[stage]) for stage in stages if stage in self._habits.written):

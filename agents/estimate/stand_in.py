@@ -44,15 +44,15 @@ class StandInModel(BaseChatModel):
             return {"answers": [{"question": n, "choice": 1, "confidence": 0.85} for n in numbers]}
         if "CHAINS" in lines:
             numbers = [int(n) for line in lines for n in re.findall(r"^\[c(\d+)\]", line)]
-            told = {"reason": "much the same mood", "title": "A title of middling length"}
-            return {"continuations": [{"chain": n, **told} for n in numbers for _ in range(self.continuations)]}
+            texts = {"reason": "much the same mood", "title": "A title of middling length"}
+            return {"continuations": [{"chain": n, **texts} for n in numbers for _ in range(self.continuations)]}
         if "ITEMS" in lines:
             return {"items": self._items(lines)}
         if "PICK" in lines:
             return {"picks": self._picks(lines)}
-        asked = [int(n) for n in _LABEL.findall(lines[-1])]
+        labels = [int(n) for n in _LABEL.findall(lines[-1])]
         again = "REJECTED BEFORE" in lines  # another reason than before, else it would not be looked at
-        return {"steps": [self._step(n, k, again) for n in asked for k in range(self._steps(n))]}
+        return {"steps": [self._step(n, k, again) for n in labels for k in range(self._steps(n))]}
 
     def _items(self, lines: list[str]) -> list[dict[str, Any]]:
         start, again = lines.index("ITEMS") + 1, "REJECTED BEFORE" in lines
@@ -61,23 +61,23 @@ class StandInModel(BaseChatModel):
 
     def _reasons(self, line: str, number: int, again: bool) -> list[str]:
         drawn = (int(chance(line, k, again) * self.themes) for k in range(_whole(self.reasons_per_item, number)))
-        return [f"{one} {'of much the same mood' * 3}"[: self.theme_length] for one in drawn]
+        return [f"{count} {'of much the same mood' * 3}"[: self.theme_length] for count in drawn]
 
     def _picks(self, lines: list[str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        picks: list[dict[str, Any]] = []
         for line in lines[1:]:
             if label := _LABEL.match(line):
-                found.append({"item": int(label.group(1)), "fits": []})
+                picks.append({"item": int(label.group(1)), "fits": []})
             elif (number := int(line[1 : line.index(")")])) % 2:
-                found[-1]["fits"].append(number)
-        return found
+                picks[-1]["fits"].append(number)
+        return picks
 
     def _steps(self, number: int) -> int:
         return _whole(self.steps_per_item, number)
 
     def _step(self, number: int, which: int, again: bool) -> dict[str, Any]:
-        said = "another side of it" if again else "much the same mood"
-        cause, reason = number - 1 - which, f"{said} {'again' * which}".strip()
+        words = "another side of it" if again else "much the same mood"
+        cause, reason = number - 1 - which, f"{words} {'again' * which}".strip()
         return {"position": number, "cause": cause if cause > 0 else None, "reason": reason}
 
 

@@ -94,9 +94,9 @@ class ItemChatMind:
         self.model_name, self.priced_as = self._calls.name, self._calls.priced_as
         self.name = f"chat/{self.model_name}/items"
         self.server = self._calls.server
-        told = self.config.model_dump(mode="json", exclude={"timeout_s", "patience_s", "prompts", "form"})
-        told |= {"server": self.server} if self.server else {}
-        self.settings: dict[str, Any] = {**told, "parameters": parameters_of(model)}
+        settings = self.config.model_dump(mode="json", exclude={"timeout_s", "patience_s", "prompts", "form"})
+        settings |= {"server": self.server} if self.server else {}
+        self.settings: dict[str, Any] = {**settings, "parameters": parameters_of(model)}
         self._vetoes = vetoes
         self._mind: SharedThemesMind | None = None
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -137,15 +137,15 @@ class ItemChatMind:
         if known is not None and not todo:
             self.use(known)
             return known
-        told = known.appeals if known else ()
+        appeals = known.appeals if known else ()
         counts = Counter() if counts is None else counts
-        found = await self.answers(todo, told, ask, tries=tries, verification=verification, counts=counts)
-        new = [Appeal(item, theme, s) for item in todo for theme, s in scored_by_rank(found.of_item.get(item, ())).items()]
-        without = sum(item not in found.of_item for item in ids)
+        answers = await self.answers(todo, appeals, ask, tries=tries, verification=verification, counts=counts)
+        new = [Appeal(item, theme, s) for item in todo for theme, s in scored_by_rank(answers.of_item.get(item, ())).items()]
+        without = sum(item not in answers.of_item for item in ids)
         note = f"asked once per item: {len(ids):,} items, {without:,} of them without a reason "
         note += self._receipt(key) if not counts["useless"] else f"[{key} {_UNANSWERED}]"
         source = ProfileSource(self.profile_name(verification), datetime.now(UTC).date().isoformat(), verification, note)
-        profile = Profile(source, (*told, *new))
+        profile = Profile(source, (*appeals, *new))
         self.use(profile)
         return profile
 
@@ -157,8 +157,8 @@ class ItemChatMind:
             return sorted(self._catalogue.ids)
         if known.source.note.endswith(self._receipt(key)):
             return []
-        told = {appeal.item for appeal in known.appeals}
-        return [item for item in sorted(self._catalogue.ids) if item not in told]
+        answered = {appeal.item for appeal in known.appeals}
+        return [item for item in sorted(self._catalogue.ids) if item not in answered]
 
     def _key(self, tries: int, verification: bool) -> str:
         """Of all that changes what is asked."""
@@ -169,10 +169,10 @@ class ItemChatMind:
         return f"[{key} {stable_key('ids', *sorted(self._catalogue.ids))[:8]}]"
 
     async def answers(
-        self, todo: Sequence[str], told: Iterable[Appeal], ask: Ask, *, tries: int, verification: bool, counts: Counter[str]
+        self, todo: Sequence[str], appeals: Iterable[Appeal], ask: Ask, *, tries: int, verification: bool, counts: Counter[str]
     ) -> ItemThemes:
         """The themes of `told`, and of the items to be asked for. Args: as `ask_items`."""
-        answers = ItemThemes({item: list(themes) for item, themes in themes_of(told).items()})
+        answers = ItemThemes({item: list(themes) for item, themes in themes_of(appeals).items()})
         for wave in waves(todo, self.config.batch):
             for item, themes in (await self._wave(wave, answers, ask, tries, verification, counts)).items():
                 answers.put(item, themes)
@@ -188,15 +188,15 @@ class ItemChatMind:
         left: Sequence[str] = items
         for again in range(tries + 1):
             counts["again" if again else "asked"] += len(left)
-            said = await self._questions.reasons(left, vocabulary, rejected, ask, counts)
+            reasons = await self._questions.reasons(left, vocabulary, rejected, ask, counts)
             before = answers.wordings
-            proposed = {item: answers.worded(themes) for item, themes in said.items()}
+            proposed = {item: answers.worded(themes) for item, themes in reasons.items()}
             counts["new"] += answers.wordings - before
             fresh = {item: _without(themes, kept[item] + rejected.get(item, [])) for item, themes in proposed.items()}
-            found = await self._checked(fresh, answers, ask, counts) if verification else fresh
+            picked = await self._checked(fresh, answers, ask, counts) if verification else fresh
             left = []
             for item, themes in fresh.items():
-                good = [theme for theme in themes if theme in found.get(item, ())]
+                good = [theme for theme in themes if theme in picked.get(item, ())]
                 kept[item] = (kept[item] + good)[: self.config.reasons]
                 rejected.setdefault(item, []).extend(theme for theme in themes if theme not in good)
                 if 2 * len(kept[item]) < len(kept[item]) + len(rejected[item]):
@@ -210,8 +210,8 @@ class ItemChatMind:
     ) -> dict[str, list[str]]:
         """The second question: item -> themes that were found again."""
         everything = answers.all(proposed)
-        made = [pick_question(self._catalogue[item], themes, everything) for item, themes in proposed.items() if themes]
-        questions = [question for question in made if question is not None]
+        asked_of = [pick_question(self._catalogue[item], themes, everything) for item, themes in proposed.items() if themes]
+        questions = [question for question in asked_of if question is not None]
         picked = await self._questions.picks(questions, ask, counts)
         return {question.item: self._found_again(question, picked.get(question.item)) for question in questions}
 

@@ -43,7 +43,7 @@ class ItemQuestions:
         self._calls, self._catalogue, self._prompts = calls, catalogue, prompts
         self._attributes, self._batch, self._most = attributes, batch, reasons
 
-    def _asked(self, role: Role, request: str) -> Asked:
+    def _request(self, role: Role, request: str) -> Asked:
         prompt, version = self._prompts[role]
         messages: list[BaseMessage] = prompt.messages(request, self._catalogue.noun, self._most)
         return Asked(tuple(messages), role, version)
@@ -59,58 +59,58 @@ class ItemQuestions:
     ) -> dict[str, list[str]]:
         """Item -> its reasons, best first; [] for one that the model does not know. Items without an answer are left out."""
 
-        async def one(batch: Sequence[str]) -> dict[str, list[str]]:
+        async def answers_of(batch: Sequence[str]) -> dict[str, list[str]]:
             request = render_items(batch, self._catalogue, vocabulary, rejected, self._attributes)
             reply = await self._calls.ask(
-                self._asked("items", request), ItemsReply, lambda reply: self._about(batch, reply, reply.items)
+                self._request("items", request), ItemsReply, lambda reply: self._about(batch, reply, reply.items)
             )
-            said = self._by_item(batch, ((row.item, row.reasons) for row in reply.items), counts)
-            found = {item: cleaned(reasons, self._catalogue[item], self._most) for item, reasons in said.items()}
-            counts["answered"] += len(found)
-            counts["proposed"] += sum(map(len, found.values()))
-            counts["characters"] += sum(len(theme) for themes in found.values() for theme in themes)
-            return found
+            texts_of = self._by_item(batch, ((row.item, row.reasons) for row in reply.items), counts)
+            themes_of = {item: cleaned(reasons, self._catalogue[item], self._most) for item, reasons in texts_of.items()}
+            counts["answered"] += len(themes_of)
+            counts["proposed"] += sum(map(len, themes_of.values()))
+            counts["characters"] += sum(len(theme) for themes in themes_of.values() for theme in themes)
+            return themes_of
 
-        return await self._all("reason", items, one, ask, counts)
+        return await self._all("reason", items, answers_of, ask, counts)
 
     # -- which are theirs --------------------------------------------------------------------------------------------
     async def picks(self, questions: Sequence[PickQuestion], ask: Ask, counts: Counter[str]) -> dict[str, list[int]]:
         """Item -> numbers of the options picked. Items without an answer are left out."""
         by_item = {question.item: question for question in questions}
 
-        async def one(batch: Sequence[str]) -> dict[str, list[int]]:
+        async def answers_of(batch: Sequence[str]) -> dict[str, list[int]]:
             request = render_pick([(item, by_item[item].options) for item in batch], self._catalogue, self._attributes)
             reply = await self._calls.ask(
-                self._asked("pick", request), PickReply, lambda reply: self._about(batch, reply, reply.picks)
+                self._request("pick", request), PickReply, lambda reply: self._about(batch, reply, reply.picks)
             )
-            found = self._by_item(batch, ((row.item, row.fits) for row in reply.picks), counts)
-            for item, picked in found.items():
+            picked_of = self._by_item(batch, ((row.item, row.fits) for row in reply.picks), counts)
+            for item, picked in picked_of.items():
                 counts["checked"] += len(by_item[item].own)
                 counts["accepted"] += len(by_item[item].found_again(picked))
                 counts["foreign_picked"] += len(set(picked) - by_item[item].own)
-            return found
+            return picked_of
 
-        return await self._all("verify", list(by_item), one, ask, counts)
+        return await self._all("verify", list(by_item), answers_of, ask, counts)
 
     # -- both --------------------------------------------------------------------------------------------------------
     async def _all(
         self,
         stage: str,
         items: Sequence[str],
-        one: Callable[[Sequence[str]], Awaitable[dict[str, T]]],
+        answers_of: Callable[[Sequence[str]], Awaitable[dict[str, T]]],
         ask: Ask,
         counts: Counter[str],
     ) -> dict[str, T]:
-        found: dict[str, T] = {}
+        answered: dict[str, T] = {}
         none: dict[str, T] = {}
         for size in (self._batch, max(1, self._batch // 2)):
-            left = [item for item in items if item not in found]
+            left = [item for item in items if item not in answered]
             batches = [left[start : start + size] for start in range(0, len(left), size)]
-            for answers in await together([ask(stage, partial(one, batch), none) for batch in batches]):
-                found |= answers
+            for answers in await together([ask(stage, partial(answers_of, batch), none) for batch in batches]):
+                answered |= answers
                 counts["useless"] += answers is none
-        counts[f"{stage}_unanswered"] += len(items) - len(found)
-        return {item: found[item] for item in items if item in found}
+        counts[f"{stage}_unanswered"] += len(items) - len(answered)
+        return {item: answered[item] for item in items if item in answered}
 
     @staticmethod
     def _about(batch: Sequence[str], reply: T, rows: Sequence[ItemReasons] | Sequence[Pick]) -> T:
@@ -122,26 +122,26 @@ class ItemQuestions:
     @staticmethod
     def _by_item(batch: Sequence[str], rows: Iterable[tuple[int, T]], counts: Counter[str]) -> dict[str, T]:
         """The first answer for each item; further ones, and those for numbers that nobody asked about, are counted."""
-        found: dict[str, T] = {}
+        answer_of: dict[str, T] = {}
         for number, answer in rows:
             if not 1 <= number <= len(batch):
                 counts["unknown"] += 1
-            elif batch[number - 1] in found:
+            elif batch[number - 1] in answer_of:
                 counts["repeated"] += 1
             else:
-                found[batch[number - 1]] = answer
-        return found
+                answer_of[batch[number - 1]] = answer
+        return answer_of
 
 
 async def together(work: Sequence[Awaitable[T]]) -> list[T]:
     """All results in order. The first error ends the others."""
 
-    async def waited(one: Awaitable[T]) -> T:
-        return await one
+    async def waited(awaited: Awaitable[T]) -> T:
+        return await awaited
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(waited(one)) for one in work]
+            tasks = [group.create_task(waited(awaited)) for awaited in work]
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     return [task.result() for task in tasks]

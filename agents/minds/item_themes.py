@@ -70,13 +70,13 @@ class ItemThemes:
 
 def cleaned(texts: Iterable[str], item: Item, most: int) -> list[str]:
     """What a model said, made fit to be themes: one line each, no title, nothing endless, nothing twice, `most` at most."""
-    found: dict[str, str] = {}
+    themes: dict[str, str] = {}
     title = one_line(item.title).casefold()
     for text in texts:
         theme = one_line(text)
         if theme and len(theme) <= LONGEST_THEME and theme.casefold() != title:
-            found.setdefault(theme.casefold(), theme)
-    return list(found.values())[:most]
+            themes.setdefault(theme.casefold(), theme)
+    return list(themes.values())[:most]
 
 
 def pick_question(item: Item, own: Sequence[str], themes: Sequence[str]) -> PickQuestion | None:

@@ -100,7 +100,7 @@ class LikelihoodMind:
                 fit[chain.tail_position - first, self._first.column[chain.reason]] += self.config.chain_bonus
         fit = np.where(possible, fit, -np.inf)
         chains = {(chain.tail_position, chain.reason): chain.number for chain in block.chains}
-        found = []
+        candidates = []
         for flat in np.argsort(-fit, axis=None, kind="stable")[: self.config.proposals]:
             row, column = divmod(int(flat), len(self.bank))
             if not np.isfinite(fit[row, column]):
@@ -108,10 +108,12 @@ class LikelihoodMind:
             cause = first + row
             reason = self.bank[column]
             number = chains.get((cause, reason))
-            found.append(Candidate(position, "item", items[cause], cause, reason, items[position], number, seen=position + 1))
+            candidates.append(
+                Candidate(position, "item", items[cause], cause, reason, items[position], number, seen=position + 1)
+            )
         strongest = self.bank[int(np.argmax(own))]
         root = Candidate(position, "root", "", None, strongest, items[position], None, seen=position + 1)
-        return found or [root]
+        return candidates or [root]
 
     # -- verify --------------------------------------------------------------------------------------------------------
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:

@@ -85,8 +85,8 @@ class LocalLM:
         """
         if threads:
             torch.set_num_threads(threads)
-        found = load_causal(name_or_path, cache_dir, dtype, device, say=say)
-        return cls(found.model, found.tokenizer, found.name, found.weights)
+        loaded = load_causal(name_or_path, cache_dir, dtype, device, say=say)
+        return cls(loaded.model, loaded.tokenizer, loaded.name, loaded.weights)
 
     def count_tokens(self, text: str) -> int:
         return len(self._encode(text))
@@ -135,23 +135,23 @@ class LocalLM:
             seen = wanted.setdefault(prompt, {})
             for text in texts:
                 seen.setdefault(text, len(seen))
-        asked = [(prompt, texts) for prompt, texts in wanted.items() if texts]
-        heads = [self._start + self._encode(prompt) for prompt, _ in asked]
-        tails = [[coded[text] for text in texts] for _, texts in asked]
-        for (prompt, _), head, tail in zip(asked, heads, tails, strict=True):
+        with_texts = [(prompt, texts) for prompt, texts in wanted.items() if texts]
+        heads = [self._start + self._encode(prompt) for prompt, _ in with_texts]
+        tails = [[coded[text] for text in texts] for _, texts in with_texts]
+        for (prompt, _), head, tail in zip(with_texts, heads, tails, strict=True):
             if not head or len(head) + max(map(len, tail)) > self.max_tokens:
                 raise CallerError(f"a prompt must have 1 to {self.max_tokens} tokens, not {len(head)}: {prompt[:80]!r}...")
         rows = plant(heads, tails, row_tokens)
-        sums = {prompt: np.zeros(len(texts)) for prompt, texts in asked}
+        sums = {prompt: np.zeros(len(texts)) for prompt, texts in with_texts}
         may_call()
         with self._lock:
             for batch in _batches(rows, batch_tokens):
                 for row, values in zip(batch, self._row_log_probs(batch), strict=True):
                     for ask, value in zip(row.asks, values, strict=True):
-                        sums[asked[ask.prompt][0]][ask.number] += value
+                        sums[with_texts[ask.prompt][0]][ask.number] += value
             spent, tokens = time.monotonic() - started, sum(map(len, rows))
             self.usage.calls += 1
-            self.usage.sequences += sum(len(texts) for _, texts in asked)
+            self.usage.sequences += sum(len(texts) for _, texts in with_texts)
             self.usage.tokens += tokens
             self.usage.seconds += spent
         count(calls=1, tokens=tokens, input_tokens=tokens, seconds=spent)

@@ -24,21 +24,21 @@ class ProfilesMind(SharedThemesMind):
     ) -> None:
         """Raises: CallerError: the profile knows no item of the data set."""
         self.profile = profile
-        found = themes_of(profile.appeals)
-        themes = {item: own for item, own in found.items() if item in dataset.catalogue}
+        all_themes = themes_of(profile.appeals)
+        themes = {item: own for item, own in all_themes.items() if item in dataset.catalogue}
         if not themes:
             raise CallerError(
-                f"the profile {profile.source.name!r} has {len(found):,} items, and none of them is among the "
+                f"the profile {profile.source.name!r} has {len(all_themes):,} items, and none of them is among the "
                 f"{len(dataset.catalogue):,} items of {dataset.name!r}; import one for this data set with `llmrg profiles import`"
             )
         super().__init__(f"profiles/{profile.source.name}", themes, config, vetoes)
-        said = sorted((appeal.item, appeal.theme, appeal.score) for appeal in profile.appeals)
-        self.settings["profile"] = stable_key("profile", *said)[:12]
+        appeals = sorted((appeal.item, appeal.theme, appeal.score) for appeal in profile.appeals)
+        self.settings["profile"] = stable_key("profile", *appeals)[:12]
 
 
 def themes_of(appeals: Iterable[Appeal]) -> dict[str, dict[str, float]]:
     """Item -> theme -> score, the strongest first, then by name; items in order of id."""
-    found: dict[str, dict[str, float]] = {}
+    scores_of: dict[str, dict[str, float]] = {}
     for appeal in sorted(appeals, key=lambda a: (a.item, -a.score, a.theme)):
-        found.setdefault(appeal.item, {})[appeal.theme] = appeal.score
-    return found
+        scores_of.setdefault(appeal.item, {})[appeal.theme] = appeal.score
+    return scores_of

@@ -101,19 +101,19 @@ class SharedThemesMind:
     def _propose(self, block: Block, position: int) -> list[Candidate]:
         items, item = block.history.items, block.history.items[position]
         chains = {(chain.tail_position, chain.reason): chain.number for chain in block.chains}
-        found: list[tuple[tuple[bool, float, int], Candidate]] = []
+        proposals: list[tuple[tuple[bool, float, int], Candidate]] = []
         for theme in self._own(item):
             causes = [c for c in range(block.first, position) if theme in self._own(items[c])]
             if causes:
                 cause = max(causes, key=lambda c: ((c, theme) in chains, c))
                 chain = chains.get((cause, theme))
                 candidate = Candidate(position, "item", items[cause], cause, theme, item, chain, seen=position + 1)
-                found.append(((chain is not None, self._worth(theme, items[cause], item), cause), candidate))
-        if not found:
+                proposals.append(((chain is not None, self._worth(theme, items[cause], item), cause), candidate))
+        if not proposals:
             own = max(self._own(item), key=lambda theme: self._worth(theme, item), default=None)
             return [] if own is None else [Candidate(position, "root", "", None, own, item, None, seen=position + 1)]
-        found.sort(key=lambda pair: pair[0], reverse=True)
-        return [candidate for _, candidate in found[: self.config.proposals]]
+        proposals.sort(key=lambda pair: pair[0], reverse=True)
+        return [candidate for _, candidate in proposals[: self.config.proposals]]
 
     # -- verify ------------------------------------------------------------------------------------------------------
     async def verify(self, block: Block, candidates: Sequence[Candidate]) -> list[Verdict]:

@@ -128,12 +128,12 @@ async def build(
     if retry_failed:
         statuses = await context.stored(store.user_statuses, dataset.name, run)
         known = {user: statuses.get(user, ("pending", "")) for user in chosen}
-        chosen = [user for user, (status, told) in known.items() if status == "failed" or asked_again(told) is not None]
+        chosen = [user for user, (status, cause) in known.items() if status == "failed" or asked_again(cause) is not None]
     work = _Build(context, chosen, record, progress)
     try:
         with context.tracing.span("llmrg.run", llmrg__run=run, llmrg__data=dataset.name, llmrg__users=len(chosen)):
             async with record.kept(lambda: "failed" if work.failures else "done"):
-                await ask_for_items(context, work.asked)
+                await ask_for_items(context, work.costs_came)
                 await work.do(crew)
     finally:
         await minds.aclose()
@@ -186,11 +186,11 @@ class _Build:
         self.failed: dict[str, str] = {}
         self._unavailable_in_a_row = 0
         self._alike, self._alike_in_a_row = "", 0
-        context.usage.rests.told = lambda: self._tell("")
+        context.usage.rests.report = lambda: self._tell("")
         self._not_alone = False
         """Another process works on this run too."""
 
-    async def asked(self) -> None:
+    async def costs_came(self) -> None:
         """Told after each request that is for no user, and when a crew's costs have come in."""
         self._tell("")
         await self.record.note()
@@ -198,7 +198,7 @@ class _Build:
     async def do(self, open_crew: OpenCrew) -> None:
         """Build all users; the crew is opened when the first one is to be built."""
         async with AsyncExitStack() as opened:
-            await self._do(lambda: opened.enter_async_context(open_crew(self.context, self.asked)))
+            await self._do(lambda: opened.enter_async_context(open_crew(self.context, self.costs_came)))
 
     async def _do(self, open_crew: Callable[[], Awaitable[Crew]]) -> None:
         context, crew = self.context, None
@@ -238,7 +238,7 @@ class _Build:
                 if self._not_alone and not await self._unfinished([user]):
                     self.skipped += 1
                 else:
-                    await self._one(user, crew, place)
+                    await self._build_user(user, crew, place)
             except DraftConflictError as error:
                 self._leave(error)
                 queue.append(user)  # by then it is done, or its draft is what one goes on from
@@ -258,7 +258,7 @@ class _Build:
             log.warning("another process works on run %s too, and the users are shared with it: %s", self.context.run, error)
         self._not_alone = True
 
-    async def _one(self, user: str, crew: Crew, place: int) -> None:
+    async def _build_user(self, user: str, crew: Crew, place: int) -> None:
         try:
             await crew.build(place, user)
         except (StoreError, BudgetSpentError, ModelAccessError, ModelFileError):

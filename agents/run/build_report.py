@@ -77,8 +77,8 @@ class BuildReport:
     @property
     def grounding_rate(self) -> float | None:
         """Share of imagined continuations that became an unseen catalogue item; None if nothing was imagined."""
-        said = self.counts.get("diverge.imagined", 0)
-        return self.counts.get("ground.kept", 0) / said if said else None
+        imagined = self.counts.get("diverge.imagined", 0)
+        return self.counts.get("ground.kept", 0) / imagined if imagined else None
 
     def total(self, what: str) -> float:
         """Sum over the minds of `calls`, `cached`, `tokens`, `seconds`, `money`."""

@@ -55,7 +55,7 @@ async def ask_for_items(context: BuildContext, tell: Callable[[], Awaitable[None
     if counts["asked"] and not counts["answered"]:
         raise ModelReplyError(
             f"no reply of {mind.name} spoke of any of the {counts['asked']:,.0f} items that were asked about"
-            f"{', the last one: ' + last if (last := context.usage.heard[''].last) else ''}; when this is mended, run the same "
+            f"{', the last one: ' + last if (last := context.usage.replies[''].last) else ''}; when this is mended, run the same "
             "command again"
         )
     if profile is not known:

@@ -31,13 +31,13 @@ class RunRecord:
         earlier = next((r for r in await self._context.stored(store.runs, namespace) if r.id == run), None)
         if earlier:
             self._before, self._started = earlier.costs, earlier.started_at
-        await self._context.stored(store.put_run, namespace, self._made("running"))
+        await self._context.stored(store.put_run, namespace, self._record("running"))
         status: RunStatus = "stopped"
         try:
             yield
             status = outcome()
         finally:
-            store.put_run(namespace, self._made(status, time.time()))
+            store.put_run(namespace, self._record(status, time.time()))
 
     async def note(self) -> None:
         """Write the costs so far, unless they were written just now."""
@@ -45,9 +45,9 @@ class RunRecord:
             return
         async with self._lock:
             self._noted = time.monotonic()
-            await self._context.stored(self._context.store.put_run, self._context.namespace, self._made("running"))
+            await self._context.stored(self._context.store.put_run, self._context.namespace, self._record("running"))
 
-    def _made(self, status: RunStatus, ended_at: float | None = None) -> Run:
+    def _record(self, status: RunStatus, ended_at: float | None = None) -> Run:
         usage = self._context.usage
         now = {**usage.counts, **usage.totals, "seconds": usage.elapsed()}
         costs = {name: self._before.get(name, 0) + now.get(name, 0) for name in {*self._before, *now}}

@@ -100,21 +100,21 @@ def _stage(costs: Mapping[str, float], stage: str) -> dict[str, float]:
 
 
 def _totals(run: Run) -> dict[str, float]:
-    told = {name: number for name, number in run.costs.items() if "." not in name}
+    totals = {name: number for name, number in run.costs.items() if "." not in name}
     verify = _stage(run.costs, "verify")
     recall = {name: run.costs.get(f"recall.{name}", 0) for name in ("asked", "hits", "used")}
     retries = sum(run.costs.get(f"{stage}.retries", 0) for stage in STAGES)
     useless = sum(run.costs.get(f"{stage}.useless_replies", 0) for stage in STAGES)
     more = {"retries": retries, "useless_replies": useless, **{name: verify.get(name, 0) for name in ("accepted", "rejected")}}
-    return {**told, **more, **recall}
+    return {**totals, **more, **recall}
 
 
 def items_line(counts: Mapping[str, float]) -> str:
     """What asking once per item brought, from its counters without their prefix."""
-    told = {what: f"{counts.get(what, 0):,.0f}" for what in ("asked", "reason_unanswered", "proposed", "accepted", "again")}
+    text = {what: f"{counts.get(what, 0):,.0f}" for what in ("asked", "reason_unanswered", "proposed", "accepted", "again")}
     return (
-        f"{told['asked']} items asked for once, {told['reason_unanswered']} left out by the replies; {told['proposed']} reasons "
-        f"given, {told['accepted']} found again; {told['again']} items asked again with a critique."
+        f"{text['asked']} items asked for once, {text['reason_unanswered']} left out by the replies; {text['proposed']} reasons "
+        f"given, {text['accepted']} found again; {text['again']} items asked again with a critique."
     )
 
 

@@ -28,7 +28,7 @@ def unfinished(context: BuildContext, users: Sequence[str], statuses: Mapping[st
             if status == "done":
                 store.set_user_status(namespace, context.run, user, "pending")
             elif status == "pending":  # cut short after a useless reply
-                context.usage.heard[user].since = asked_again(given)
+                context.usage.replies[user].since = asked_again(given)
         store.put_histories(namespace, [context.history(user) for user in left])
         if not alone:
             _make_newest(context, [graph for user, graph in graphs.items() if user not in left])

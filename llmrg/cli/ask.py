@@ -63,7 +63,7 @@ def ask(
     elif question is None:
         raise CallerError('ask something, such as `llmrg ask "What do they like?" USER`; or give --rate, --explain or --headline')
     with project(data, store, home, load) as opened:
-        model, whole, kept = language_model(opened, name)
+        model, whole, recommender = language_model(opened, name)
         answer: Any
         if headline is not None:
             answer = model.summarise(headline)
@@ -78,7 +78,7 @@ def ask(
         if isinstance(answer, str) and opened.vetoes.deny(answer):
             raise CallerError("the answer speaks of what your lists deny (deny_reasons, deny_sensitive), and is not shown")
         if as_json:
-            print_json({"recommender": kept, "answer": answer, "checked": False})
+            print_json({"recommender": recommender, "answer": answer, "checked": False})
         else:
             typer.echo(f"{answer:.2f} stars of 5" if isinstance(answer, float) else answer)
     err.print(MADE_UP, highlight=False, markup=False, soft_wrap=True)
@@ -95,7 +95,7 @@ def language_model(opened: Project, name: str | None, device: str | None = None)
     from llmrg.recsysllm.making import language_model_of
 
     if name is None:
-        name = next((kept for kept in opened.trained() if kept.split("+")[0] == LANGUAGE_MODEL), None)
+        name = next((trained for trained in opened.trained() if trained.split("+")[0] == LANGUAGE_MODEL), None)
     if name is None:
         raise ConfigError(
             f"no language model is trained for {opened.name!r} in {opened.settings.home}; train one: "
@@ -106,7 +106,7 @@ def language_model(opened: Project, name: str | None, device: str | None = None)
     return language_model_of(whole), whole, name
 
 
-def _query(opened: Project, known: Recommender, user: str | None, items: str | None) -> Query:
+def _query(opened: Project, recommender: Recommender, user: str | None, items: str | None) -> Query:
     """The whole history of a user, or a history given.
 
     Raises: CallerError: neither or both are named; UnknownUserError, UnknownItemError.
@@ -123,6 +123,6 @@ def _query(opened: Project, known: Recommender, user: str | None, items: str | N
     else:
         assert user is not None
         history = opened.dataset.history(user)
-        stored = opened.graph_for(known, user)
+        stored = opened.graph_for(recommender, user)
         graph = opened.vetoes.shown(stored) if stored is not None else None
-    return known_query(known, Query.at(history, len(history), graph))
+    return known_query(recommender, Query.at(history, len(history), graph))

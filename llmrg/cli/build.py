@@ -171,7 +171,7 @@ def build(
         else:
             print_costs(report)
             err.print(f"report: {written}", highlight=False, markup=False, soft_wrap=True)
-        first = next((one for one in chosen or opened.dataset.histories if one not in report.failed), "")
+        first = next((user_id for user_id in chosen or opened.dataset.histories if user_id not in report.failed), "")
         repeats, beside = opened.dataset.report.repeats, graphs_beside(opened, report.run)
     again = next_command(context, "build", retry_failed=True)
     if report.problem:
@@ -199,7 +199,7 @@ def checked(settings: dict[str, Any]) -> BuildConfig:
     try:
         return BuildConfig(**settings)
     except ValidationError as error:
-        raise ConfigError("; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())) from error
+        raise ConfigError("; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())) from error
 
 
 def check_ask(opened: Project, ask: str | None, roles: dict[str, Any]) -> None:
@@ -225,20 +225,20 @@ def graphs_beside(opened: Project, run: str) -> str:
     )
 
 
-def threshold(opened: Project, told: str | None, roles: dict[str, Any]) -> float | None:
+def threshold(opened: Project, option: str | None, roles: dict[str, Any]) -> float | None:
     """`--tau`: a number, `calibrated`, or None for the verifier's own."""
     from llmrg.core.errors import ConfigError
 
-    if told is None:
+    if option is None:
         return None
-    if told == "calibrated":
+    if option == "calibrated":
         return opened.calibrated_tau(verifier=roles.get("verifier"))
     try:
-        tau = float(told)
+        tau = float(option)
     except ValueError:
         tau = -1.0
     if not 0 <= tau <= 1:
-        raise ConfigError(f"--tau takes a score from 0 to 1, or `calibrated`, not {told!r}")
+        raise ConfigError(f"--tau takes a score from 0 to 1, or `calibrated`, not {option!r}")
     return tau
 
 
@@ -246,9 +246,9 @@ def chosen_users(opened: Project, user: list[str] | None, users: int | None, sam
     """Named users, the first so many, or some drawn by chance; None: all of them."""
     import random
 
-    known = list(opened.dataset.histories)
+    everyone = list(opened.dataset.histories)
     if user:
         return user
     if sample:
-        return random.Random("sample").sample(known, min(sample, len(known)))
-    return known[:users] if users else None
+        return random.Random("sample").sample(everyone, min(sample, len(everyone)))
+    return everyone[:users] if users else None

@@ -28,11 +28,13 @@ def stats(home: Home = None, as_json: AsJson = False) -> None:
 
     path = load_settings(home=home).calls_path
     cache = SqliteCallCache(path)
-    found = cache.stats() if path.exists() else []
+    models = cache.stats() if path.exists() else []
     if as_json:
-        print_json([asdict(model) for model in found])
+        print_json([asdict(model) for model in models])
         return
-    rows = [(one.model or "(not named)", f"{one.replies:,}", f"{one.input_tokens:,}", f"{one.output_tokens:,}") for one in found]
+    rows = [
+        (used.model or "(not named)", f"{used.replies:,}", f"{used.input_tokens:,}", f"{used.output_tokens:,}") for used in models
+    ]
     print_rows(f"Calls kept in {path}", ("model", "replies", "tokens read", "tokens written"), rows)
 
 

@@ -52,7 +52,7 @@ def doctor(
     settings = load_settings(store=store, home=home, model=model)
     checks = [*_packages(), *_store(settings, repair), _model(settings)]
     if as_json:
-        print_json([{"what": what, "state": state, "found": found, "next": mend} for what, state, found, mend in checks])
+        print_json([{"what": what, "state": state, "found": value, "next": mend} for what, state, value, mend in checks])
     else:
         _print(checks)
     if any(state == "missing" for _, state, _, _ in checks):
@@ -87,8 +87,8 @@ def _store(settings: Any, repair: bool) -> list[Check]:
     except LlmrgError as error:
         return [("store", "missing", type(error).__name__, str(error))]
     reach = "many machines" if store.abilities.many_machines else "the processes of one machine"
-    found = [("store", "ok", f"{health.product}, schema {health.schema_version}, {health.url}, for {reach}", "")]
-    return found + [_inside(problem) for problem in problems]
+    checks = [("store", "ok", f"{health.product}, schema {health.schema_version}, {health.url}, for {reach}", "")]
+    return checks + [_inside(problem) for problem in problems]
 
 
 def _inside(problem: Problem) -> Check:

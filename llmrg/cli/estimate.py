@@ -96,39 +96,39 @@ def estimate(
         chosen = chosen_users(opened, user, users, sample)
         roles = {"reasoner": reasoner, "verifier": verifier, "imaginer": imaginer}
         check_ask(opened, ask, roles)
-        made = opened.estimate(users=chosen, config=config, sample=counted, **roles)
+        cost = opened.estimate(users=chosen, config=config, sample=counted, **roles)
     if as_json:
-        print_json(made.to_json())
+        print_json(cost.to_json())
         return
-    if not made.chat:
+    if not cost.chat:
         err.print("no chat model is asked: these minds cost time, but no tokens of a provider", highlight=False)
         return
     counted_things = ("calls", "input_tokens", "output_tokens")
-    rows = [(stage, *(f"{counts[what]:,.0f}" for what in counted_things)) for stage, counts in made.stages.items()]
-    rows.append(("all", f"{made.calls:,.0f}", f"{made.input_tokens:,.0f}", f"{made.output_tokens:,.0f}"))
+    rows = [(stage, *(f"{counts[what]:,.0f}" for what in counted_things)) for stage, counts in cost.stages.items()]
+    rows.append(("all", f"{cost.calls:,.0f}", f"{cost.input_tokens:,.0f}", f"{cost.output_tokens:,.0f}"))
     about = (
-        f"About {made.items:,} items, asked once for any number of users"
-        if made.by_item
-        else (f"About {made.users:,} users, {made.blocks:,} blocks")
+        f"About {cost.items:,} items, asked once for any number of users"
+        if cost.by_item
+        else (f"About {cost.users:,} users, {cost.blocks:,} blocks")
     )
     print_rows(about, ("stage", "calls", "tokens read", "tokens written"), rows)
-    for line in notes(made):
+    for line in notes(cost):
         err.print(line, highlight=False)
 
 
-def notes(made: Estimate) -> list[str]:
+def notes(cost: Estimate) -> list[str]:
     """What to know about the figures."""
-    money = "no price is known; `llmrg estimate --help` shows a price file" if made.money is None else ""
-    habits = made.habits
-    few = "begin with a small budget (`--max-calls`)" if made.by_item else "build a few users first"
+    money = "no price is known; `llmrg estimate --help` shows a price file" if cost.money is None else ""
+    habits = cost.habits
+    few = "begin with a small budget (`--max-calls`)" if cost.by_item else "build a few users first"
     source = f"as in run {habits.run}" if habits.run else f"assumed; {few} for a better estimate"
-    what, saved = ("items", "the call cache") if made.by_item else ("users", "the knowledge base and the call cache")
+    what, saved = ("items", "the call cache") if cost.by_item else ("users", "the knowledge base and the call cache")
     lines = [
-        f"money: {money or f'{made.money:,.2f} {made.currency}'.strip()}",
-        f"counted on {made.sampled:,} {what}; {habits.steps_per_item:.2f} {'reasons' if made.by_item else 'steps'} an item, "
+        f"money: {money or f'{cost.money:,.2f} {cost.currency}'.strip()}",
+        f"counted on {cost.sampled:,} {what}; {habits.steps_per_item:.2f} {'reasons' if cost.by_item else 'steps'} an item, "
         f"{habits.accepted:.0%} accepted: {source}",
         f"without what {saved} will save",
     ]
-    if made.seconds is not None:
-        lines.insert(1, f"time: at least {made.seconds / 60:,.0f} min at the limits of requests and tokens a minute")
+    if cost.seconds is not None:
+        lines.insert(1, f"time: at least {cost.seconds / 60:,.0f} min at the limits of requests and tokens a minute")
     return lines

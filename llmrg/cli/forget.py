@@ -25,13 +25,13 @@ def stored(store: Store = None, home: Home = None, as_json: AsJson = False) -> N
     from llmrg.graph_store.open_store import open_configured_store
 
     with open_configured_store(load_settings(store=store, home=home)) as opened:
-        found, url = stored_sets(opened), opened.url
+        data_sets, url = stored_sets(opened), opened.url
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(data_set) for data_set in data_sets])
         return
     header = ("name", "users", "with graphs", "items", "accepted steps", "rejected", "imagined", "knowledge", "runs")
     fields = ("users", "graphs", "items", "accepted", "rejected", "imagined", "knowledge", "runs")
-    rows = [(one.name, *(f"{getattr(one.counts, field):,}" for field in fields)) for one in found]
+    rows = [(data_set.name, *(f"{getattr(data_set.counts, field):,}" for field in fields)) for data_set in data_sets]
     print_rows(f"Data sets in {url}", header, rows)
 
 

@@ -85,7 +85,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
 
 def load_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `llmrg.load_data`. Raises: ConfigError: an option that cannot be read."""
-    made: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "name": given["data_name"],
         "items": given["items_table"],
         "users": given["users_table"],
@@ -99,7 +99,7 @@ def load_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         "min_interactions": given["min_interactions"] if given["min_interactions"] > 1 else None,
         "on_bad_row": given["on_bad_row"] if given["on_bad_row"] != "error" else None,
     }
-    return {name: value for name, value in made.items() if value is not None and value not in ("", {})}
+    return {name: value for name, value in arguments.items() if value is not None and value not in ("", {})}
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -120,10 +120,10 @@ def _list_separators(given: list[str]) -> str | dict[str, str]:
     """`,` for all, or `genres=,` for one column."""
     from llmrg.core.errors import ConfigError
 
-    told = [one.partition("=") for one in given]
-    named = {column: sign for column, equals, sign in told if column and equals and sign}
-    if not named and len(told) <= 1:
+    pairs = [option.partition("=") for option in given]
+    named = {column: sign for column, equals, sign in pairs if column and equals and sign}
+    if not named and len(pairs) <= 1:
         return given[0] if given else ""
-    if len(named) < len(told):
+    if len(named) < len(pairs):
         raise ConfigError(f"--list-separator takes one separator for all, or column=separator for each, not {' '.join(given)!r}")
     return named

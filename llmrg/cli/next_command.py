@@ -43,8 +43,8 @@ def next_command(
     if not dashed:
         words += positional
     for option, value in given.values():
-        for one in value if isinstance(value, list | tuple) else [value]:
-            words += _words(option, one)
+        for part in value if isinstance(value, list | tuple) else [value]:
+            words += _words(option, part)
     return " ".join([*words, *(["--", *positional] if dashed else [])])
 
 
@@ -54,14 +54,14 @@ def _given(context: typer.Context, path: str) -> dict[str, tuple[str, Any]]:
     for name in path.split():
         other = other.commands[name]
     there = {(param.name, getattr(param, "help", None)) for param in other.params}
-    found = {}
+    options = {}
     for param in context.command.params:
         source = context.get_parameter_source(param.name or "")
         if source is None or source.name != "COMMANDLINE" or param.param_type_name != "option":
             continue
         if (param.name, getattr(param, "help", None)) in there:
-            found[param.name or ""] = (max(param.opts, key=len), context.params[param.name or ""])
-    return found
+            options[param.name or ""] = (max(param.opts, key=len), context.params[param.name or ""])
+    return options
 
 
 def _words(option: str, value: Any) -> list[str]:

@@ -37,23 +37,23 @@ def list_profiles(
     from llmrg.cli.tables import print_rows
 
     with project(data, store, home, load) as opened:
-        found, name = opened.profiles.list(), opened.name
+        profiles, name = opened.profiles.list(), opened.name
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(profile) for profile in profiles])
         return
-    if not found:
+    if not profiles:
         err.print(f"{name} has no profiles; `llmrg profiles import` or a build with --ask item puts one there", highlight=False)
         return
     header = ("source", "items", "themes", "appeals", "made", "verified", "note")
     rows = [
         (
-            one.source.name,
-            *(f"{number:,}" for number in (one.items, one.themes, one.appeals)),
-            one.source.made or "not said",
-            "yes" if one.source.verified else "no",
-            one.source.note,
+            profile.source.name,
+            *(f"{number:,}" for number in (profile.items, profile.themes, profile.appeals)),
+            profile.source.made or "not said",
+            "yes" if profile.source.verified else "no",
+            profile.source.note,
         )
-        for one in found
+        for profile in profiles
     ]
     print_rows(f"Profiles of {name}", header, rows, figures=False)
 
@@ -68,7 +68,7 @@ def import_profile(
     home: Home = None,
     load: Load = None,
     name: Annotated[str, typer.Option("--as", help="Name of the source [default: the file's].")] = "",
-    made: Annotated[str, typer.Option("--date", help="When the answers were made, such as 2026-11-30.")] = "",
+    date: Annotated[str, typer.Option("--date", help="When the answers were made, such as 2026-11-30.")] = "",
     note: Annotated[str, typer.Option("--note", help="Where they come from [default: the file's name].")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="In place of an earlier one of this name.")] = False,
     as_json: AsJson = False,
@@ -85,12 +85,12 @@ def import_profile(
       llmrg profiles import answers.parquet --data shop.csv --as experts --date 2026-11-30 --note "our buyers"
     """
     with project(data, store, home, load) as opened:
-        read = opened.profiles.import_(source, name=name, made=made, note=note, replace=replace)
+        read = opened.profiles.import_(source, name=name, date=date, note=note, replace=replace)
         where = opened.name
     if as_json:
-        told = {"source": asdict(read.profile.source), "items": read.items, "appeals": len(read.profile.appeals)}
+        counts = {"source": asdict(read.profile.source), "items": read.items, "appeals": len(read.profile.appeals)}
         left = {"unknown": read.unknown, "unknown_examples": read.unknown_examples, "repeated": read.repeated}
-        print_json({**told, **left})
+        print_json({**counts, **left})
         return
     name = read.profile.source.name
     err.print(

@@ -85,9 +85,9 @@ def training(title: str) -> Iterator[tuple[Callable[[Epoch], None], Callable[[Ll
         inner: list[TaskID] = []
 
         def show(epoch: Epoch) -> None:
-            found = "" if epoch.ndcg is None else f"validation NDCG@10 {epoch.ndcg:.3f}"
-            found = found if epoch.nll is None else f"validation NLL {epoch.nll:.3f}"
-            progress.update(task, completed=epoch.number, total=epoch.of, note=found)
+            metric = "" if epoch.ndcg is None else f"validation NDCG@10 {epoch.ndcg:.3f}"
+            metric = metric if epoch.nll is None else f"validation NLL {epoch.nll:.3f}"
+            progress.update(task, completed=epoch.number, total=epoch.of, note=metric)
 
         def step(now: LlmProgress) -> None:
             if not inner:
@@ -158,16 +158,16 @@ class Trainings:
         self._progress.update(self.task, completed=self.finished, note=name)
 
     def epoch(self, epoch: Epoch) -> None:
-        found = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.3f}"
-        found = found if epoch.nll is None else f", validation NLL {epoch.nll:.3f}"
-        self._progress.update(self.task, completed=self.finished, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{found}")
+        metric = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.3f}"
+        metric = metric if epoch.nll is None else f", validation NLL {epoch.nll:.3f}"
+        self._progress.update(self.task, completed=self.finished, note=f"{self._name}: epoch {epoch.number}/{epoch.of}{metric}")
 
     def ranked(self, ranks: Ranks) -> None:
         from llmrg.recommenders.ranking import mean_ndcg
 
         self._done += 1
-        found = f"NDCG@10 {mean_ndcg(ranks.masked):.4f}"
-        err.print(f"{self._name}: {found}, {clock(time.monotonic() - self._begun)}", highlight=False, markup=False)
+        ndcg = f"NDCG@10 {mean_ndcg(ranks.masked):.4f}"
+        err.print(f"{self._name}: {ndcg}, {clock(time.monotonic() - self._begun)}", highlight=False, markup=False)
 
     @property
     def finished(self) -> int:

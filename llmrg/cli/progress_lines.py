@@ -25,7 +25,7 @@ class ProgressTask:
     total: float | None
     note: str
     started: float
-    told: float
+    printed_at: float
     completed: float = 0
     whole: bool = False
 
@@ -58,9 +58,9 @@ class ProgressLines:
         task, now = self._tasks[task_id], monotonic()
         task.change(completed, total, note)
         whole = task.total is not None and task.completed >= task.total
-        if (whole and not task.whole) or now - task.told >= max(FIRST_S, (now - task.started) / 20):
+        if (whole and not task.whole) or now - task.printed_at >= max(FIRST_S, (now - task.started) / 20):
             typer.echo(line(task.description, task.completed, task.total, task.note, now - task.started), err=True)
-            task.told = now
+            task.printed_at = now
         task.whole = whole
 
 

@@ -41,17 +41,17 @@ def show(
     from llmrg.core.settings import load_settings
 
     folder = load_settings(prompts=prompts).prompts or FOLDER
-    known = _role(role)
-    if user is not None and known in ITEM_ROLES:
-        raise ConfigError(f"{known} is asked about items, not about a user's; leave --user out")
-    prompt = load_prompt(known, folder)
+    role_name = _role(role)
+    if user is not None and role_name in ITEM_ROLES:
+        raise ConfigError(f"{role_name} is asked about items, not about a user's; leave --user out")
+    prompt = load_prompt(role_name, folder)
     if user is None:
-        typer.echo((folder / f"{known}.txt").read_text(encoding="utf-8").rstrip())
+        typer.echo((folder / f"{role_name}.txt").read_text(encoding="utf-8").rstrip())
     else:
         with project(data, store, home) as opened:
-            for message in _request(opened, known, user, folder):
+            for message in _request(opened, role_name, user, folder):
                 typer.echo(f"--- {message.type} ---\n{message.text}")
-    err.print(f"version {version_of(known, prompt)}, {folder / f'{known}.txt'}", highlight=False)
+    err.print(f"version {version_of(role_name, prompt)}, {folder / f'{role_name}.txt'}", highlight=False)
 
 
 @prompts_app.command()

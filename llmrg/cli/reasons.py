@@ -39,15 +39,15 @@ def reasons(
     from llmrg.cli.tables import print_rows
 
     with project(data, store, home, load, **vetoes(deny, allow, no_sensitive)) as opened:
-        found = opened.reasons()
-    shown = found[:top]
+        uses = opened.reasons()
+    shown = uses[:top]
     if as_json:
         print_json([asdict(use) for use in shown])
         return
-    if not found:
+    if not uses:
         err.print(f"no graph of {opened.name} has a reason yet; build some with `llmrg build`", highlight=False, markup=False)
         return
     rows = [(use.reason, f"{use.steps:,}", f"{use.users:,}", "vetoed" if use.vetoed else "") for use in shown]
     print_rows(f"Reasons on {opened.name}", ("reason", "steps", "users", ""), rows)
-    refused = sum(use.vetoed for use in found)
-    err.print(f"{len(found):,} reasons, {len(shown):,} shown; {refused:,} are vetoed", highlight=False)
+    refused = sum(use.vetoed for use in uses)
+    err.print(f"{len(uses):,} reasons, {len(shown):,} shown; {refused:,} are vetoed", highlight=False)

@@ -73,13 +73,13 @@ def recommend(
         return
     with project(data, store, home, load) as opened:
         session = [item.strip() for item in items.split(",")] if items else None
-        found = opened.recommend(
+        suggestions = opened.recommend(
             user, items=session, k=k, recommender=opened.recommender(name), again=again, to_neo4j=to_neo4j, run=run
         )
         if as_json:
-            print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in found])
+            print_json([{**_plain(s), "why": s.why.to_json(opened.dataset.catalogue)} for s in suggestions])
             return
-        for s in found:
+        for s in suggestions:
             taken = "  already taken" if s.already_taken else ""
             about = f"[dim]{_escape(s.item)}  score {s.score:.3f}{taken}[/dim]"
             out.print(f"{s.rank:>3}. [bold]{_escape(s.title)}[/bold] {about}", highlight=False)
@@ -118,21 +118,21 @@ def explain(
       llmrg explain reader-001 dracula --with recsysllm+themes --in-words
     """
     with project(data, store, home, load) as opened:
-        known: Recommender | None = None
+        recommender: Recommender | None = None
         if words:
             from llmrg.cli.ask import language_model
 
-            _, known, _ = language_model(opened, name)
+            _, recommender, _ = language_model(opened, name)
         elif name is not None:
-            known = opened.recommender(name)
-        why = opened.explain(user, item, recommender=known, run=run)
-        told = opened.in_words(why, recommender=known, run=run) if known is not None and words else None
+            recommender = opened.recommender(name)
+        why = opened.explain(user, item, recommender=recommender, run=run)
+        in_words = opened.in_words(why, recommender=recommender, run=run) if recommender is not None and words else None
         if as_json:
             plain = why.to_json(opened.dataset.catalogue)
-            print_json(plain if told is None else {**plain, "in_words": told.to_json()})
+            print_json(plain if in_words is None else {**plain, "in_words": in_words.to_json()})
             return
-        if told is not None:
-            out.print(_escape(told.text), highlight=False, soft_wrap=True)
+        if in_words is not None:
+            out.print(_escape(in_words.text), highlight=False, soft_wrap=True)
         out.print(_escape(why.text(opened.dataset.catalogue, most=20)), highlight=False, soft_wrap=True)
 
 
@@ -163,12 +163,12 @@ def show(
     err.print("open it in any browser; nothing is loaded from elsewhere")
 
 
-def check_all(every: bool, asked: str | None, output: Path | None, of_all: bool) -> None:
+def check_all(every: bool, user: str | None, output: Path | None, of_all: bool) -> None:
     """Raises: CallerError: `--all` with a user, or without a file; what is for all users alone without it."""
     from llmrg.core.errors import CallerError
 
-    if every and asked:
-        raise CallerError(f"--all writes the lists of every user; leave out {asked!r}, or --all")
+    if every and user:
+        raise CallerError(f"--all writes the lists of every user; leave out {user!r}, or --all")
     if every and output is None:
         raise CallerError("--all needs a file to write to: --output recs.parquet (or .csv, .jsonl)")
     if not every and (output is not None or of_all):

@@ -131,7 +131,7 @@ def same_questions(steps: Sequence[WaitingStep]) -> list[list[WaitingStep]]:
 
 
 def _show(alike: Sequence[WaitingStep]) -> None:
-    step, users = alike[0], list(dict.fromkeys(one.user for one in alike))
+    step, users = alike[0], list(dict.fromkeys(same.user for same in alike))
     start = f"{step.cause} led to" if step.cause else "the user took"
     verb = "may lead to" if step.kind == "imagined" and step.cause else start.removeprefix(step.cause).strip()
     whose = ", ".join(users[:3]) + (f" and {len(users) - 3:,} more" if len(users) > 3 else "")
@@ -144,13 +144,13 @@ def _decide(keys: list[str], accepted: bool, data: str, store: Store, home: Home
     from llmrg.core.errors import CallerError
 
     with project(data, store, home, load) as opened:
-        known = {step.key: step.user for step in opened.waiting_steps()}
+        user_of = {step.key: step.user for step in opened.waiting_steps()}
         chosen = {}
         for key in keys:
-            found = [one for one in known if one.startswith(key)]
-            if len(key) < 6 or len(found) != 1:
-                many = f"{len(found)} waiting steps begin" if found else "no waiting step begins"
+            matches = [step_key for step_key in user_of if step_key.startswith(key)]
+            if len(key) < 6 or len(matches) != 1:
+                many = f"{len(matches)} waiting steps begin" if matches else "no waiting step begins"
                 raise CallerError(f"{many} with {key!r}; give six digits or more of a key that `llmrg review list` shows")
-            chosen[found[0]] = accepted
-        done = opened.decide_steps(chosen, [known[key] for key in chosen])
+            chosen[matches[0]] = accepted
+        done = opened.decide_steps(chosen, [user_of[key] for key in chosen])
     err.print(f"{done['accepted']} accepted, {done['rejected']} rejected", highlight=False)

@@ -84,12 +84,14 @@ def show(
     from llmrg.core.places import written
 
     with project(data, store, home, load) as opened:
-        known = [one.id for one in opened.store.runs(opened.name)]
-        found = [one for one in known if one.startswith(run)]
-        if not found or (run and len(found) > 1):
-            what = f"{len(found)} runs begin with {run!r}" if found else f"no run {run!r} on {opened.name!r}".replace(" ''", "")
+        ids = [stored.id for stored in opened.store.runs(opened.name)]
+        matches = [stored for stored in ids if stored.startswith(run)]
+        if not matches or (run and len(matches) > 1):
+            what = (
+                f"{len(matches)} runs begin with {run!r}" if matches else f"no run {run!r} on {opened.name!r}".replace(" ''", "")
+            )
             raise ConfigError(f"{what}; `{next_command(context, 'runs list')}` names them")
-        report = opened.run_report(found[0])
+        report = opened.run_report(matches[0])
     if write:
         text = json.dumps(report, ensure_ascii=False, indent=2) if write.suffix == ".json" else markdown(report)
         err.print(f"wrote {written(write, text)}", highlight=False, markup=False)

@@ -48,9 +48,9 @@ def prune(
     """
     with project(data, store, home) as opened:
         name = opened.name
-        found = opened.store.prune_knowledge(name, max_uses=max_uses, max_score=max_score, dry_run=dry_run)
+        pruned = opened.store.prune_knowledge(name, max_uses=max_uses, max_score=max_score, dry_run=dry_run)
         left = opened.store.counts(name).knowledge
-    err.print(f"{found:,} entries {'would be' if dry_run else 'were'} deleted; {left:,} are there now", highlight=False)
+    err.print(f"{pruned:,} entries {'would be' if dry_run else 'were'} deleted; {left:,} are there now", highlight=False)
 
 
 @store_app.command()

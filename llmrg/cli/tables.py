@@ -41,7 +41,7 @@ def comparison_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
 
 def contrast_rows(table: Comparison) -> tuple[tuple[str, ...], Rows]:
     """Header and rows of the tests of row against row, as text."""
-    rows = [(f"{one.name} minus {one.against}", gain(one.difference), one.p) for one in table.contrasts]
+    rows = [(f"{contrast.name} minus {contrast.against}", gain(contrast.difference), contrast.p) for contrast in table.contrasts]
     return ("row minus row", "NDCG@10", "p"), rows
 
 
@@ -86,8 +86,8 @@ def cost_rows(report: BuildReport) -> Rows:
 
 def _outcomes(counts: Mapping[str, float], kind: str) -> str:
     accepted, rejected, waiting = (counts.get(f"verify.{kind}.{how}", 0) for how in ("accepted", "rejected", "waiting"))
-    told = f"{accepted:,.0f} accepted, {rejected:,.0f} rejected"
-    return f"{told}, {waiting:,.0f} wait for `llmrg review`" if waiting else told
+    judged = f"{accepted:,.0f} accepted, {rejected:,.0f} rejected"
+    return f"{judged}, {waiting:,.0f} wait for `llmrg review`" if waiting else judged
 
 
 def _cached(report: BuildReport) -> str:
@@ -165,7 +165,7 @@ def print_summary(summary: DatasetSummary, report: LoadReport) -> None:
         rows.append((f"user {user}, last", "; ".join(titles)))
     print_rows(report.source, ("", ""), rows)
     if report.columns:
-        uses = [(u.table, u.column, f"{u.use}, as you said" if u.said else u.use) for u in report.columns]
+        uses = [(u.table, u.column, f"{u.use}, as you said" if u.chosen else u.use) for u in report.columns]
         print_rows("What each column is taken for", ("table", "column", "taken for"), uses, figures=False)
     if report.first:
         print_rows("The first rows as understood", *_first_rows(report, summary.first_titles), figures=False)

@@ -120,12 +120,12 @@ def train(
     if name and model and name != model:
         raise ConfigError(f"two models are named, {name!r} and {model!r}; name one")
     model = name or model or "sasrec"
-    given = {"epochs": epochs, "learning_rate": learning_rate}
-    given = {key: value for key, value in given.items() if value is not None}
-    chosen: dict[str, Any] = {**given, **settings_of(setting or [])}
+    training_options = {"epochs": epochs, "learning_rate": learning_rate}
+    training_options = {key: value for key, value in training_options.items() if value is not None}
+    chosen: dict[str, Any] = {**training_options, **settings_of(setting or [])}
     config = None
     if model != LANGUAGE_MODEL:
-        config, chosen = TrainingConfig(**given), settings_of(setting or [])  # type: ignore[arg-type]
+        config, chosen = TrainingConfig(**training_options), settings_of(setting or [])  # type: ignore[arg-type]
     if taken := sorted(chosen.keys() & OPTIONS):
         raise ConfigError(f"{taken[0]} is no setting of a model; give it as an option of `llmrg train` (see --help)")
     how = graph_options(fusion, fit, profiles, no_reasoned, no_imagined, no_gates)
@@ -149,25 +149,25 @@ def train(
                 **chosen,
             )
         trained, user, repeats = opened.figures(), next(iter(opened.dataset.histories)), opened.dataset.report.repeats
-    for kept, figures in trained.items():
+    for trained_name, figures in trained.items():
         whole = "  (final: trained on whole histories; the figure is of the fit before)" if figures.final else ""
         learnt = f"  (graphs of run {figures.run})" if figures.run else ""
-        best = "  (recommend takes this one)" if kept == next(iter(trained)) else ""
-        err.print(f"validation NDCG@10 {figures.validation_ndcg:.4f}  {kept}{learnt}{whole}{best}", **PLAIN)
+        best = "  (recommend takes this one)" if trained_name == next(iter(trained)) else ""
+        err.print(f"validation NDCG@10 {figures.validation_ndcg:.4f}  {trained_name}{learnt}{whole}{best}", **PLAIN)
     err.print(f"kept in {opened.settings.home / 'models' / opened.name}", highlight=False, markup=False)
     if repeats:
         err.print(f"{repeats} (`llmrg recommend --again` lists taken items too)", **PLAIN)
     print_next(next_command(context, "recommend", [user]))
 
 
-def settings_of(given: list[str]) -> dict[str, str]:
+def settings_of(pairs: list[str]) -> dict[str, str]:
     """Raises: ConfigError: not NAME=VALUE."""
     from llmrg.core.errors import ConfigError
 
-    for one in given:
-        if "=" not in one:
-            raise ConfigError(f"--set takes NAME=VALUE, such as max_length=200, not {one!r}")
-    return {name.strip().replace("-", "_"): value.strip() for name, _, value in (one.partition("=") for one in given)}
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigError(f"--set takes NAME=VALUE, such as max_length=200, not {pair!r}")
+    return {name.strip().replace("-", "_"): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def graph_options(

@@ -106,12 +106,12 @@ class BuildWorker:
             self._lost_before = lost_before
 
     async def build(self, parts: Parts, user: str, since: int | None) -> Outcome:
-        """Build and publish a user's graph. Args: since: as `Heard.since`."""
+        """Build and publish a user's graph. Args: since: as `ReplyCounts.since`."""
         await self.ready(parts)
         context, link, lost_before = self._context, self._link, self._lost_before or 0
         assert context is not None
         assert link is not None
-        context.usage.heard[user].since = since
+        context.usage.replies[user].since = since
         try:
             if self._statuses is not None and not await context.stored(unfinished, context, [user], self._statuses):
                 return Outcome(None, lost_before)

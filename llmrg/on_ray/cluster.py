@@ -170,9 +170,9 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED_S).close()
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, str(error)) from error
-    asked = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    health_check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        healthy = subprocess.run(asked, capture_output=True, text=True, timeout=HEALTHY_S)
+        healthy = subprocess.run(health_check, capture_output=True, text=True, timeout=HEALTHY_S)
     except subprocess.TimeoutExpired as error:
         raise _no_cluster(address, f"what listens there has not answered as Ray does within {HEALTHY_S:.0f} s") from error
     if healthy.returncode:

@@ -34,7 +34,7 @@ def ray_crew(cluster: Cluster, settings: Settings, roles: tuple[Any, Any, Any]) 
     """
 
     @asynccontextmanager
-    async def opened(context: BuildContext, told: Told) -> AsyncIterator[Crew]:
+    async def opened(context: BuildContext, report: Told) -> AsyncIterator[Crew]:
         import ray
 
         identity = run_settings(context.minds, context.config, context.vectors, context.vetoes)
@@ -48,7 +48,7 @@ def ray_crew(cluster: Cluster, settings: Settings, roles: tuple[Any, Any, Any]) 
         collecting: asyncio.Task[None] | None = None
         try:
             await _started(workers, (job, shared), cluster)
-            collecting = asyncio.create_task(_collect_often(shared, context, told))
+            collecting = asyncio.create_task(_collect_often(shared, context, report))
             yield RayCrew(context, workers, (job, shared))
         finally:
             if collecting:
@@ -79,7 +79,7 @@ class RayCrew:
         import ray
 
         context, number = self._context, place % len(self._workers)
-        since = context.usage.heard.pop(user).since if user in context.usage.heard else None
+        since = context.usage.replies.pop(user).since if user in context.usage.replies else None
         reference = self._workers[number].build.remote(self._parts, user, since)
         outcome = asyncio.ensure_future(answer(reference))
         try:
@@ -148,15 +148,15 @@ def _check_versions(here: About, there: About) -> None:
         )
 
 
-async def _collect_often(shared: Any, context: BuildContext, told: Told) -> None:
+async def _collect_often(shared: Any, context: BuildContext, report: Told) -> None:
     while True:
         await asyncio.sleep(COLLECTED_EVERY_S)
         await _collect(shared, context)
-        await told()
+        await report()
 
 
 async def _collect(shared: Any, context: BuildContext) -> None:
     part, resting = await answer(shared.collect.remote())
     context.usage.merge(part)
-    for seconds, said in resting:
-        context.usage.rests.rest(seconds, said)
+    for seconds, reason in resting:
+        context.usage.rests.rest(seconds, reason)

@@ -75,7 +75,7 @@ class Shared:
 
     async def join(self, worker: int) -> int:
         """A worker begins; what it held before it died is given back. Returns how often it has begun before."""
-        for ticket in [one for one in (*self._turns, *self._waiting) if one[0] == worker]:
+        for ticket in [held for held in (*self._turns, *self._waiting) if held[0] == worker]:
             await self.leave(ticket, None, asyncio.CancelledError(), Usage().take())
         self._starts[worker] += 1
         return self._starts[worker] - 1
@@ -215,8 +215,8 @@ class SharedRests(Rests):
         super().__init__()
         self._link = link
 
-    def rest(self, seconds: float, said: str) -> None:
-        self._link.tell_rest((seconds, said))
+    def rest(self, seconds: float, reason: str) -> None:
+        self._link.tell_rest((seconds, reason))
 
 
 async def answer(reply: Any) -> Any:

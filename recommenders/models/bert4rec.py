@@ -45,5 +45,5 @@ class Bert4RecNet(SasRecNet):
         reset(self.transform, generator, 0.02)
 
     def finish(self, states: Tensor) -> Tensor:
-        found: Tensor = self.norm_finish(F.gelu(self.transform(states)))
-        return found
+        finished: Tensor = self.norm_finish(F.gelu(self.transform(states)))
+        return finished

@@ -62,8 +62,8 @@ class FeatureTable(Table):
         highest = logits.new_full((self.rows,), -torch.inf).scatter_reduce(0, item, logits.detach(), "amax")
         weights = (logits - highest[item]).exp()
         total = weights.new_zeros(self.rows).index_add(0, item, weights)
-        told = self.attributes[attribute] * (weights / total[item])[:, None]
-        return told.new_zeros(self.rows, self.size).index_add(0, item, told)
+        weighted = self.attributes[attribute] * (weights / total[item])[:, None]
+        return weighted.new_zeros(self.rows, self.size).index_add(0, item, weighted)
 
 
 class FdsaNet(SasRecNet):

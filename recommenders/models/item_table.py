@@ -63,8 +63,8 @@ class ItemTable(Table):
         rows = torch.cat([torch.zeros_like(self.weight[:1]), self.weight[1:]])  # padding gets no gradient
         if self.attributes is None:
             return rows
-        told = self.attributes[self.attribute_at[1]] * self.attribute_share[:, None]
-        return rows.index_add(0, self.attribute_at[0], told)
+        weighted = self.attributes[self.attribute_at[1]] * self.attribute_share[:, None]
+        return rows.index_add(0, self.attribute_at[0], weighted)
 
 
 def attribute_shares(attributes: csr_matrix) -> tuple[Tensor, Tensor]:

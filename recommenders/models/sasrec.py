@@ -92,8 +92,8 @@ class AttentionLayer(nn.Module):
 
     def mixed(self, normed: Tensor, allowed: Tensor) -> Tensor:
         """What other positions add: (B, L, D) -> (B, L, D)."""
-        found: Tensor = self.dropout(self.attention(normed, allowed))
-        return found
+        mixed: Tensor = self.dropout(self.attention(normed, allowed))
+        return mixed
 
 
 class AfterLayer(AttentionLayer):
@@ -105,13 +105,13 @@ class AfterLayer(AttentionLayer):
         """(B, L, D) states and a (B, 1, L, L) bool mask -> (B, L, D)."""
         states = self.together(states, allowed)
         inner = F.gelu(self.forward_one(states))
-        found: Tensor = self.norm_forward(states + self.dropout(self.forward_two(inner)))
-        return found
+        normed: Tensor = self.norm_forward(states + self.dropout(self.forward_two(inner)))
+        return normed
 
     def together(self, states: Tensor, allowed: Tensor) -> Tensor:
         """A slot with what other positions add: (B, L, D) -> (B, L, D)."""
-        found: Tensor = self.norm_attention(states + self.mixed(states, allowed))
-        return found
+        normed: Tensor = self.norm_attention(states + self.mixed(states, allowed))
+        return normed
 
 
 class SasRecNet(nn.Module):
@@ -164,13 +164,13 @@ class SasRecNet(nn.Module):
 
     def start(self, states: Tensor) -> Tensor:
         """Before the layers: (B, L, D) contents with positions -> (B, L, D)."""
-        found: Tensor = self.dropout(states if self.config.norm == "before" else self.norm(states))
-        return found
+        rows: Tensor = self.dropout(states if self.config.norm == "before" else self.norm(states))
+        return rows
 
     def finish(self, states: Tensor) -> Tensor:
         """After the layers: (B, L, D) -> (B, L, D)."""
-        found: Tensor = self.norm(states) if self.config.norm == "before" else states
-        return found
+        finished: Tensor = self.norm(states) if self.config.norm == "before" else states
+        return finished
 
     def item_vectors(self) -> Tensor:
         """(N + 1, D) float32; row 0 belongs to padding."""

@@ -51,7 +51,7 @@ class Contrastive(NextItem):
     def __init__(self, config: ContrastiveConfig) -> None:
         self.config = config
         self.extra_rows = 1 if config.augmented > 0 else 0
-        self._known: tuple[Sequence[np.ndarray], Occurrences] | None = None
+        self._indexed: tuple[Sequence[np.ndarray], Occurrences] | None = None
 
     def extra_loss(
         self,
@@ -70,13 +70,13 @@ class Contrastive(NextItem):
             terms.append(config.augmented * info_nce(_last(encode, first), _last(encode, second), config.temperature))
         if config.twin > 0 or config.same_target > 0:
             line = np.arange(len(batch))
-            asked = np.where(slots.targets > 0, dice.random(slots.targets.shape), -1.0).argmax(axis=1)
-            own = states[line, asked]
+            column_of = np.where(slots.targets > 0, dice.random(slots.targets.shape), -1.0).argmax(axis=1)
+            own = states[line, column_of]
             if config.twin > 0:
-                terms.append(config.twin * info_nce(own, encode(slots.items)[line, asked], config.temperature))
+                terms.append(config.twin * info_nce(own, encode(slots.items)[line, column_of], config.temperature))
             if config.same_target > 0:
-                prefixes = [row[: column + 1][row[: column + 1] > 0] for row, column in zip(slots.items, asked, strict=True)]
-                others = self._occurrences(parts).others(prefixes, slots.targets[line, asked], length, dice)
+                prefixes = [row[: column + 1][row[: column + 1] > 0] for row, column in zip(slots.items, column_of, strict=True)]
+                others = self._occurrences(parts).others(prefixes, slots.targets[line, column_of], length, dice)
                 terms.append(config.same_target * info_nce(own, _last(encode, padded(others, length)), config.temperature))
         return torch.stack(terms).sum() if terms else None
 
@@ -107,9 +107,9 @@ class Contrastive(NextItem):
         return view
 
     def _occurrences(self, parts: Sequence[np.ndarray]) -> Occurrences:
-        if self._known is None or self._known[0] is not parts:
-            self._known = (parts, Occurrences(parts))
-        return self._known[1]
+        if self._indexed is None or self._indexed[0] is not parts:
+            self._indexed = (parts, Occurrences(parts))
+        return self._indexed[1]
 
 
 class Occurrences:
@@ -131,13 +131,13 @@ class Occurrences:
         """For each prefix another one of at most `length` items that the same target follows; itself where there is none."""
         starts, stops = (np.searchsorted(self._items, targets, side) for side in ("left", "right"))
         drawn = (dice.random(len(targets)) * (stops - starts)).astype(np.int64)
-        found = []
+        others = []
         for prefix, start, count, number in zip(prefixes, starts, stops - starts, drawn, strict=True):
             other = self._prefix(start + number, length) if count else prefix
             if count > 1 and np.array_equal(other[-len(prefix) :], prefix):
                 other = self._prefix(start + (number + 1) % count, length)
-            found.append(other)
-        return found
+            others.append(other)
+        return others
 
     def _prefix(self, number: int, length: int) -> np.ndarray:
         place = self._places[number]

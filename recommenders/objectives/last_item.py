@@ -29,8 +29,8 @@ class LastItem(NextItem):
 
     def windows(self, lengths: Sequence[int], length: int) -> np.ndarray:
         """See `Objective.windows`: a window a prefix of two items or more."""
-        found = [(u, max(0, stop - length - 1), stop) for u, size in enumerate(lengths) for stop in range(2, size + 1)]
-        return np.array(found, dtype=np.int64).reshape(-1, 3)
+        windows = [(u, max(0, stop - length - 1), stop) for u, size in enumerate(lengths) for stop in range(2, size + 1)]
+        return np.array(windows, dtype=np.int64).reshape(-1, 3)
 
     def moved(self, windows: np.ndarray, length: int, dice: np.random.Generator) -> np.ndarray:
         """See `Objective.moved`: prefixes stay where they are."""

@@ -44,8 +44,8 @@ class Objective(Protocol):
 
         By default pieces of at most `length` + 1 items that overlap by one. Args: lengths: items of each training part.
         """
-        found = [(u, max(0, stop - length - 1), stop) for u, size in enumerate(lengths) for stop in range(size, 1, -length)]
-        return np.array(found, dtype=np.int64).reshape(-1, 3)
+        windows = [(u, max(0, stop - length - 1), stop) for u, size in enumerate(lengths) for stop in range(size, 1, -length)]
+        return np.array(windows, dtype=np.int64).reshape(-1, 3)
 
     def moved(self, windows: np.ndarray, length: int, dice: np.random.Generator) -> np.ndarray:
         """The windows of one batch as this epoch sees them.
@@ -89,11 +89,11 @@ class Objective(Protocol):
 
 def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
     """(B, length) int64: the last `length` numbers of each row, oldest first, left-padded with 0."""
-    found = np.zeros((len(rows), length), dtype=np.int64)
-    for line, row in zip(found, rows, strict=True):
+    lines = np.zeros((len(rows), length), dtype=np.int64)
+    for line, row in zip(lines, rows, strict=True):
         tail = row[-length:]
         line[length - len(tail) :] = tail
-    return found
+    return lines
 
 
 def padding(items: np.ndarray) -> int:

@@ -31,25 +31,31 @@ class Untaken:
     def draw(self, count: int, dice: np.random.Generator) -> list[int]:
         """Catalogue rows of so many items of different titles; fewer where there are no more."""
         titles = set(self._titles)
-        found = self._of(dice.integers(len(self._text.titles), size=DRAWS), count, titles)
-        if len(found) < count:
-            found += self._of(dice.permutation(len(self._text.titles)), count - len(found), titles)
-        return found
+        rows = self._of(dice.integers(len(self._text.titles), size=DRAWS), count, titles)
+        if len(rows) < count:
+            rows += self._of(dice.permutation(len(self._text.titles)), count - len(rows), titles)
+        return rows
 
     def _of(self, places: IntArray, count: int, titles: set[tuple[int, ...]]) -> list[int]:
         """The first of these whose titles are not among `titles`, to which they are added."""
-        found: list[int] = []
+        rows: list[int] = []
         for place in places.tolist():
-            if len(found) == count:
+            if len(rows) == count:
                 break
             if self._text.titles[place] not in titles:
                 titles.add(self._text.titles[place])
-                found.append(place + 1)
-        return found
+                rows.append(place + 1)
+        return rows
 
 
 def choices(
-    family: Family, kinds: Collection[str], data: TaskData, user: str, end: int, dice: np.random.Generator, given: Template | None
+    family: Family,
+    kinds: Collection[str],
+    data: TaskData,
+    user: str,
+    end: int,
+    dice: np.random.Generator,
+    fixed: Template | None,
 ) -> Iterator[TextExample]:
     """An example for each item but the first. See `Task.examples`.
 
@@ -63,7 +69,7 @@ def choices(
         filled, slots = past.filled(position), {"user", "history"}
         if others:
             slots |= {"candidates"} | (about_item(text, row).keys() & about_item(text, others[0]).keys())
-        template = wording(family, data, slots, kinds, dice, given)
+        template = wording(family, data, slots, kinds, dice, fixed)
         if template is None:
             continue
         if template.kind == "yes_no":

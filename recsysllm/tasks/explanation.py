@@ -26,14 +26,14 @@ class Explanation:
         """See `Task.examples`."""
         past, text = Past.of(data, user, end), data.text
         own = used_by(data.dataset, user)
-        for position, said in enumerate(past.said):
-            sentence = first_sentence(said.text) if said is not None else ""
-            if said is None or not sentence:
+        for position, opinion in enumerate(past.opinions):
+            sentence = first_sentence(opinion.text) if opinion is not None else ""
+            if opinion is None or not sentence:
                 continue
             row = int(past.rows[position])
             filled = past.filled(position) | about_item(text, row)
-            if said.rating is not None:
-                filled["stars"] = [Piece(f" {star_of(said.rating)}")]
+            if opinion.rating is not None:
+                filled["stars"] = [Piece(f" {star_of(opinion.rating)}")]
             if feature := data.features.of_sentence(sentence, own):
                 filled["feature"] = [Piece(f" {feature}")]
             drawn = wording(self.family, data, filled.keys(), tuple(KINDS[self.family]), dice, template)

@@ -77,18 +77,18 @@ class Features:
 
         Args: own: of the user who wrote it; their own reviews, later ones among them, do not count.
         """
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for word in _WORD.findall(sentence.lower()):
             count = self.nouns.get(word, 0) - (word in own.nouns)
             if count >= OTHERS and count >= SHARE * (self.words[word] - (word in own.words)):
-                found[word] = count
-        return min(found, key=lambda word: found[word], default="")
+                counts[word] = count
+        return min(counts, key=lambda word: counts[word], default="")
 
 
 def used_by(dataset: Dataset, user: str) -> Used:
     """Words of a user's training reviews. Raises: UnknownUserError: not in the data."""
-    known = dataset.opinions_before(user, dataset.split.train_length(dataset.history(user)))
-    texts = [said.text.lower() for said in known if said is not None and said.text]
+    opinions = dataset.opinions_before(user, dataset.split.train_length(dataset.history(user)))
+    texts = [opinion.text.lower() for opinion in opinions if opinion is not None and opinion.text]
     words = {word for text in texts for word in _WORD.findall(text)}
     nouns = {word for text in texts for word in _NOUN.findall(text) if not _NO_NOUN.fullmatch(word)}
     return Used(frozenset(words), frozenset(nouns))

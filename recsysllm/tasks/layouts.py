@@ -58,15 +58,15 @@ def text_layout(
             "ask something shorter, or take another model"
         )
     if config.layout == "causal":
-        made = Builder(stand_ins)
-        anchor = made.text(prompt)
+        builder = Builder(stand_ins)
+        anchor = builder.text(prompt)
         nodes = tuple[int, ...]()
         if answered and example.kind == "item":
             answer, nodes = title_target(text, config, example.item)
             end = None
-        told = answer if answered else None
-        made.branch(anchor, NO_TOKENS, told, end=end, nodes=nodes, slot_position=example.position)
-        return made.made(user)
+        target = answer if answered else None
+        builder.branch(anchor, NO_TOKENS, target, end=end, nodes=nodes, slot_position=example.position)
+        return builder.build(user)
     nodes = text.nodes(example.item) if answered and example.kind == "item" and config.loss == "trie" else ()
     return blank(
         joined([prompt, answer]),
@@ -89,10 +89,10 @@ def positions_of(kind: AnswerKind, config: RecSysLlmConfig) -> Positions:
 
 def end_of_text(backbone: Backbone) -> int:
     """The token with which the model ends a text; of several the first; for a model that names none, the line break."""
-    found = getattr(backbone.causal.config, "eos_token_id", None)
-    if isinstance(found, list | tuple):
-        found = found[0] if found else None
-    return int(found) if found is not None else backbone.coder.ids("\n")[-1]
+    end = getattr(backbone.causal.config, "eos_token_id", None)
+    if isinstance(end, list | tuple):
+        end = end[0] if end else None
+    return int(end) if end is not None else backbone.coder.ids("\n")[-1]
 
 
 def _shortened(example: TextExample, text: Textualiser, room: int) -> Tokens:

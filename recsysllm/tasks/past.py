@@ -34,7 +34,7 @@ class Past:
     attributes: Attributes
     rows: IntArray
     """(E,) catalogue rows, oldest first."""
-    said: Opinions
+    opinions: Opinions
     """E places."""
 
     @classmethod
@@ -42,15 +42,15 @@ class Past:
         """Raises: UnknownUserError: not in the data."""
         history = data.dataset.history(user).before(max(end, 0))
         rows = np.array([data.dataset.catalogue.row(item) for item in history.items], dtype=np.int64)
-        said = data.dataset.opinions_before(user, len(history))
-        return cls(data.text, user, history.attributes, rows, said + (None,) * (len(rows) - len(said)))
+        opinions = data.dataset.opinions_before(user, len(history))
+        return cls(data.text, user, history.attributes, rows, opinions + (None,) * (len(rows) - len(opinions)))
 
     def filled(self, position: int) -> dict[str, Filling]:
         """Who the user is and what they had taken before a position; no history where there was none."""
-        found: dict[str, Filling] = {"user": user_pieces(self.attributes)}
+        filled: dict[str, Filling] = {"user": user_pieces(self.attributes)}
         if position > 0:
-            found["history"] = self.text.history(self.rows[max(0, position - HISTORY_ITEMS) : position].tolist())
-        return found
+            filled["history"] = self.text.history(self.rows[max(0, position - HISTORY_ITEMS) : position].tolist())
+        return filled
 
     def example(
         self, template: Template, filled: Mapping[str, Filling], position: int, answer: Tokens, kind: AnswerKind, **more: Any
@@ -79,18 +79,20 @@ def wording(
     slots: Collection[str],
     kinds: Collection[str],
     dice: np.random.Generator,
-    given: Template | None,
+    chosen: Template | None,
 ) -> Template | None:
     """A template whose slots are all among these: the one given, else one drawn; None where there is none.
 
     Args: kinds: what may be drawn; a template that is given may ask for more.
     Raises: ConfigError: the template given is of another family.
     """
-    if given is not None:
-        if given.family != family:
-            raise ConfigError(f"the template {given.id!r} is of the family {given.family!r}, not {family!r}")
-        return given if set(given.slots) <= set(slots) else None
+    if chosen is not None:
+        if chosen.family != family:
+            raise ConfigError(f"the template {chosen.id!r} is of the family {chosen.family!r}, not {family!r}")
+        return chosen if set(chosen.slots) <= set(slots) else None
     fitting = [
-        one for one in load_templates(family, data.more) if not one.unseen and one.kind in kinds and set(one.slots) <= set(slots)
+        template
+        for template in load_templates(family, data.more)
+        if not template.unseen and template.kind in kinds and set(template.slots) <= set(slots)
     ]
     return fitting[int(dice.integers(len(fitting)))] if fitting else None

@@ -24,20 +24,20 @@ class Rating:
     ) -> Iterator[TextExample]:
         """See `Task.examples`."""
         past, coder = Past.of(data, user, end), data.text.coder
-        for position, said in enumerate(past.said):
-            if said is None or said.rating is None:
+        for position, opinion in enumerate(past.opinions):
+            if opinion is None or opinion.rating is None:
                 continue
-            row, star = int(past.rows[position]), star_of(said.rating)
+            row, star = int(past.rows[position]), star_of(opinion.rating)
             filled = past.filled(position) | about_item(data.text, row)
             drawn = wording(self.family, data, {*filled, "stars"}, tuple(KINDS[self.family]), dice, template)
             if drawn is None:
                 continue
-            answer, actual = star_answer(star, coder), f"{said.rating:g}"
+            answer, actual = star_answer(star, coder), f"{opinion.rating:g}"
             if drawn.kind != "stars":
                 yes = star >= LIKED
                 if drawn.kind == "yes_no":
                     yes = bool(dice.random() < 0.5)
-                    asked = star if yes else int(dice.choice([other for other in STARS if other != star]))
-                    filled["stars"] = [Piece(f" {asked}")]
+                    claimed = star if yes else int(dice.choice([other for other in STARS if other != star]))
+                    filled["stars"] = [Piece(f" {claimed}")]
                 answer, actual = yes_no_answer(yes, coder), "yes" if yes else "no"
             yield past.example(drawn, filled, position, answer, "word", item=row, actual=actual)

@@ -24,18 +24,18 @@ class Review:
     ) -> Iterator[TextExample]:
         """See `Task.examples`."""
         past, text = Past.of(data, user, end), data.text
-        for position, said in enumerate(past.said):
-            if said is None or not said.text.strip():
+        for position, opinion in enumerate(past.opinions):
+            if opinion is None or not opinion.text.strip():
                 continue
-            row, headline, kinds = int(past.rows[position]), " ".join(said.headline.split()), set(KINDS[self.family])
+            row, headline, kinds = int(past.rows[position]), " ".join(opinion.headline.split()), set(KINDS[self.family])
             filled = {"user": past.filled(0)["user"], **about_item(text, row)}
-            filled["review"] = text.coder.prose(said.text, REVIEW_TOKENS)
+            filled["review"] = text.coder.prose(opinion.text, REVIEW_TOKENS)
             if headline:
                 filled["headline"] = text.coder.prose(headline, ANSWER_TOKENS)
             else:
                 kinds.remove("headline")
-            if said.rating is not None:
-                filled["stars"] = [Piece(f" {star_of(said.rating)}")]
+            if opinion.rating is not None:
+                filled["stars"] = [Piece(f" {star_of(opinion.rating)}")]
             else:
                 kinds.remove("stars")
             drawn = wording(self.family, data, filled.keys(), kinds, dice, template)
@@ -44,6 +44,6 @@ class Review:
             if drawn.kind == "headline":
                 answer = text.written(headline, ANSWER_TOKENS)
                 yield past.example(drawn, filled, position, answer, "text", item=row, actual=headline)
-            elif said.rating is not None:
-                answer = star_answer(star_of(said.rating), text.coder)
-                yield past.example(drawn, filled, position, answer, "word", item=row, actual=f"{said.rating:g}")
+            elif opinion.rating is not None:
+                answer = star_answer(star_of(opinion.rating), text.coder)
+                yield past.example(drawn, filled, position, answer, "word", item=row, actual=f"{opinion.rating:g}")

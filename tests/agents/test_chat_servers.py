@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from llmrg.agents.accounting.prices import Price, Prices
-from llmrg.agents.chat.errors import as_model_error, told_error
+from llmrg.agents.chat.errors import as_model_error, model_error
 from llmrg.agents.chat.servers import address
 from llmrg.agents.config import BuildConfig
 from llmrg.agents.context import Minds
@@ -226,7 +226,7 @@ def test_the_first_choice_that_says_something_is_the_answer(first, town, respond
 
 
 def test_a_wait_that_the_server_names_goes_with_the_refusal() -> None:
-    error = told_error(503, "starting", 7.0)
+    error = model_error(503, "starting", 7.0)
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == 7.0
 

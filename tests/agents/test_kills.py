@@ -20,20 +20,8 @@ from llmrg.data.dataset import Dataset
 from llmrg.graph_store.open_store import open_store
 from llmrg.testing.child_build import CONFIG, run_build
 from llmrg.testing.fake_openai import FakeOpenAI
-from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
-from llmrg.testing.planted_responder import planted_responder
 
 KILLS = 20
-
-
-@pytest.fixture(scope="module")
-def town() -> PlantedWorld:
-    return simulate(random_catalogue(80, 24, seed=1), PlantedConfig(readers=10, min_length=6, max_length=9, seed=5))
-
-
-@pytest.fixture(scope="module")
-def responder(town) -> Any:
-    return planted_responder(town.dataset, town.truth, 0.2)
 
 
 @pytest.fixture

@@ -19,20 +19,8 @@ from llmrg.data.dataset import Dataset
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.fake_openai import FakeOpenAI
 from llmrg.testing.fake_openai_faults import FAULTS, OF_REPLIES, PASSING, Fault, by_chance
-from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
-from llmrg.testing.planted_responder import planted_responder
 
 CONFIG = BuildConfig(block_size=6, retry_wait_s=0.01, retries=8)
-
-
-@pytest.fixture(scope="module")
-def town() -> PlantedWorld:
-    return simulate(random_catalogue(80, 24, seed=1), PlantedConfig(readers=6, min_length=6, max_length=9, seed=5))
-
-
-@pytest.fixture(scope="module")
-def responder(town) -> Any:
-    return planted_responder(town.dataset, town.truth, 0.2)
 
 
 class Place:

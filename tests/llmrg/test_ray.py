@@ -32,8 +32,7 @@ from llmrg.on_ray.crew import _check_versions
 from llmrg.on_ray.shared import Link, Shared, SharedCache
 from llmrg.testing.child_build import CONFIG, run_build
 from llmrg.testing.fake_openai import FakeOpenAI
-from llmrg.testing.planted import PlantedConfig, PlantedWorld, random_catalogue, simulate
-from llmrg.testing.planted_responder import planted_responder
+from llmrg.testing.planted import PlantedWorld
 
 WORKERS, SECRET = 2, "sk-never-shown"
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed")
@@ -52,16 +51,6 @@ def ray_address() -> Iterator[str]:
         assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
         yield ray.get_runtime_context().gcs_address
     assert not list(Path("/tmp").glob(f"llmrg-ray-{os.getpid()}"))
-
-
-@pytest.fixture(scope="module")
-def town() -> PlantedWorld:
-    return simulate(random_catalogue(80, 24, seed=1), PlantedConfig(readers=8, min_length=6, max_length=9, seed=5))
-
-
-@pytest.fixture(scope="module")
-def responder(town) -> Any:
-    return planted_responder(town.dataset, town.truth, 0.2)
 
 
 @pytest.fixture(scope="module")

@@ -206,8 +206,8 @@ class Shelf:
         made = Builder(net.backbone.stand_ins)
         made.branch(made.text(code([Piece("Next")])), code([Piece(":")]), slot_position=0)
         shares = trie.log_shares(np.arange(len(titles)) % 3)
-        scores = score_titles(Reading(net, self.desk.config, made.made()), trie, renormalised)[trie.terminal] + shares
-        reading = Reading(net, self.desk.config, made.made())
+        scores = score_titles(Reading(net, self.desk.config, made.build()), trie, renormalised)[trie.terminal] + shares
+        reading = Reading(net, self.desk.config, made.build())
         return beam_search(reading, trie, shares, k, beams, hidden, renormalised), scores
 
 

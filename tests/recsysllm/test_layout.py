@@ -213,7 +213,7 @@ def test_a_branch_sees_the_text_up_to_its_anchor_and_itself(lengths: list[int], 
         slot = 3 if with_slots else None
         starts.append((made.branch(anchor, said, told, end=END, slot_position=slot), anchor, len(said) + 2 * with_slots))
         fresh += 1000
-    layout = made.made()
+    layout = made.build()
     seen = visible_in(layout)
     assert (seen[:main, :main] == np.tri(main, dtype=bool)).all()
     assert not seen[:main, main:].any()
@@ -237,7 +237,7 @@ def test_one_sight_is_enough_for_many_layers() -> None:
     made.text(tokens_of([0] * 6))
     made.branch(2, tokens_of([0], 20), tokens_of([1, 1], 30), end=END, slot_position=1)
     made.branch(5, tokens_of([], 40), tokens_of([1], 50), end=END)
-    for layout in (made.made(), blank(FIGURE, MASKED, "entity", "paper", END, STAND_INS)):
+    for layout in (made.build(), blank(FIGURE, MASKED, "entity", "paper", END, STAND_INS)):
         seen = visible_in(layout).astype(int)
         assert ((seen @ seen > 0) == (seen > 0)).all()
 

@@ -42,7 +42,7 @@ def layouts() -> dict[str, Layout]:
     return {
         "paper": blank(text(20), spans, "entity", "paper", 7, STAND_INS, slots_at=3),
         "running": blank(text(20), spans[::-1], "document", "running", 7, STAND_INS),
-        "causal": made.made(),
+        "causal": made.build(),
     }
 
 

@@ -55,11 +55,11 @@ def after_commit(state: State, _: Runtime[BuildContext]) -> Literal["diverge", "
 async def _keep(context: BuildContext, state: State, steps: list[Step]) -> int:
     """Where the draft ends now. It stays as it is up to the first answer that can be used: what a draft holds is not asked
     again."""
-    store, namespace, heard = context.store, context.namespace, context.usage.heard[state["user"]]
+    store, namespace, replies = context.store, context.namespace, context.usage.replies[state["user"]]
     start, stop = state["blocks"][0]
-    if heard.end_block(start):
+    if replies.end_block(start):
         await context.stored(store.set_user_status, namespace, context.run, state["user"], "pending", asked_again_from(start))
-    if heard.nothing:
+    if replies.nothing:
         return state["through"]
     keys = [state["knowledge"].get(candidate_name(step)) for step in steps if step.accepted]
     uses = {key: keys.count(key) for key in keys if key is not None}

@@ -26,15 +26,15 @@ async def publish(state: State, runtime: Runtime[BuildContext]) -> State:
 def _publish(context: BuildContext, user: str) -> None:
     """Raises: DraftConflictError: the draft is not whole: another process has published it already; ModelReplyError: it is not,
     since no answer could be used."""
-    heard = context.usage.heard[user]
-    if heard.nothing:
-        raise ModelReplyError(f"none of the {heard.useless:,} replies could be used; the last one: {heard.last}")
+    replies = context.usage.replies[user]
+    if replies.nothing:
+        raise ModelReplyError(f"none of the {replies.useless:,} replies could be used; the last one: {replies.last}")
     steps, done = context.store.draft(context.namespace, context.run, user)
     if done < len(context.history(user)):
         raise DraftConflictError(user, context.run, len(context.history(user)), done)
-    if heard.since is not None:
+    if replies.since is not None:
         context.usage.add("publish.asked_again")
-    context.store.set_user_status(context.namespace, context.run, user, "done", receipt(context.history(user), heard.since))
+    context.store.set_user_status(context.namespace, context.run, user, "done", receipt(context.history(user), replies.since))
     context.store.replace_graph(context.namespace, ReasoningGraph(user, in_order(steps), run=context.run))
 
 
@@ -49,7 +49,7 @@ def asked_again_from(position: int) -> str:
     return f"useless replies from {position}"
 
 
-def asked_again(given: str) -> int | None:
+def asked_again(status: str) -> int | None:
     """The position in a status; None where all replies could be used."""
-    found = re.search(r"useless replies from (\d+)$", given)
-    return int(found.group(1)) if found else None
+    match = re.search(r"useless replies from (\d+)$", status)
+    return int(match.group(1)) if match else None

@@ -41,10 +41,10 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     proposed = await ask(
         context, "reason", context.minds.reasoner.name, block.user, lambda: context.minds.reasoner.reason(block), none
     )
-    asked = state["asked"] | {p: state["asked"].get(p, 0) + 1 for p in positions}
+    tries = state["asked"] | {p: state["asked"].get(p, 0) + 1 for p in positions}
     context.usage.add("reason.asked", len(positions))
     context.usage.add("reason.proposed", len(proposed))
-    context.usage.add("reason.recalibrations", sum(times > 1 for p, times in asked.items() if p in positions))
+    context.usage.add("reason.recalibrations", sum(times > 1 for p, times in tries.items() if p in positions))
     tried = {candidate_name(step) for step in state["steps"]}
     good = [c for c in proposed if _about_this(c, block)]
     context.usage.add("reason.dropped", len(proposed) - len(good))
@@ -55,7 +55,7 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     for candidate in wanted:
         fresh.setdefault(candidate_name(candidate), replace(candidate, origin="model"))
     candidates = state["candidates"] + [candidate for name, candidate in fresh.items() if name not in tried]
-    return {"asked": asked, "candidates": candidates, "critiques": state["critiques"] | vetoed}
+    return {"asked": tries, "candidates": candidates, "critiques": state["critiques"] | vetoed}
 
 
 def _about_this(candidate: Candidate, block: Block) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Heard:
+class ReplyCounts:
     """In one call of build."""
 
     usable: int = 0
