@@ -47,8 +47,8 @@ class Minds:
     def prompt_versions(self) -> dict[str, str]:
         """Role -> version of its prompt, of the roles whose mind has prompts."""
         roles = {"reason": self.reasoner, "verify": self.verifier, "imagine": self.imaginer}
-        told = {role: getattr(mind, "prompt_versions", {}).get(role) for role, mind in roles.items()}
-        return {role: version for role, version in told.items() if version}
+        versions = {role: getattr(mind, "prompt_versions", {}).get(role) for role, mind in roles.items()}
+        return {role: version for role, version in versions.items() if version}
 
     def settings(self) -> dict[str, object]:
         """Role -> what, besides its mind's name, changes its answers; a mind that fills several roles stands at the first."""
@@ -133,8 +133,8 @@ class BuildContext:
         """See `BuildConfig.cut_every`: only where neither imagining nor verifying costs calls is it cheap to do it often."""
         if self.config.cut_every is not None:
             return self.config.cut_every
-        asked = [self.minds.imaginer, *([self.minds.verifier] if self.config.verification else [])]
-        own = [int(getattr(mind, "cut_every", 0)) for mind in asked]
+        minds = [self.minds.imaginer, *([self.minds.verifier] if self.config.verification else [])]
+        own = [int(getattr(mind, "cut_every", 0)) for mind in minds]
         return max(own) if all(own) else 0
 
     @property

@@ -39,7 +39,7 @@ from llmrg.core.themes import Themes
 from llmrg.data.demo_set import load_demo
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.base import FitData
-from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatGraphs
 from llmrg.recommenders.items import ItemRows
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.batches import Batch, pack
@@ -71,7 +71,7 @@ class Desk:
         self.rows = [self.items.rows(self.dataset.histories[user].items[:-2]) for user in self.users]
         self.prompt = tuple(backbone.coder.code([Piece(text)]) for text in ("Taken so far, oldest first:", " next:"))
 
-    def net(self, backbone: Backbone, told: ConcatTold | None = None) -> RecSysNet:
+    def net(self, backbone: Backbone, told: ConcatGraphs | None = None) -> RecSysNet:
         plug = None
         if told is not None:
             texts = HashedVectors().embed([item.title for item in self.dataset.catalogue])
@@ -107,7 +107,7 @@ class Desk:
         history = self.dataset.histories[self.users[0]]
         return self.maker(backbone, config).question(history, self.rows[0], self.prompt, no_words, 0)  # type: ignore[arg-type]
 
-    def told(self) -> ConcatTold:
+    def told(self) -> ConcatGraphs:
         """A step a position: the first theme of each item."""
         graphs = {}
         for user in self.users:
@@ -117,7 +117,7 @@ class Desk:
                 steps.append(Step(user, p, "reasoned", "item", items[p - 1], p - 1, theme, items[p], 0.9, 0, p + 1))
             graphs[user] = ReasoningGraph(user, tuple(steps))
         parts = dict(zip(self.users, self.rows, strict=True))
-        return ConcatConfig().told(FitData(self.dataset, self.items, parts, graphs, Themes()), HashedVectors())
+        return ConcatConfig().graphs_of(FitData(self.dataset, self.items, parts, graphs, Themes()), HashedVectors())
 
 
 def everywhere(net: RecSysNet, batch: Batch) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
 
-from llmrg.agents.chat.requests import Asked
+from llmrg.agents.chat.requests import ChatRequest
 from llmrg.agents.minds.chat import ChatConfig, ChatMind
 from llmrg.agents.protocols import Block, Candidate, Verdict
 from llmrg.core.errors import ModelReplyError
@@ -54,7 +54,7 @@ class PaperMind(ChatMind):
             asked += f" to «{question.item}»\npredicted: «{predicted}»\nhidden: «{question.options[question.right]}»"
             messages: tuple[BaseMessage, ...] = (SystemMessage(TASK), HumanMessage(SHOWN), AIMessage(SAID), HumanMessage(asked))
             try:
-                reply = await self._calls.ask(Asked(messages, "score", "paper"), ScoreReply, lambda reply: reply)
+                reply = await self._calls.ask(ChatRequest(messages, "score", "paper"), ScoreReply, lambda reply: reply)
             except ModelReplyError:
                 reply = ScoreReply(scores=[Score(score=0)])
             verdicts.append(replace(verdict, score=reply.scores[0].score / 100))

@@ -25,22 +25,22 @@ def package(name: str) -> Any:
 
 def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """A frame with these columns, also where there is no row. Raises: MissingPackageError."""
-    made: pd.DataFrame = package("pandas").DataFrame(list(rows), columns=list(columns))
-    return made
+    table: pd.DataFrame = package("pandas").DataFrame(list(rows), columns=list(columns))
+    return table
 
 
 def as_networkx(graph: ReasoningGraph, titles: Mapping[str, str] | None = None) -> nx.MultiDiGraph:
     """Accepted steps as edges from cause to item; see `ReasoningGraph.to_networkx`."""
-    made = package("networkx").MultiDiGraph(user=graph.user, run=graph.run)
+    nx_graph = package("networkx").MultiDiGraph(user=graph.user, run=graph.run)
 
     def node(kind: str, name: str) -> str:
         label = (titles or {}).get(name) or name
-        made.add_node(key := f"{kind}:{name}", kind=kind, id=name, label=label if kind == "item" else name)
+        nx_graph.add_node(key := f"{kind}:{name}", kind=kind, id=name, label=label if kind == "item" else name)
         return key
 
     for step in graph.steps:
         if step.accepted:
             cause = node("user", graph.user) if step.cause_kind == "root" else node(step.cause_kind, step.cause)
-            told = {name: value for name, value in step.to_json().items() if name not in ("user", "accepted", "why_rejected")}
-            made.add_edge(cause, node("item", step.item), **told)
-    return made
+            fields = {name: value for name, value in step.to_json().items() if name not in ("user", "accepted", "why_rejected")}
+            nx_graph.add_edge(cause, node("item", step.item), **fields)
+    return nx_graph

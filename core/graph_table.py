@@ -151,9 +151,9 @@ class GraphTable(Mapping[str, ReasoningGraph]):
         step without a cause item. Raises: MissingPackageError."""
         texts = np.array(self.texts, dtype=object)
         columns = {name: texts[self.steps[name]] if name in TEXT_FIELDS else self.steps[name] for name in STEP_FIELDS}
-        made: pd.DataFrame = package("pandas").DataFrame({"user": np.array(self.users, dtype=object)[self.owners], **columns})
-        made["cause_position"] = made["cause_position"].astype("Int64").mask(made["cause_position"] < 0)
-        return made
+        frame: pd.DataFrame = package("pandas").DataFrame({"user": np.array(self.users, dtype=object)[self.owners], **columns})
+        frame["cause_position"] = frame["cause_position"].astype("Int64").mask(frame["cause_position"] < 0)
+        return frame
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.users)

@@ -173,11 +173,11 @@ class _Nodes:
 
     def _column(self, taken: np.ndarray | float, added: Sequence[np.ndarray | float], dtype: type) -> np.ndarray:
         """(N,): a value for each item of the histories, and (S,) values for each thing added."""
-        found: np.ndarray = np.empty(int(self.offsets[-1]), dtype=dtype)
-        found[self.taken] = taken
+        column: np.ndarray = np.empty(int(self.offsets[-1]), dtype=dtype)
+        column[self.taken] = taken
         for (nodes, steps), values in zip(self.places, added, strict=True):
-            found[nodes] = values[steps] if isinstance(values, np.ndarray) else values
-        return found
+            column[nodes] = values[steps] if isinstance(values, np.ndarray) else values
+        return column
 
 
 def _per_graph(graph: np.ndarray, counts: np.ndarray, graphs: int) -> np.ndarray:
@@ -192,10 +192,10 @@ def _reason_rows(placed: PlacedSteps, texts: Texts) -> np.ndarray:
 
 def _attribute_rows(placed: PlacedSteps, texts: Texts) -> np.ndarray:
     """(S,) int64 text row of the attribute that is the cause; -1 where another thing is."""
-    found = np.full(len(placed), -1, dtype=np.int64)
+    rows = np.full(len(placed), -1, dtype=np.int64)
     about = placed.says("cause_kind", "attribute")
-    found[about] = placed.table.mapped(placed.column("cause")[about], lambda text: texts.row(text.replace("=", ": ", 1)))
-    return found
+    rows[about] = placed.table.mapped(placed.column("cause")[about], lambda text: texts.row(text.replace("=", ": ", 1)))
+    return rows
 
 
 def _attributes(about: np.ndarray, *groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -213,25 +213,25 @@ def _first_equal(*columns: np.ndarray) -> np.ndarray:
     """(n,) int64: for each of n rows the first row that is equal to it in all columns."""
     order = np.lexsort(columns)  # stable, so equal rows stay in order
     begins = _begins(*(column[order] for column in columns))
-    found = np.empty(len(order), dtype=np.int64)
-    found[order] = order[begins][np.cumsum(begins) - 1]
-    return found
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[begins][np.cumsum(begins) - 1]
+    return first
 
 
 def _begins(*columns: np.ndarray) -> np.ndarray:
     """(n,) bool: whether a row differs from the one before it."""
-    found = np.ones(len(columns[0]), dtype=bool)
-    found[1:] = False
+    begins = np.ones(len(columns[0]), dtype=bool)
+    begins[1:] = False
     for column in columns:
-        found[1:] |= column[1:] != column[:-1]
-    return found
+        begins[1:] |= column[1:] != column[:-1]
+    return begins
 
 
 def _ends(placed: PlacedSteps) -> np.ndarray:
     """(S,) int64 position from which on each step's cut is replaced: the first sight of any later cut of the graph."""
-    found = np.full(len(placed), NEVER)
+    ends = np.full(len(placed), NEVER)
     if not len(placed):
-        return found
+        return ends
     position = placed.column("position")
     order = np.lexsort((position, placed.graph))
     graph, seen = placed.graph[order], placed.column("seen")[order]
@@ -240,5 +240,5 @@ def _ends(placed: PlacedSteps) -> np.ndarray:
     line = owner * (int(seen.max()) + 1)  # each graph a stretch of one line, so that a minimum from behind ends with its graph
     first = np.minimum.accumulate((np.minimum.reduceat(seen, np.flatnonzero(begins)) + line)[::-1])[::-1] - line
     later = np.append(np.where(owner[1:] == owner[:-1], first[1:], NEVER), NEVER)
-    found[order] = later[cut]
-    return found
+    ends[order] = later[cut]
+    return ends

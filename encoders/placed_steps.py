@@ -95,12 +95,12 @@ class PlacedSteps:
 
     def _fits(self, row: Callable[[str], int]) -> np.ndarray:
         """(S,) bool: cause and reasoned item stand in the history at their positions, an imagined item in the catalogue."""
-        found = self.item > 0
+        fits = self.item > 0
         first = self.item_offsets[self.graph]
         reasoned = np.flatnonzero(self.says("kind", "reasoned"))
-        found[reasoned] &= self.rows[first[reasoned] + self.column("position")[reasoned]] == self.item[reasoned]
+        fits[reasoned] &= self.rows[first[reasoned] + self.column("position")[reasoned]] == self.item[reasoned]
         position = self.column("cause_position")
         caused = np.flatnonzero(position >= 0)
         cause = self.table.mapped(self.column("cause")[caused], row)
-        found[caused] &= (self.rows[first[caused] + position[caused]] == cause) & (cause > 0)
-        return found
+        fits[caused] &= (self.rows[first[caused] + position[caused]] == cause) & (cause > 0)
+        return fits

@@ -141,9 +141,9 @@ class _Blocks:
 
     def place(self, block: np.ndarray) -> np.ndarray:
         """(n,) int64: the place of each number within its block."""
-        found = np.empty(len(block), dtype=np.int64)
-        found[self.order] = np.arange(len(block)) - np.repeat(self.starts, self.sizes)
-        return found
+        place = np.empty(len(block), dtype=np.int64)
+        place[self.order] = np.arange(len(block)) - np.repeat(self.starts, self.sizes)
+        return place
 
     def at(self, block: np.ndarray, place: np.ndarray) -> np.ndarray:
         """(n,) int64: the number at a place of a block, counted round; anything for an empty block."""

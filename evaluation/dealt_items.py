@@ -33,18 +33,18 @@ def dealt_items(
     while len(wrong := wrong[~deal.fits(wrong, deal.items[wrong])]) and (tries[wrong] < TRIES).any():
         asking = dice.permutation(wrong[tries[wrong] < TRIES])
         asked = dice.integers(len(items), size=len(asking))
-        one, other = deal.cut[asking], deal.cut[asked]
-        first = _first_of_cuts(one, other)
-        tries[asking[first | (one == other)]] += 1
+        cut_here, cut_there = deal.cut[asking], deal.cut[asked]
+        first = _first_of_cuts(cut_here, cut_there)
+        tries[asking[first | (cut_here == cut_there)]] += 1
         deal.exchange(asking[first], asked[first])
     for step in wrong.tolist():
         deal.take_any(step, items)
     return deal.items, deal.giver
 
 
-def _first_of_cuts(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _first_of_cuts(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """(n,) bool: pairs of two cuts that no pair before them has a cut of, so that they may exchange at once."""
-    pairs = np.stack([one, other], axis=1).ravel()
+    pairs = np.stack([left, right], axis=1).ravel()
     _, first = np.unique(pairs, return_index=True)
     new = np.zeros(len(pairs), dtype=bool)
     new[first] = True
@@ -100,12 +100,12 @@ class _Deal:
         at = np.minimum(np.searchsorted(self.taken, key), len(self.taken) - 1)
         return np.asarray((self.taken[at] == key) & (self.taken_at[at] < self.cuts[steps]))
 
-    def exchange(self, one: np.ndarray, other: np.ndarray) -> None:
+    def exchange(self, left: np.ndarray, right: np.ndarray) -> None:
         """Let pairs of steps exchange their items, where both fit then. No cut may stand twice in the pairs."""
-        fit = self.fits(one, self.items[other]) & self.fits(other, self.items[one])
-        one, other = one[fit], other[fit]
+        fit = self.fits(left, self.items[right]) & self.fits(right, self.items[left])
+        left, right = left[fit], right[fit]
         for values in (self.items, self.giver):
-            values[one], values[other] = values[other], values[one]
+            values[left], values[right] = values[right], values[left]
 
     def take_any(self, step: int, items: np.ndarray) -> None:
         """Give a step a random item that fits, if there is one, else its own."""

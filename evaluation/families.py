@@ -15,7 +15,7 @@ from llmrg.evaluation.held_out import Split
 from llmrg.evaluation.rating_baselines import GlobalMean, UserItemMeans, training_ratings
 from llmrg.evaluation.ratings import rating_error
 from llmrg.evaluation.texts import most_frequent_headline, text_overlap
-from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatGraphs
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.ranking import hit_rate, ndcg, reciprocal_rank, target_ranks
 from llmrg.recsysllm import answers
@@ -109,7 +109,7 @@ class Question:
 class Judge(Protocol):
     """How a kind of answer is got, judged, and what it must beat."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> Any: ...
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatGraphs | None) -> Any: ...
 
     def figures(self, replies: Sequence[Any], cases: Sequence[Case]) -> dict[str, float]: ...
 
@@ -119,7 +119,7 @@ class Judge(Protocol):
 class Rated:
     """Stars: the mean has the least squared error, the median the least absolute one, so each is judged by its own."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> answers.Stars:
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatGraphs | None) -> answers.Stars:
         return answers.rate(model.fitted_net(), model.config, model.words, example, graphs)
 
     def figures(self, stars: Sequence[answers.Stars], cases: Sequence[Case]) -> dict[str, float]:
@@ -149,7 +149,7 @@ class Written:
     training: Callable[[Dataset], list[str]]
     """Texts of the training parts; the most frequent is the baseline."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> str:
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatGraphs | None) -> str:
         return answers.say(model.fitted_net(), model.config, model.words, example, graphs)
 
     def figures(self, texts: Sequence[str], cases: Sequence[Case]) -> dict[str, float]:
@@ -172,7 +172,7 @@ class Written:
 class Chosen:
     """One of some candidates, all of which are ranked; ties count against the right one."""
 
-    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatTold | None) -> np.ndarray:
+    def answer(self, model: RecSysLlm, example: TextExample, graphs: ConcatGraphs | None) -> np.ndarray:
         return answers.choose(model.fitted_net(), model.config, model.words, example, example.candidates, graphs)
 
     def figures(self, scores_of: Sequence[np.ndarray], cases: Sequence[Case]) -> dict[str, float]:
@@ -268,7 +268,7 @@ def family_table(
             replies = []
             for case in cases_of:
                 query = Query.at(dataset.history(case.user), case.example.position, (graphs or {}).get(case.user))
-                replies.append(question.judge.answer(recommender, case.example, recommender.told_of([query])))
+                replies.append(question.judge.answer(recommender, case.example, recommender.graphs_of([query])))
                 done += 1
                 if progress is not None:
                     progress(f"{question.name}, {wording} wording", done, total)

@@ -18,22 +18,22 @@ def share_with_graphs(graphs: Mapping[str, ReasoningGraph], users: Sequence[str]
     table = GraphTable.of_mapping(graphs)
     accepted = np.concatenate([[0], np.cumsum(table.steps["accepted"])])[table.offsets]
     numbers = table.numbers(users)
-    found = int((np.diff(accepted)[numbers[numbers >= 0]] > 0).sum())
-    if found == len(users):
+    with_graph = int((np.diff(accepted)[numbers[numbers >= 0]] > 0).sum())
+    if with_graph == len(users):
         return "all users"
-    share = found / max(len(users), 1)
-    return f"{found:,} of {len(users):,} users ({share:.1%}); the others are ranked without one"
+    share = with_graph / max(len(users), 1)
+    return f"{with_graph:,} of {len(users):,} users ({share:.1%}); the others are ranked without one"
 
 
 def made_by(graphs: Mapping[str, ReasoningGraph], runs: Iterable[Run]) -> tuple[str, str]:
     """(minds, runs) of the graphs; where there are several, each with its users. Nothing for graphs that no stored run made."""
-    table, known = GraphTable.of_mapping(graphs), {run.id: run for run in runs}
-    users = Counter(run if run in known else "" for run in table.runs)
-    if not users.keys() & known.keys():
+    table, run_of = GraphTable.of_mapping(graphs), {run.id: run for run in runs}
+    users = Counter(run if run in run_of else "" for run in table.runs)
+    if not users.keys() & run_of.keys():
         return "", ""
     minds = Counter[str]()
     for run, number in users.items():
-        minds[_minds(known[run]) if run else "not known"] += number
+        minds[_minds(run_of[run]) if run else "not known"] += number
     return _listed(minds), _listed(Counter({run or "not known": number for run, number in users.items()}))
 
 
@@ -46,11 +46,11 @@ def _minds(run: Run) -> str:
     for role, verb in ROLES.items():
         if role not in off:
             does.setdefault(str(run.settings.get(role) or "somebody"), []).append(verb)
-    told = [f"{name} {' and '.join(filter(None, (', '.join(verbs[:-1]), verbs[-1])))}" for name, verbs in does.items()]
-    return ", ".join([*told, *(["nobody verifies"] if "verifier" in off else [])])
+    minds = [f"{name} {' and '.join(filter(None, (', '.join(verbs[:-1]), verbs[-1])))}" for name, verbs in does.items()]
+    return ", ".join([*minds, *(["nobody verifies"] if "verifier" in off else [])])
 
 
-def _listed(found: Counter[str]) -> str:
-    if len(found) == 1:
-        return next(iter(found))
-    return "; ".join(f"{what} ({number:,} user{'s' * (number != 1)})" for what, number in found.most_common())
+def _listed(counts: Counter[str]) -> str:
+    if len(counts) == 1:
+        return next(iter(counts))
+    return "; ".join(f"{what} ({number:,} user{'s' * (number != 1)})" for what, number in counts.most_common())

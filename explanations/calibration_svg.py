@@ -19,24 +19,24 @@ _STYLE = (
 )
 
 
-def calibration_svg(made: Calibration) -> str:
+def calibration_svg(calibration: Calibration) -> str:
     """One self-contained SVG text, in light and dark colours."""
-    auc = made.auc["all"]
-    title = f"{made.verifier} on {made.data}: AUC {auc}"
+    auc = calibration.auc["all"]
+    title = f"{calibration.verifier} on {calibration.data}: AUC {auc}"
     parts = [
         tag("style", part("colours.css") + Markup(_STYLE)),
         tag("rect", width=WIDTH, height=HEIGHT, fill="var(--lg-bg)"),
         text(title, LEFT, 24, "title"),
-        _histogram(made),
-        _reliability(made),
+        _histogram(calibration),
+        _reliability(calibration),
     ]
     box = f"0 0 {WIDTH} {HEIGHT}"
     return str(tag("svg", *parts, xmlns="http://www.w3.org/2000/svg", width=WIDTH, height=HEIGHT, viewBox=box, role="img"))
 
 
-def _histogram(made: Calibration) -> Markup:
+def _histogram(calibration: Calibration) -> Markup:
     """Shares of right and of wrong steps by score, side by side in each twentieth."""
-    shares = {kind: [n / max(sum(counts), 1) for n in counts] for kind, counts in made.histogram.items()}
+    shares = {kind: [n / max(sum(counts), 1) for n in counts] for kind, counts in calibration.histogram.items()}
     top = max(max(values) for values in shares.values()) or 1.0
     bars, width = [], SIDE / 20
     for kind, shift in (("wrong", 0.0), ("right", width / 2)):
@@ -45,9 +45,12 @@ def _histogram(made: Calibration) -> Markup:
             x, y = LEFT + number * width + shift, TOP + SIDE - height
             bars.append(tag("rect", x=x, y=y, width=width / 2, height=height, class_=kind))
     marked = []
-    if made.tau is not None:
-        x = LEFT + SIDE * made.tau
-        marked = [line(x, TOP, x, TOP + SIDE, "tau"), text(f"tau {made.tau:.2f}", x - 4, TOP + 10, "soft", text_anchor="end")]
+    if calibration.tau is not None:
+        x = LEFT + SIDE * calibration.tau
+        marked = [
+            line(x, TOP, x, TOP + SIDE, "tau"),
+            text(f"tau {calibration.tau:.2f}", x - 4, TOP + 10, "soft", text_anchor="end"),
+        ]
     legend = [
         text("right steps", LEFT + 70, TOP - 6, "soft"),
         circle(LEFT + 62, TOP - 10, 4, "right"),
@@ -57,14 +60,14 @@ def _histogram(made: Calibration) -> Markup:
     return tag("g", *_axes(LEFT, "score", "share of steps"), *bars, *marked, *legend)
 
 
-def _reliability(made: Calibration) -> Markup:
-    points = [(RIGHT + SIDE * score, TOP + SIDE * (1 - share)) for score, share, _ in made.reliability]
+def _reliability(calibration: Calibration) -> Markup:
+    points = [(RIGHT + SIDE * score, TOP + SIDE * (1 - share)) for score, share, _ in calibration.reliability]
     dots = [circle(x, y, 3.5, "dot") for x, y in points]
     d = "".join(f"{'L' if number else 'M'}{x:.1f} {y:.1f}" for number, (x, y) in enumerate(points))
     ideal = line(RIGHT, TOP + SIDE, RIGHT + SIDE, TOP, "ideal")
     return tag(
         "g",
-        *_axes(RIGHT, "score", f"share of right steps, if {100 * made.prevalence:.0f} % were right"),
+        *_axes(RIGHT, "score", f"share of right steps, if {100 * calibration.prevalence:.0f} % were right"),
         ideal,
         path(d, "curve"),
         *dots,

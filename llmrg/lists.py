@@ -44,7 +44,7 @@ class Lister:
     def __init__(
         self, dataset: Dataset, store: GraphStore, recommender: Recommender, themes: Themes, vetoes: Vetoes, options: ListOptions
     ) -> None:
-        self._dataset, self._store, self._known = dataset, store, recommender
+        self._dataset, self._store, self._recommender = dataset, store, recommender
         self._themes, self._vetoes, self._options = themes, vetoes, options
 
     def table(self, users: Sequence[str]) -> pa.Table:
@@ -60,16 +60,18 @@ class Lister:
 
         catalogue, options = self._dataset.catalogue, self._options
         queries = Queries.at_the_end(self._dataset, users, self._store.graphs(self._dataset.name, users, options.run))
-        lists = recommend_batch(self._known, catalogue, queries, options.k, mask_seen=not options.again)
+        lists = recommend_batch(self._recommender, catalogue, queries, options.k, mask_seen=not options.again)
         verified = self._verified_runs() if options.why else set()
         rows: list[dict[str, Any]] = []
         for number, (user, line) in enumerate(zip(users, lists, strict=True)):
             query = queries[number] if options.why else None
-            for one in line:
-                title = catalogue[one.item].title
-                rows.append({"user": user, "rank": one.rank, "item": one.item, "title": title, "score": one.score})
+            for suggestion in line:
+                title = catalogue[suggestion.item].title
+                rows.append(
+                    {"user": user, "rank": suggestion.rank, "item": suggestion.item, "title": title, "score": suggestion.score}
+                )
                 if query is not None:
-                    rows[-1]["why"] = self._why(query, one.item, verified)
+                    rows[-1]["why"] = self._why(query, suggestion.item, verified)
         return pa.Table.from_pylist(rows, WITH_WHY if options.why else SCHEMA)
 
     def _verified_runs(self) -> set[str]:
@@ -84,12 +86,12 @@ class Lister:
         from llmrg.recommenders.recommend import known_query
 
         graph = query.graph or ReasoningGraph(query.history.user)
-        asked, parts = query, None
+        scored, parts = query, None
         if item not in query.history.items:
-            asked = known_query(self._known, query)
-            parts = self._known.contributions(asked, item)
+            scored = known_query(self._recommender, query)
+            parts = self._recommender.contributions(scored, item)
         how: dict[str, Any] = {"themes": self._themes, "verified": graph.run in verified, "vetoes": self._vetoes}
-        why = explain(asked.graph or graph, asked.history, item, contributions=parts, **how)
+        why = explain(scored.graph or graph, scored.history, item, contributions=parts, **how)
         return "; ".join(why.lines(self._dataset.catalogue, most=1))
 
 

@@ -44,8 +44,8 @@ class FitData:
             return np.zeros(len(self.parts), dtype=np.int64)
         arrays = self.dataset.arrays
         positions = self.dataset.split.validation_positions(arrays.lengths)
-        rows, asked = np.zeros(len(positions), dtype=np.int64), positions >= 0
-        rows[asked] = catalogue_rows(self.dataset, arrays.codes[arrays.offsets[:-1][asked] + positions[asked]])
+        rows, has_item = np.zeros(len(positions), dtype=np.int64), positions >= 0
+        rows[has_item] = catalogue_rows(self.dataset, arrays.codes[arrays.offsets[:-1][has_item] + positions[has_item]])
         return rows
 
 
@@ -129,13 +129,13 @@ class BaseRecommender(ABC):
             CallerError: not fitted yet.
         """
         rows = rows_of(queries, self.items)
-        asked = np.array([i for i, row in enumerate(rows) if len(row)], dtype=np.int64)
-        if len(asked) and len(asked) == len(queries):  # nobody needs the popular items: no second (B, N) array
+        with_items = np.array([i for i, row in enumerate(rows) if len(row)], dtype=np.int64)
+        if len(with_items) and len(with_items) == len(queries):  # nobody needs the popular items: no second (B, N) array
             return self._score(rows, queries)
-        found = np.tile(self._popularity, (len(queries), 1))
-        if len(asked):
-            found[asked] = self._score([rows[i] for i in asked], chosen(queries, asked))
-        return found
+        scores = np.tile(self._popularity, (len(queries), 1))
+        if len(with_items):
+            scores[with_items] = self._score([rows[i] for i in with_items], chosen(queries, with_items))
+        return scores
 
     def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:
         """(B, N) float32 scores as a mix adds them up: the same order, on a scale on which differences mean the same
@@ -172,12 +172,12 @@ class BaseRecommender(ABC):
     @classmethod
     def _open(cls, artifact: Artifact, **options: Any) -> Self:
         try:
-            made = cls._from_artifact(artifact, **options)
+            recommender = cls._from_artifact(artifact, **options)
         except (ValidationError, KeyError) as error:
             raise ArtifactError(f"the saved settings of this {cls.type} cannot be read ({error}); train it again") from error
-        made._items, made._popularity = ItemRows(artifact.items), artifact.tensor("popularity")
-        made.final = artifact.final
-        return made
+        recommender._items, recommender._popularity = ItemRows(artifact.items), artifact.tensor("popularity")
+        recommender.final = artifact.final
+        return recommender
 
     @abstractmethod
     def _fit(self, data: FitData) -> None: ...

@@ -25,10 +25,10 @@ class ImaginedScores(BaseRecommender):
         pass  # there is nothing to learn
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        found = np.zeros((len(queries), len(self.items)), dtype=np.float32)
+        scores = np.zeros((len(queries), len(self.items)), dtype=np.float32)
         steps = _latest(steps_of(queries, rows, self.items))
-        np.add.at(found, (steps.graph, steps.item - 1), steps.column("score") * steps.column("grounding"))
-        return found
+        np.add.at(scores, (steps.graph, steps.item - 1), steps.column("score") * steps.column("grounding"))
+        return scores
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """One part an imagined step."""

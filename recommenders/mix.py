@@ -104,15 +104,18 @@ class Mix(BaseRecommender):
             return None
         if len(users) > self.config.fit_users:
             users = users[np.sort(dice.choice(len(users), self.config.fit_users, replace=False))]
-        found = []
+        members = []
         for start in range(0, len(users), CHUNK):
             part = users[start : start + CHUNK]
             queries = Queries(log, part, places[part], data.graphs)
             targets = catalogue_rows(data.dataset, log.codes[log.offsets[part] + places[part]]) - 1
             hidden = np.zeros((len(part), len(data.items)), dtype=bool)
             hidden[np.repeat(np.arange(len(part)), queries.positions), catalogue_rows(data.dataset, queries.codes) - 1] = True
-            found.append(shortlists(self.member_scores(queries), targets, hidden, dice))
-        return Shortlists(np.concatenate([one.scores for one in found], axis=1), np.concatenate([one.log_share for one in found]))
+            members.append(shortlists(self.member_scores(queries), targets, hidden, dice))
+        return Shortlists(
+            np.concatenate([member.scores for member in members], axis=1),
+            np.concatenate([member.log_share for member in members]),
+        )
 
     # -- scores --------------------------------------------------------------------------------------------------------
     def member_scores(self, queries: Sequence[Query]) -> np.ndarray:
@@ -120,11 +123,11 @@ class Mix(BaseRecommender):
         return np.stack([member.mix_scores(queries) for member in self.members])
 
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        found = np.zeros((len(queries), len(self.items)), dtype=np.float32)
+        scores = np.zeros((len(queries), len(self.items)), dtype=np.float32)
         for member, weight in zip(self.members, self.weights, strict=True):
             if weight:
-                found += np.float32(weight) * member.mix_scores(queries)
-        return found
+                scores += np.float32(weight) * member.mix_scores(queries)
+        return scores
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """Those of the members, times their weights; they sum to the score."""
@@ -145,8 +148,8 @@ class Mix(BaseRecommender):
         super().save(folder)
 
     def _config(self) -> Mapping[str, Any]:
-        said = {"members": len(self.members), "validation_ndcg": self.validation_ndcg}
-        return {**self.config.model_dump(), **said, "weights": [float(weight) for weight in self.weights]}
+        settings = {"members": len(self.members), "validation_ndcg": self.validation_ndcg}
+        return {**self.config.model_dump(), **settings, "weights": [float(weight) for weight in self.weights]}
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
@@ -155,6 +158,6 @@ class Mix(BaseRecommender):
         saved = dict(artifact.config)
         count, ndcg, weights = saved.pop("members"), saved.pop("validation_ndcg"), saved.pop("weights")
         members = [load_recommender(artifact.folder / f"member-{number}", **options) for number in range(count)]
-        made = cls(members, MixConfig(**saved))
-        made.weights, made.validation_ndcg = np.array(weights), ndcg
-        return made
+        mix = cls(members, MixConfig(**saved))
+        mix.weights, mix.validation_ndcg = np.array(weights), ndcg
+        return mix

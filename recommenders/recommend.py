@@ -48,8 +48,8 @@ def recommend_batch(
     if k < 1:
         raise CallerError(f"k must be 1 or more, not {k!r}")
     lost = np.array([number for number, item in enumerate(recommender.items.ids) if item not in catalogue], dtype=np.int64)
-    known = _known(recommender, catalogue, queries)
-    return [line for part in _chunks(known) for line in _lists(recommender, part, k, mask_seen, lost)]
+    cleaned = _known_queries(recommender, catalogue, queries)
+    return [line for part in _chunks(cleaned) for line in _lists(recommender, part, k, mask_seen, lost)]
 
 
 def recommend_user(
@@ -75,24 +75,24 @@ def known_query(recommender: Recommender, query: Query) -> Query:
     """The query without items that the recommender was not fitted on, nor steps from or to them; unchanged where it knows all."""
     if all(item in recommender.items for item in query.history.items):
         return query
-    kept = [number for number, item in enumerate(query.history.items) if item in recommender.items]
+    positions = [number for number, item in enumerate(query.history.items) if item in recommender.items]
     history = replace(
         query.history,
-        items=tuple(query.history.items[number] for number in kept),
-        at=tuple(query.history.at[number] for number in kept) if query.history.at else (),
+        items=tuple(query.history.items[number] for number in positions),
+        at=tuple(query.history.at[number] for number in positions) if query.history.at else (),
     )
-    return Query(history, _moved(query.graph, kept) if query.graph is not None else None)
+    return Query(history, _moved(query.graph, positions) if query.graph is not None else None)
 
 
-def _moved(graph: ReasoningGraph, kept: Sequence[int]) -> ReasoningGraph:
+def _moved(graph: ReasoningGraph, positions: Sequence[int]) -> ReasoningGraph:
     """The graph over the history that is left of the whole one: positions are counted anew."""
-    there = set(kept)
+    there = set(positions)
     steps = tuple(
         replace(
             step,
-            position=bisect_left(kept, step.position),
-            cause_position=None if step.cause_position is None else bisect_left(kept, step.cause_position),
-            seen=bisect_left(kept, step.seen),
+            position=bisect_left(positions, step.position),
+            cause_position=None if step.cause_position is None else bisect_left(positions, step.cause_position),
+            seen=bisect_left(positions, step.seen),
         )
         for step in graph.steps
         if (step.kind == "imagined" or step.position in there) and (step.cause_position is None or step.cause_position in there)
@@ -100,23 +100,23 @@ def _moved(graph: ReasoningGraph, kept: Sequence[int]) -> ReasoningGraph:
     return replace(graph, steps=steps)
 
 
-def _known(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query]) -> Sequence[Query]:
+def _known_queries(recommender: Recommender, catalogue: Catalogue, queries: Sequence[Query]) -> Sequence[Query]:
     new = sorted(item for item in items_of(queries) if item not in recommender.items)
     if not new:
         return queries
     for item in new:
         catalogue.row(item)  # refuses what the catalogue lacks too
     asked = list(queries)
-    found = [known_query(recommender, query) for query in asked]
+    cleaned = [known_query(recommender, query) for query in asked]
     log.warning(
         "%d of %d histories have items that are new since the recommender was trained (%s%s); they are left out: train again "
         "with `llmrg train`",
-        sum(known is not query for known, query in zip(found, asked, strict=True)),
+        sum(new is not query for new, query in zip(cleaned, asked, strict=True)),
         len(asked),
         ", ".join(new[:NAMED]),
         f" and {len(new) - NAMED:,} more" if len(new) > NAMED else "",
     )
-    return found
+    return cleaned
 
 
 def _chunks(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:

@@ -17,8 +17,8 @@ from llmrg.core.text_vectors import TextVectors
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
-from llmrg.recommenders.fusion.fused import Fused, Told
-from llmrg.recommenders.fusion.themes import ThemesTold
+from llmrg.recommenders.fusion.fused import Fused, FusionGraphs
+from llmrg.recommenders.fusion.themes import ThemesGraphs
 from llmrg.recommenders.losses import Bonus, LossConfig, item_loss
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.ranking import masked, mean_ndcg, ranks
@@ -87,7 +87,7 @@ class SequentialRecommender(BaseRecommender):
         """Of the rows of the attributes' vectors."""
         self._start: SequentialRecommender | None = None
         self._net: nn.ModuleDict | None = None
-        self._told: Told | None = None
+        self._graphs: FusionGraphs | None = None
 
     # -- fit -----------------------------------------------------------------------------------------------------------
     def start_from(self, start: BaseRecommender) -> None:
@@ -112,13 +112,13 @@ class SequentialRecommender(BaseRecommender):
         """The best epoch and its validation NDCG@10."""
         device, seed = self.options.torch_device(), self.options.seed
         rows, answers = list(data.parts.values()), data.validation_rows()
-        asked = np.array([u for u, row in enumerate(rows) if answers[u] and len(row)], dtype=np.int64)
+        validated = np.array([u for u, row in enumerate(rows) if answers[u] and len(row)], dtype=np.int64)
         fusion: Any = self.parts.fusion
-        self._told = fusion.told(data, self.text) if fusion is not None else None
+        self._graphs = fusion.graphs_of(data, self.text) if fusion is not None else None
         profiles = attribute_profiles(data) if self.parts.attributes else None
         self.attribute_names = profiles.themes if profiles is not None else ()
         windows = self.objective.windows([len(row) for row in rows], self._length)
-        self._see(rows, windows, asked)
+        self._see(rows, windows, validated)
         with seeded(seed, device) as generator, threads(self.options, len(data.items)):
             self._net = self._build(len(data.items), profiles.matrix if profiles else None, generator).to(device)
             if self._start is not None:
@@ -127,33 +127,33 @@ class SequentialRecommender(BaseRecommender):
                 self._net,
                 windows[:, 2] - windows[:, 1],
                 lambda batch, dice: self._loss(rows, windows[batch], dice),
-                lambda: self._ndcg([rows[u] for u in asked], answers[asked], asked),
+                lambda: self._ndcg([rows[u] for u in validated], answers[validated], validated),
                 training,
                 options,
                 lambda: self._mark(data, rows, answers),
                 warm=self._start is not None,
             )
             with torch.no_grad():
-                return best, self._ndcg([rows[u] for u in asked], answers[asked], asked) or 0.0
+                return best, self._ndcg([rows[u] for u in validated], answers[validated], validated) or 0.0
 
     def _build(self, items: int, attributes: csr_matrix | None, generator: torch.Generator | None = None) -> nn.ModuleDict:
         model = self.parts.model.build(items, attributes, generator, self.objective.extra_rows)
         net = nn.ModuleDict({"model": model})
         if self.parts.fusion is not None:
-            assert self._told is not None
-            net["fusion"] = self.parts.fusion.build(model.size, self._told.sizes)
+            assert self._graphs is not None
+            net["fusion"] = self.parts.fusion.build(model.size, self._graphs.sizes)
         return net
 
-    def _see(self, rows: Sequence[np.ndarray], windows: np.ndarray, asked: np.ndarray) -> None:
+    def _see(self, rows: Sequence[np.ndarray], windows: np.ndarray, validated: np.ndarray) -> None:
         """Work out where graphs are visible. Raises: ConfigError: nowhere in training."""
-        if self._told is None:
+        if self._graphs is None:
             return
         users, starts, _ = windows.T
         slots = self.objective.training([rows[u][a:b] for u, a, b in windows], starts, self._length, np.random.default_rng(0))
         trained = np.where(slots.targets > 0, slots.positions, 0)
-        ends = np.array([len(rows[u]) for u in asked], dtype=np.int64)
-        shares = self._told.visible(users, trained)
-        tested = self._told.visible(asked, ends[:, None])
+        ends = np.array([len(rows[u]) for u in validated], dtype=np.int64)
+        shares = self._graphs.visible(users, trained)
+        tested = self._graphs.visible(validated, ends[:, None])
         self.visible = {layer: (shares[layer], tested[layer]) for layer in shares}
         if not any(share for share, _ in self.visible.values()):
             raise ConfigError(
@@ -175,34 +175,34 @@ class SequentialRecommender(BaseRecommender):
         return loss if further is None else loss + further
 
     def _encode(self, items: np.ndarray) -> Tensor:
-        found: Tensor = self._model(torch.from_numpy(items).to(self._device))
-        return found
+        states: Tensor = self._model(torch.from_numpy(items).to(self._device))
+        return states
 
-    def _fuse(self, base: Tensor, users: np.ndarray, positions: np.ndarray, told: Told | None = None) -> Fused:
+    def _fuse(self, base: Tensor, users: np.ndarray, positions: np.ndarray, graphs: FusionGraphs | None = None) -> Fused:
         keys = self._model.item_vectors()[1:]
-        known = told or self._told
-        if known is None or self._net is None or "fusion" not in self._net:
+        graphs = graphs or self._graphs
+        if graphs is None or self._net is None or "fusion" not in self._net:
             return Fused(base, keys)
-        fused: Fused = self._net["fusion"](base, keys, known.at(users, positions, base.device))
+        fused: Fused = self._net["fusion"](base, keys, graphs.at(users, positions, base.device))
         return fused
 
     def _ndcg(self, rows: Sequence[np.ndarray], answers: np.ndarray, users: np.ndarray) -> float | None:
         """Full ranking, seen items masked, ties against us."""
         if not len(rows):
             return None
-        found = []
+        item_ranks = []
         for start in range(0, len(rows), CHUNK):
             part = slice(start, start + CHUNK)
             scores = self._last_scores(rows[part], users[part])
             seen = [np.setdiff1d(row, answer) for row, answer in zip(rows[part], answers[part], strict=True)]
-            found.append(ranks(masked(scores, seen), answers[part]))
-        return mean_ndcg(np.concatenate(found))
+            item_ranks.append(ranks(masked(scores, seen), answers[part]))
+        return mean_ndcg(np.concatenate(item_ranks))
 
-    def _last_scores(self, rows: Sequence[np.ndarray], users: np.ndarray, told: Told | None = None) -> np.ndarray:
-        """(B, N) scores of what follows histories; `users` are their numbers in what is told of graphs."""
+    def _last_scores(self, rows: Sequence[np.ndarray], users: np.ndarray, graphs: FusionGraphs | None = None) -> np.ndarray:
+        """(B, N) scores of what follows histories; `users` are their numbers in what is seen of graphs."""
         slots = self.objective.query(rows, self._length).trimmed()
         base = self._encode(slots.items)[:, -1:]
-        fused = self._fuse(base, users, slots.positions[:, -1:], told)
+        fused = self._fuse(base, users, slots.positions[:, -1:], graphs)
         scores = fused.states[:, 0] @ fused.keys.T
         if fused.bonus is not None:
             scores = scores.index_put((fused.bonus.row, fused.bonus.column), fused.bonus.value, accumulate=True)
@@ -210,20 +210,20 @@ class SequentialRecommender(BaseRecommender):
 
     def _mark(self, data: FitData, rows: Sequence[np.ndarray], answers: np.ndarray) -> str:
         settings = (self.parts.model_dump(), self.training.model_dump(exclude={"epochs", "max_seconds"}), self.options.seed)
-        told = self._told.fingerprint() if self._told is not None else ""
+        fingerprint = self._graphs.fingerprint() if self._graphs is not None else ""
         start = weights_mark(self._start) if self._start is not None else ""
-        return stable_key(*settings, data.items.ids, [row.tobytes() for row in rows], answers.tobytes(), told, start)
+        return stable_key(*settings, data.items.ids, [row.tobytes() for row in rows], answers.tobytes(), fingerprint, start)
 
     # -- scores --------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
         self._fitted().eval()
-        found = []
+        scores = []
         with torch.no_grad(), threads(self.options, len(self.items)):
             for start in range(0, len(rows), CHUNK):
                 part = rows[start : start + CHUNK]
-                told = self._told.of_queries(queries[start : start + CHUNK], part) if self._told is not None else None
-                found.append(self._last_scores(part, np.arange(len(part)), told))
-        return np.concatenate(found)
+                graphs = self._graphs.of_queries(queries[start : start + CHUNK], part) if self._graphs is not None else None
+                scores.append(self._last_scores(part, np.arange(len(part)), graphs))
+        return np.concatenate(scores)
 
     def contributions(self, query: Query, item: str) -> list[Contribution]:
         """The base model's part, and where graphs come in each reason's and each imagined step's; they sum to the score.
@@ -231,15 +231,15 @@ class SequentialRecommender(BaseRecommender):
         With the fusion `concat` the graph's part is what the score loses without any graph.
         """
         whole = super().contributions(query, item)
-        if self._told is None or not len(query.history):
+        if self._graphs is None or not len(query.history):
             return whole
         row, column = self.items.rows(query.history.items), self.items.row(item) - 1
         with torch.no_grad():
-            found = self._told.contributions(self._fitted()["fusion"], query, row, column, self._device)
-        if found is None:
+            parts = self._graphs.contributions(self._fitted()["fusion"], query, row, column, self._device)
+        if parts is None:
             bare = super().contributions(Query(query.history), item)[0].value
-            found = [Contribution("graph", "graph", whole[0].value - bare)]
-        return [Contribution("base", self.parts.model.kind, whole[0].value - sum(part.value for part in found)), *found]
+            parts = [Contribution("graph", "graph", whole[0].value - bare)]
+        return [Contribution("base", self.parts.model.kind, whole[0].value - sum(part.value for part in parts)), *parts]
 
     @property
     def validation_ndcg(self) -> float:
@@ -249,7 +249,7 @@ class SequentialRecommender(BaseRecommender):
     @property
     def theme_names(self) -> tuple[str, ...]:
         """Of the rows of the themes' vectors, where the fusion has any."""
-        return tuple(self._told.profiles.themes) if isinstance(self._told, ThemesTold) else ()
+        return tuple(self._graphs.profiles.themes) if isinstance(self._graphs, ThemesGraphs) else ()
 
     def weights(self) -> dict[str, Tensor]:
         """Weights of the model (`model.`) and of the fusion (`fusion.`) by name; they share memory with the net."""
@@ -274,10 +274,10 @@ class SequentialRecommender(BaseRecommender):
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:
-        told = self._told.config() if self._told is not None else {}
+        saved_graphs = self._graphs.config() if self._graphs is not None else {}
         return {
             "parts": self.parts.model_dump(mode="json"),
-            "told": told,
+            "told": saved_graphs,
             "visible": self.visible,
             "text": self.text.name,
             "best": self._best,
@@ -287,7 +287,7 @@ class SequentialRecommender(BaseRecommender):
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         net = {f"net.{name}": value.detach().cpu().numpy() for name, value in self._fitted().state_dict().items()}
-        return {**net, **(self._told.tensors() if self._told is not None else {})}
+        return {**net, **(self._graphs.tensors() if self._graphs is not None else {})}
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
@@ -295,21 +295,23 @@ class SequentialRecommender(BaseRecommender):
         parts = Parts.model_validate(saved["parts"])
         text = options.pop("text", None)
         options = {name: value for name, value in options.items() if name not in ("cache_dir", "device")}  # a language model's
-        made = cls(parts.model, parts.objective, parts.fusion, loss=parts.loss, attributes=parts.attributes, text=text, **options)
-        made._best, made.best_epoch = saved.get("best", 0.0), saved.get("best_epoch", 0)
-        made.attribute_names = tuple(saved.get("attribute_names", ()))
-        made.parts, made.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
+        recommender = cls(
+            parts.model, parts.objective, parts.fusion, loss=parts.loss, attributes=parts.attributes, text=text, **options
+        )
+        recommender._best, recommender.best_epoch = saved.get("best", 0.0), saved.get("best_epoch", 0)
+        recommender.attribute_names = tuple(saved.get("attribute_names", ()))
+        recommender.parts, recommender.visible = parts, {name: (a, b) for name, (a, b) in saved["visible"].items()}
         if parts.fusion is not None:
             fusion: Any = parts.fusion
-            made._told = fusion.revived(artifact, text)
-        made._net = made._build(len(artifact.items), _saved_attributes(artifact) if parts.attributes else None)
-        state = {name: torch.from_numpy(artifact.tensor(f"net.{name}").copy()) for name in made._net.state_dict()}
+            recommender._graphs = fusion.revived(artifact, text)
+        recommender._net = recommender._build(len(artifact.items), _saved_attributes(artifact) if parts.attributes else None)
+        state = {name: torch.from_numpy(artifact.tensor(f"net.{name}").copy()) for name in recommender._net.state_dict()}
         try:
-            made._net.load_state_dict(state)
+            recommender._net.load_state_dict(state)
         except RuntimeError as error:
             raise ArtifactError(f"the weights do not fit the saved settings of this recommender: {error}") from error
-        made._net.to(made.options.torch_device()).eval()
-        return made
+        recommender._net.to(recommender.options.torch_device()).eval()
+        return recommender
 
 
 def _at_slots(fused: Fused, wanted: Tensor) -> Bonus | None:

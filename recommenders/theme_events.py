@@ -79,7 +79,7 @@ def _part(
     """Columns of some events, for `Events.of`: all (E,), in the order of its fields."""
     arrays, whole = (user, content, position, start, end, weight, view), np.int64
     kinds = (whole, whole, whole, whole, whole, np.float32, whole)
-    return tuple(np.broadcast_to(one, user.shape).astype(kind) for one, kind in zip(arrays, kinds, strict=True))
+    return tuple(np.broadcast_to(array, user.shape).astype(kind) for array, kind in zip(arrays, kinds, strict=True))
 
 
 def theme_events(
@@ -141,13 +141,13 @@ def _of_items(
     sizes = np.array([len(row) for row in recent], dtype=np.int64)
     first = np.array([len(rows[u]) for u in which], dtype=np.int64) - sizes
     if profiles.own is None:
-        told = profiles.matrix[np.concatenate(recent)]
+        themes = profiles.matrix[np.concatenate(recent)]
     else:
-        told = vstack([profiles.own.rows_without(users[u], row) for u, row in zip(which, recent, strict=True)], format="csr")
-    counts = np.diff(told.indptr)
+        themes = vstack([profiles.own.rows_without(users[u], row) for u, row in zip(which, recent, strict=True)], format="csr")
+    counts = np.diff(themes.indptr)
     user = np.repeat(np.repeat(np.array(which), sizes), counts)
     position = np.repeat(np.arange(len(counts)) + np.repeat(first - offsets_of(sizes)[:-1], sizes), counts)
-    column, weight, start = told.indices.astype(np.int64), told.data, position + 1
+    column, weight, start = themes.indices.astype(np.int64), themes.data, position + 1
     if not bag and len(column):
         order = np.lexsort((position, column, user))
         user, position, column, weight = user[order], position[order], column[order], weight[order]

@@ -145,8 +145,8 @@ def source_profiles(data: FitData, source: str) -> ItemProfiles:
     elif profile is None and source == WORDS:
         profile = words_profile(data.dataset)
     if profile is None:
-        known = ", ".join([CATALOGUE, WORDS, STEPS, *(p.source.name for p in data.themes.profiles)])
-        raise ConfigError(f"there are no item profiles of the source {source!r}; known are {known} (`llmrg profiles list`)")
+        sources = ", ".join([CATALOGUE, WORDS, STEPS, *(p.source.name for p in data.themes.profiles)])
+        raise ConfigError(f"there are no item profiles of the source {source!r}; known are {sources} (`llmrg profiles list`)")
     return replace(stored_profiles(profile, data.items, data.themes), source=source)
 
 
@@ -163,11 +163,11 @@ def stored_profiles(profile: Profile, items: ItemRows, themes: Themes) -> ItemPr
 
     Raises: ConfigError: it says nothing of this catalogue.
     """
-    known = set(items.ids)
+    ids = set(items.ids)
     names = [themes.theme(appeal.theme) for appeal in profile.appeals]
     columns = {name: number for number, name in enumerate(sorted(set(names)))}
-    here = [(appeal, columns[name]) for appeal, name in zip(profile.appeals, names, strict=True) if appeal.item in known]
-    unknown = sorted({appeal.item for appeal in profile.appeals} - known)
+    here = [(appeal, columns[name]) for appeal, name in zip(profile.appeals, names, strict=True) if appeal.item in ids]
+    unknown = sorted({appeal.item for appeal in profile.appeals} - ids)
     if not here:
         raise ConfigError(
             f"the item profiles of the source {profile.source.name!r} name {len(unknown)} items, none of them in the catalogue"
@@ -186,15 +186,15 @@ def step_profiles(data: FitData) -> ItemProfiles:
     lengths = np.array([len(data.parts.get(user, ())) for user in table.users], dtype=np.int64)
     owner, steps = table.owners, table.steps
     keep = steps["accepted"] & table.says("kind", "reasoned") & (row[steps["item"]] > 0) & (steps["seen"] <= lengths[owner])
-    kept, owner = steps[keep], owner[keep]
-    said, which = np.unique(kept["reason"], return_inverse=True)
-    names = [data.themes.theme(table.texts[text]) for text in said.tolist()]
+    chosen, owner = steps[keep], owner[keep]
+    texts, which = np.unique(chosen["reason"], return_inverse=True)
+    names = [data.themes.theme(table.texts[text]) for text in texts.tolist()]
     columns = {name: number for number, name in enumerate(sorted({name for name in names if name}))}
     theme = np.array([columns.get(name, -1) for name in names], dtype=np.int64)[which]
-    kept, owner, theme = kept[theme >= 0], owner[theme >= 0], theme[theme >= 0]
+    chosen, owner, theme = chosen[theme >= 0], owner[theme >= 0], theme[theme >= 0]
     offsets = offsets_of(np.bincount(owner, minlength=len(table.users)))
-    weight = kept["score"].astype(np.float32)
-    own = OwnSteps.of(table.users, offsets, row[kept["item"]] - 1, theme, weight, (len(data.items), len(columns)))
+    weight = chosen["score"].astype(np.float32)
+    own = OwnSteps.of(table.users, offsets, row[chosen["item"]] - 1, theme, weight, (len(data.items), len(columns)))
     return ItemProfiles.of(tuple(columns), shares(own.counts), own)
 
 

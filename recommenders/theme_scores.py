@@ -66,14 +66,14 @@ class ThemeScores(BaseRecommender):
 
     # -- scores ------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        asked = self._profiles.unit(self.asking(rows, queries))
+        wanted = self._profiles.unit(self.asking(rows, queries))
         scores = np.empty((len(queries), self._keys.shape[0]), dtype=np.float32)
         for start in range(0, len(queries), CHUNK):  # a product with a dense matrix is several times faster than a sparse one
-            scores[start : start + CHUNK] = (self._keys @ asked[start : start + CHUNK].T.toarray()).T
+            scores[start : start + CHUNK] = (self._keys @ wanted[start : start + CHUNK].T.toarray()).T
         for number, user in enumerate(users_of(queries)):
             own = self._own_items(user)
             if len(own):
-                scores[number, own] = (asked[number] @ self._profiles.unit(self._rows_for(user, own)).T).toarray()[0]
+                scores[number, own] = (wanted[number] @ self._profiles.unit(self._rows_for(user, own)).T).toarray()[0]
         return scores
 
     def asking(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> csr_matrix:
@@ -83,13 +83,13 @@ class ThemeScores(BaseRecommender):
             return self._of_items(rows, users)
         placed = steps_of(queries, rows, self.items)
         steps, column, weight = self._asking_steps(placed)
-        found = csr_matrix((weight, (steps.graph, column)), shape=(len(queries), len(self._profiles.themes)), dtype=np.float32)
+        of_steps = csr_matrix((weight, (steps.graph, column)), shape=(len(queries), len(self._profiles.themes)), dtype=np.float32)
         bare = np.flatnonzero(placed.numbers < 0).tolist()
         if not bare:
-            return found
+            return of_steps
         of_items = self._of_items([rows[i] for i in bare], [users[i] for i in bare])
         place = (np.ones(len(bare), np.float32), (bare, np.arange(len(bare))))
-        return csr_matrix(found + csr_matrix(place, shape=(len(queries), len(bare))) @ of_items, dtype=np.float32)
+        return csr_matrix(of_steps + csr_matrix(place, shape=(len(queries), len(bare))) @ of_items, dtype=np.float32)
 
     def _of_items(self, rows: Sequence[np.ndarray], users: Sequence[str]) -> csr_matrix:
         """What the items of the histories stand for; a history without a graph has the chains that need no model."""
@@ -103,13 +103,13 @@ class ThemeScores(BaseRecommender):
             profiles = vstack([self._rows_for(user, row) for user, row in zip(users, recent, strict=True)], format="csr")
         starts = np.concatenate([[0], np.cumsum(counts)])
         shape = (len(rows), len(columns))
-        found = csr_matrix((self._decay(ages), np.arange(len(columns)), starts), shape=shape) @ profiles
+        weights = csr_matrix((self._decay(ages), np.arange(len(columns)), starts), shape=shape) @ profiles
         if self.config.view != "bag":
             stands = profiles.copy()
             stands.data[:] = 1.0
             carriers = csr_matrix((np.ones(len(columns), np.float32), np.arange(len(columns)), starts), shape=shape) @ stands
-            found = found.multiply(carriers >= 2)
-        return csr_matrix(found, dtype=np.float32)
+            weights = weights.multiply(carriers >= 2)
+        return csr_matrix(weights, dtype=np.float32)
 
     def _asking_steps(self, placed: PlacedSteps) -> tuple[PlacedSteps, np.ndarray, np.ndarray]:
         """Reasoned steps whose theme some item stands for, with the (S,) columns of their themes and their (S,) weights."""
@@ -144,9 +144,9 @@ class ThemeScores(BaseRecommender):
         row, column = self.items.rows(query.history.items), self.items.row(item) - 1
         if not len(row):
             return super().contributions(query, item)
-        asked = self._profiles.unit(self.asking([row], [query]))
+        wanted = self._profiles.unit(self.asking([row], [query]))
         key = self._profiles.unit(self._rows_for(query.history.user, np.array([column])))
-        shared = csr_matrix(asked.multiply(key))
+        shared = csr_matrix(wanted.multiply(key))
         positions = self._positions(row, query)
         return [
             Contribution(
@@ -157,7 +157,7 @@ class ThemeScores(BaseRecommender):
         ]
 
     def _positions(self, row: np.ndarray, query: Query) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
+        positions_of: dict[int, list[int]] = {}
         if self.config.view == "graph" and query.graph is not None:
             steps, columns, weights = self._asking_steps(steps_of([query], [row], self.items))
             positions, columns = steps.column("position")[weights > 0], columns[weights > 0]
@@ -166,30 +166,30 @@ class ThemeScores(BaseRecommender):
             profiles = self._rows_for(query.history.user, row[first:] - 1).tocoo()
             positions, columns = first + profiles.row, profiles.col
         for position, column in zip(positions.tolist(), columns.tolist(), strict=True):
-            found.setdefault(column, []).append(position)
-        return {column: sorted(at) for column, at in found.items()}
+            positions_of.setdefault(column, []).append(position)
+        return {column: sorted(at) for column, at in positions_of.items()}
 
     # -- saving --------------------------------------------------------------------------------------------------------
     def _config(self) -> Mapping[str, Any]:
         own = self._profiles.own
         texts = dict(self._themes.of_text)
         users = list(own.users) if own is not None else None
-        told = {"themes": list(self._profiles.themes), "texts": texts, "users": users, "said_by": self._profiles.source}
-        return {**self.config.model_dump(), **told}
+        saved = {"themes": list(self._profiles.themes), "texts": texts, "users": users, "said_by": self._profiles.source}
+        return {**self.config.model_dump(), **saved}
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
-        kept, own = self._profiles.matrix, self._profiles.own
-        found = {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
-        return found if own is None else {**found, **own.tensors()}
+        matrix, own = self._profiles.matrix, self._profiles.own
+        tensors = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+        return tensors if own is None else {**tensors, **own.tensors()}
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
         saved = dict(artifact.config)
         themes, texts, users, said_by = (saved.pop(name) for name in ("themes", "texts", "users", "said_by"))
-        made = cls(ThemeScoresConfig(**saved))
+        recommender = cls(ThemeScoresConfig(**saved))
         shape = (len(artifact.items), len(themes))
         matrix = csr_matrix(tuple(artifact.tensor(name) for name in ("data", "indices", "indptr")), shape=shape)
         own = None if users is None else OwnSteps.revived(users, artifact, shape)
-        made._profiles, made._themes = replace(ItemProfiles.of(themes, matrix, own), source=said_by), Themes(texts)
-        made._ready()
-        return made
+        recommender._profiles, recommender._themes = replace(ItemProfiles.of(themes, matrix, own), source=said_by), Themes(texts)
+        recommender._ready()
+        return recommender

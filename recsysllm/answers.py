@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatGraphs
 from llmrg.recsysllm.candidates import score_candidates
 from llmrg.recsysllm.config import RecSysLlmConfig
 from llmrg.recsysllm.exact import score_catalogue
@@ -22,7 +22,7 @@ from llmrg.recsysllm.textualise import Textualiser
 from llmrg.recsysllm.trie import TitleTrie
 from llmrg.recsysllm.write import write
 
-Graphs = ConcatTold | None
+Graphs = ConcatGraphs | None
 """Graphs of some users."""
 
 

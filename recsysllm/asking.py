@@ -36,7 +36,7 @@ def rate(model: RecSysLlm, queries: Sequence[Query], items: Sequence[str]) -> np
     means = []
     for query, item in zip(queries, items, strict=True):
         example = _about(model, "rating", "stars", query, item, {}, "word")
-        graphs = model.told_of([query])
+        graphs = model.graphs_of([query])
         means.append(answers.rate(model.fitted_net(), model.config, model.words, example, graphs).mean)
     return np.array(means, dtype=np.float64)
 
@@ -54,7 +54,7 @@ def explain(model: RecSysLlm, query: Query, item: str, feature: str = "", stars:
     if stars is not None:
         more["stars"] = [Piece(f" {star_of(stars)}")]
     example = _about(model, "explanation", "explain", query, item, more, "text")
-    return answers.say(model.fitted_net(), model.config, model.words, example, model.told_of([query]))
+    return answers.say(model.fitted_net(), model.config, model.words, example, model.graphs_of([query]))
 
 
 def summarise(model: RecSysLlm, review: str) -> str:
@@ -73,7 +73,7 @@ def ask(model: RecSysLlm, question: str, query: Query) -> str:
     """What the model writes after a user's history and any question. Raises: CallerError: an empty question."""
     if not question.strip():
         raise CallerError("the question is empty; ask something, such as 'What do they like?'")
-    return answers.say(model.fitted_net(), model.config, model.words, _open(model, question, query), model.told_of([query]))
+    return answers.say(model.fitted_net(), model.config, model.words, _open(model, question, query), model.graphs_of([query]))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Teller:
         """
         model, example = self.model, _open(self.model, "Why the next one?", self.query)
         coded = [model.words.coder.ids(" " + sentence.strip()) if sentence.strip() else () for sentence in sentences]
-        reading = answers.read(model.fitted_net(), model.config, model.words, example, model.told_of([self.query]))
+        reading = answers.read(model.fitted_net(), model.config, model.words, example, model.graphs_of([self.query]))
         return [float(total) / len(words) for total, words in zip(score_candidates(reading, coded), coded, strict=True)]
 
 

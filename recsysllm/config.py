@@ -83,8 +83,8 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
 
     def with_whole_paths(self) -> Self:
         """The same, with files and folders named from the root: a saved model is opened from anywhere."""
-        given = {"model": self.model if self.model not in NAMED_MODELS else "", "templates": self.templates}
-        paths = {name: Path(value).expanduser() for name, value in given.items() if value}
+        values = {"model": self.model if self.model not in NAMED_MODELS else "", "templates": self.templates}
+        paths = {name: Path(value).expanduser() for name, value in values.items() if value}
         return self.model_copy(update={name: str(path.resolve()) for name, path in paths.items() if path.exists()})
 
     def check(self, data: FitData) -> None:
@@ -100,8 +100,10 @@ class RecSysLlmConfig(BaseModel, frozen=True, extra="forbid"):
                     f"no item has the attribute {strange[0]!r} of item_attributes; there are {', '.join(sorted(there))}"
                 )
         if STARRED & set(self.families):
-            given = (one.rating for said in data.dataset.opinions.values() for one in said if one is not None)
-            if (worst := max((rating for rating in given if rating is not None), default=0.0)) > BEST:
+            ratings = (
+                opinion.rating for opinions in data.dataset.opinions.values() for opinion in opinions if opinion is not None
+            )
+            if (worst := max((rating for rating in ratings if rating is not None), default=0.0)) > BEST:
                 raise ConfigError(
                     f"ratings of {data.dataset.name!r} go up to {worst:g}, and a language model answers in 1 to {BEST} stars: "
                     "divide them first, or leave the families rating, explanation and review out"

@@ -48,8 +48,8 @@ class DataPhase:
 
     def check_window(self) -> None:
         """Raises: ConfigError: the base model has no room for a question with one item."""
-        longest, asked = self.text.longest, sum(map(len, self._prompt(History("", ()), self.wording())))
-        if self.backbone.window < (least := 2 * longest + asked + 24):
+        longest, around = self.text.longest, sum(map(len, self._prompt(History("", ()), self.wording())))
+        if self.backbone.window < (least := 2 * longest + around + 24):
             raise ConfigError(
                 f"the model {self.config.model!r} has {self.backbone.window} positions; titles of up to {longest} tokens need "
                 f"{least}; take another model"
@@ -66,26 +66,28 @@ class DataPhase:
         """Training examples, each in its versions, and the questions for the validation items."""
         training, validation, answers = list[list[Layout]](), list[Layout](), data.validation_rows()
         versions = self.config.draws if self.config.layout == "blank" else 1
-        seen = [one for one in load_templates("sequential", self.more) if one.kind == "next" and not one.unseen]
+        seen = [
+            template for template in load_templates("sequential", self.more) if template.kind == "next" and not template.unseen
+        ]
         for user, (row, history) in enumerate(zip(rows, histories, strict=True)):
             dice = np.random.default_rng(user)
             graph = data.graphs.get(history.user) if self.config.graph == "words" else None
             prompts = [self._prompt(history, seen[int(dice.integers(len(seen)))]) for _ in range(versions)]
-            made = [self._maker.training(history, row, prompt, self._words(graph), user, dice) for prompt in prompts]
-            kept = [layout for layout in made if layout is not None]
-            if kept:
-                training.append(kept)
+            layouts = [self._maker.training(history, row, prompt, self._words(graph), user, dice) for prompt in prompts]
+            usable = [layout for layout in layouts if layout is not None]
+            if usable:
+                training.append(usable)
             if answers[user] and len(row):
-                again = self._maker.last_question(kept[0], int(answers[user])) if kept else None
+                again = self._maker.last_question(usable[0], int(answers[user])) if usable else None
                 validation.append(again or self.question(history, row, graph, user, int(answers[user])))
         return training, validation
 
     def wording(self) -> Template:
         """Raises: ConfigError: no template has that name."""
-        found = {template.id: template for template in load_templates("sequential", self.more)}
-        if self.template not in found:
-            raise ConfigError(f"there is no template {self.template!r}; there are {', '.join(found)}")
-        return found[self.template]
+        templates = {template.id: template for template in load_templates("sequential", self.more)}
+        if self.template not in templates:
+            raise ConfigError(f"there is no template {self.template!r}; there are {', '.join(templates)}")
+        return templates[self.template]
 
     def _prompt(self, history: History, template: Template) -> Prompt:
         before, after = template.around("history", {"user": user_pieces(history.attributes)}, self.text.coder)
@@ -101,18 +103,18 @@ class DataPhase:
     def texts(self, data: FitData) -> tuple[list[list[Layout]], list[Layout]]:
         """Of all families but what comes next by the item head: some examples a user, drawn anew in each version, and those about
         the held-out opinions of some users."""
-        asked, split = TaskData(data.dataset, self.text, self.more), data.dataset.split
+        task_data, split = TaskData(data.dataset, self.text, self.more), data.dataset.split
         training, validation = list[list[Layout]](), list[Layout]()
         for number, user in enumerate(data.parts):
             history = data.dataset.histories[user]
             end = split.train_length(history)
             for family in self.families:
-                found = [self._drawn(asked, family, user, end, number, v) for v in range(self.config.draws)]
-                for place in range(min(map(len, found))):
-                    training.append([version[place] for version in found])
+                versions = [self._drawn(task_data, family, user, end, number, v) for v in range(self.config.draws)]
+                for place in range(min(map(len, versions))):
+                    training.append([version[place] for version in versions])
             position = split.validation_position(history)
             if position is not None and len(validation) < VALIDATED:
-                validation += [self.layout(example, number) for example in self.held_out(asked, user, position)]
+                validation += [self.layout(example, number) for example in self.held_out(task_data, user, position)]
         return training, validation
 
     @property
@@ -122,18 +124,18 @@ class DataPhase:
         titles = self.config.head != "items" and len(self.config.families) > 1
         return [family for family in self.config.families if family != "sequential" or titles]
 
-    def _drawn(self, asked: TaskData, family: str, user: str, end: int, number: int, version: int) -> list[Layout]:
+    def _drawn(self, task_data: TaskData, family: str, user: str, end: int, number: int, version: int) -> list[Layout]:
         dice = np.random.default_rng((number, version))
-        found = list(TASKS[family].examples(asked, user, end, dice))  # type: ignore[index]
-        if len(found) > self.config.texts_per_user:
-            found = [found[n] for n in np.sort(dice.choice(len(found), self.config.texts_per_user, replace=False))]
-        return [self.layout(example, number) for example in found]
+        examples = list(TASKS[family].examples(task_data, user, end, dice))  # type: ignore[index]
+        if len(examples) > self.config.texts_per_user:
+            examples = [examples[n] for n in np.sort(dice.choice(len(examples), self.config.texts_per_user, replace=False))]
+        return [self.layout(example, number) for example in examples]
 
-    def held_out(self, asked: TaskData, user: str, position: int, template: Template | None = None) -> Iterator[TextExample]:
+    def held_out(self, task_data: TaskData, user: str, position: int, template: Template | None = None) -> Iterator[TextExample]:
         """What each family asks of one position, which is read as an answer alone."""
         for family in self.families:
             dice = np.random.default_rng(position)
-            for example in TASKS[family].examples(asked, user, position + 1, dice, template):  # type: ignore[index]
+            for example in TASKS[family].examples(task_data, user, position + 1, dice, template):  # type: ignore[index]
                 if example.position == position:
                     yield example
 

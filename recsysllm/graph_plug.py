@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from llmrg.core.text_vectors import TextVectors
 from llmrg.encoders.graph_vectors import GraphVectors, GraphVectorsConfig
 from llmrg.encoders.text import unit_rows
-from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatGraphs
 from llmrg.recsysllm.pieces import IntArray
 
 WIDTH = 64
@@ -35,7 +35,7 @@ class GraphPlug(nn.Module):
         self.vectors = GraphVectors(WIDTH, text_size, config)
         self.into = nn.ModuleDict({layer: nn.Linear(WIDTH, size, bias=False) for layer in ("reasoned", "imagined")})
 
-    def forward(self, graphs: ConcatTold, users: IntArray, positions: IntArray) -> Tensor:
+    def forward(self, graphs: ConcatGraphs, users: IntArray, positions: IntArray) -> Tensor:
         """(E,) users and (E, P) positions, 0 where nothing is asked -> (E, P, 2, D) float32: reasoned, imagined."""
         device = next(self.parameters()).device
         inputs, places, texts = graphs.at(users, positions, device)
@@ -43,7 +43,7 @@ class GraphPlug(nn.Module):
         return torch.stack([self.into[layer](vectors[layer]) for layer in ("reasoned", "imagined")], dim=2)
 
 
-def slot_additions(plug: GraphPlug, graphs: ConcatTold, slot: IntArray, shape: tuple[int, int, int]) -> Tensor:
+def slot_additions(plug: GraphPlug, graphs: ConcatGraphs, slot: IntArray, shape: tuple[int, int, int]) -> Tensor:
     """(B, L, D) float32, zero but at the slots.
 
     Args: slot: (S, 4) row, index, user, position, reasoned and imagined in turn.

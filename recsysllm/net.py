@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatGraphs
 from llmrg.recsysllm.backbone import Backbone
 from llmrg.recsysllm.batches import Batch
 from llmrg.recsysllm.graph_plug import GraphPlug, slot_additions
@@ -62,7 +62,7 @@ class RecSysNet(nn.Module):
         nn.init.zeros_(self.control.weight)
         nn.init.zeros_(self.intra.weight)
 
-    def added(self, control: Tensor, intra: Tensor, slot: IntArray, graphs: ConcatTold | None) -> Tensor:
+    def added(self, control: Tensor, intra: Tensor, slot: IntArray, graphs: ConcatGraphs | None) -> Tensor:
         """(B, L, D) float32: what tokens get where the adapters begin."""
         places = intra.clamp(max=LONGEST_ENTITY + 1)
         inserted = F.embedding(control, self.control.weight, padding_idx=0) + F.embedding(
@@ -73,7 +73,7 @@ class RecSysNet(nn.Module):
         slots = slot_additions(self.plug, graphs, slot, tuple(inserted.shape))  # type: ignore[arg-type]
         return (inserted + slots) * self.backbone.scale
 
-    def states(self, batch: Batch, graphs: ConcatTold | None = None, below: Tensor | None = None) -> Tensor:
+    def states(self, batch: Batch, graphs: ConcatGraphs | None = None, below: Tensor | None = None) -> Tensor:
         """(B, L, D). Args: below: what the frozen layers made of the text, where it is known."""
         if below is None:
             below = self.backbone.below(batch.ids, batch.inter, batch.allowed)
@@ -81,7 +81,7 @@ class RecSysNet(nn.Module):
         return self.backbone.above(entered, batch.inter, batch.allowed)
 
     def forward(
-        self, batch: Batch, graphs: ConcatTold | None = None, below: Tensor | None = None, content: np.ndarray | None = None
+        self, batch: Batch, graphs: ConcatGraphs | None = None, below: Tensor | None = None, content: np.ndarray | None = None
     ) -> Losses:
         """Args: content: (F, Q, N) scores of the batch's questions to the item head."""
         states = self.states(batch, graphs, below)

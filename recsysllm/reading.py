@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatGraphs
 from llmrg.recsysllm.batches import Batch
 from llmrg.recsysllm.config import RecSysLlmConfig
 from llmrg.recsysllm.layout import Layout
@@ -22,7 +22,7 @@ from llmrg.recsysllm.net import RecSysNet
 class Reading:
     """One question, whose last token is [S], and the tree of tokens fed after it."""
 
-    def __init__(self, net: RecSysNet, config: RecSysLlmConfig, layout: Layout, graphs: ConcatTold | None = None) -> None:
+    def __init__(self, net: RecSysNet, config: RecSysLlmConfig, layout: Layout, graphs: ConcatGraphs | None = None) -> None:
         self.net = net
         self._running = config.layout == "causal" or config.positions == "running"
         self._cache = net.backbone.new_cache()

@@ -18,7 +18,7 @@ from llmrg.data.dataset import Dataset
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.artifacts import Artifact
 from llmrg.recommenders.base import BaseRecommender, FitData
-from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatGraphs
 from llmrg.recommenders.marks import graphs_mark
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.queries import Queries, histories_of, rows_of
@@ -86,7 +86,7 @@ class RecSysLlm(BaseRecommender):
         self._net: RecSysNet | None = None
         self._textualiser: Textualiser | None = None
         self._content: Content | None = None
-        self.told: ConcatTold | None = None
+        self.graphs: ConcatGraphs | None = None
         self._log_shares = np.zeros(0)
         self._validation_ndcg = 0.0
         self.template = "sequential-1"
@@ -101,7 +101,7 @@ class RecSysLlm(BaseRecommender):
         DataPhase(self._textualiser, self.config, backbone, self.template).check_window()
         self._content = Content.of(data, self.text, self.config.content_attributes)
         rows, histories = list(data.parts.values()), [data.dataset.histories[user] for user in data.parts]
-        self.told = self._graphs(data)
+        self.graphs = self._graphs_of_fit(data)
         self._log_shares = self.words.trie.log_shares(self._popularity)
         with one_thread(self.options.threads):
             self._net = self._make_net(backbone, self._start_weights(rows)).to(device)
@@ -110,12 +110,12 @@ class RecSysLlm(BaseRecommender):
             self.epochs = train_llm(self._net, examples, self.training, self.options, mark, self._step, self.lower)
         self._validation_ndcg = self._ndcg(data)
 
-    def _graphs(self, data: FitData) -> ConcatTold | None:
+    def _graphs_of_fit(self, data: FitData) -> ConcatGraphs | None:
         if self.config.graph not in ("slots", "random"):
             return None
-        return self._told_config().told(data, RandomVectors(self.text) if self.config.graph == "random" else self.text)
+        return self._graphs_config().graphs_of(data, RandomVectors(self.text) if self.config.graph == "random" else self.text)
 
-    def _told_config(self) -> ConcatConfig:
+    def _graphs_config(self) -> ConcatConfig:
         config = self.config
         return ConcatConfig(use_reasoned=config.use_reasoned, use_imagined=config.use_imagined, backend=config.backend)
 
@@ -130,13 +130,13 @@ class RecSysLlm(BaseRecommender):
         return Textualiser.of(items, backbone.coder, self._named)
 
     def _make_net(self, backbone: Backbone, weights: np.ndarray) -> RecSysNet:
-        config, text = self.config, self._content_known.text
+        config, text = self.config, self._fitted_content.text
         with torch.random.fork_rng([]):
             torch.manual_seed(self.options.seed)
             head = ItemHead(backbone.size, text, weights, config.item_offset) if config.head != "titles" else None
             plug = None
-            if self.told is not None:
-                plug = GraphPlug(backbone.size, text, self.told.sizes["text"], self.told.setting)
+            if self.graphs is not None:
+                plug = GraphPlug(backbone.size, text, self.graphs.sizes["text"], self.graphs.setting)
             return RecSysNet(backbone, self.words.trie, head, plug)
 
     def _start_weights(self, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -145,7 +145,7 @@ class RecSysLlm(BaseRecommender):
         if len(places) > FIT_QUESTIONS:
             places = [places[n] for n in np.sort(dice.choice(len(places), FIT_QUESTIONS, replace=False))]
         answers = np.array([rows[user][position] for user, position in places], dtype=np.int64)
-        return self._content_known.start_weights([rows[user][:position] for user, position in places], answers)
+        return self._fitted_content.start_weights([rows[user][:position] for user, position in places], answers)
 
     def _examples(self, data: FitData, rows: Sequence[IntArray], histories: Sequence[History]) -> Examples:
         phase, training, validation = self.phase, list[list[Layout]](), list[Layout]()
@@ -155,11 +155,11 @@ class RecSysLlm(BaseRecommender):
             texts, held_out = phase.texts(data)
             training, validation = training + texts, validation or held_out
         if not training and "sequential" not in self.config.families:
-            asked = ",".join(self.config.families)
+            families = ",".join(self.config.families)
             raise ConfigError(
-                f"nothing in {data.dataset.name!r} can be asked for families={asked}: the source must hold ratings or texts"
+                f"nothing in {data.dataset.name!r} can be asked for families={families}: the source must hold ratings or texts"
             )
-        return Examples(training, validation, lambda asked: self.content_scores(rows, asked), self.told)
+        return Examples(training, validation, lambda slots: self.content_scores(rows, slots), self.graphs)
 
     @property
     def phase(self) -> DataPhase:
@@ -168,10 +168,10 @@ class RecSysLlm(BaseRecommender):
 
     def content_tensors(self) -> Mapping[str, np.ndarray]:
         """What the content scores are made of (`Content.tensors`)."""
-        return self._content_known.tensors()
+        return self._fitted_content.tensors()
 
-    def content_scores(self, rows: Sequence[IntArray], asked: IntArray) -> np.ndarray:
-        return self._content_known.scores([rows[user][:position] for user, position in asked.tolist()])
+    def content_scores(self, rows: Sequence[IntArray], slots: IntArray) -> np.ndarray:
+        return self._fitted_content.scores([rows[user][:position] for user, position in slots.tolist()])
 
     def _ndcg(self, data: FitData) -> float:
         """NDCG@10 of the validation items, full ranking, seen items masked, ties against us."""
@@ -183,21 +183,19 @@ class RecSysLlm(BaseRecommender):
             return 0.0
         targets = answers[users]
         queries, rows = Queries(data.dataset.arrays, users, data.parts.lengths[users], data.graphs), list(data.parts.values())
-        found = []
+        item_ranks = []
         for start in range(0, len(users), 256):
             part, wanted = queries[start : start + 256], targets[start : start + 256]
             seen = [np.setdiff1d(rows[u], answer) for u, answer in zip(part.numbers.tolist(), wanted, strict=True)]
-            found.append(ranks(masked(self.scores(part), seen), wanted))
-        return mean_ndcg(np.concatenate(found))
+            item_ranks.append(ranks(masked(self.scores(part), seen), wanted))
+        return mean_ndcg(np.concatenate(item_ranks))
 
     def _mark(self, data: FitData, rows: Sequence[np.ndarray]) -> str:
-        told = self.told.fingerprint() if self.told is not None else ""
         settings = (self.config.model_dump(), self.training.model_dump(exclude={"max_seconds"}), self.options.seed)
-        answers = data.validation_rows().tobytes()
+        seen = (data.items.ids, [row.tobytes() for row in rows], data.validation_rows().tobytes())
+        graphs = self.graphs.fingerprint() if self.graphs is not None else ""
         words = graphs_mark(data.graphs) if self.config.graph == "words" else ""
-        return stable_key(
-            *settings, self.fitted_net().backbone.weights, data.items.ids, [r.tobytes() for r in rows], answers, told, words
-        )
+        return stable_key(*settings, self.fitted_net().backbone.weights, *seen, graphs, words)
 
     @property
     def validation_ndcg(self) -> float:
@@ -219,36 +217,36 @@ class RecSysLlm(BaseRecommender):
 
     def fitted_net(self) -> RecSysNet:
         """Raises: CallerError: not fitted yet."""
-        return self._known(self._net)
+        return self._fitted(self._net)
 
     @property
     def words(self) -> Textualiser:
-        return self._known(self._textualiser)
+        return self._fitted(self._textualiser)
 
     @property
-    def _content_known(self) -> Content:
-        return self._known(self._content)
+    def _fitted_content(self) -> Content:
+        return self._fitted(self._content)
 
-    def _known(self, part: T | None) -> T:
+    def _fitted(self, part: T | None) -> T:
         if part is None:
             raise CallerError(f"the recommender {self.name!r} is not fitted; call fit(dataset, graphs) or load a saved one first")
         return part
 
     # -- scores ------------------------------------------------------------------------------------------------------------
     def _score(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> np.ndarray:
-        net, told = self.ready().fitted_net(), self.told_of(queries)
+        net, graphs = self.ready().fitted_net(), self.graphs_of(queries)
         layouts = self._questions(rows, queries)
         with torch.no_grad(), one_thread(self.options.threads):
             if net.head is None:
-                return np.stack([self._title_scores(layout, told) for layout in layouts])
-            return self._item_scores(net, layouts, rows, told)
+                return np.stack([self._title_scores(layout, graphs) for layout in layouts])
+            return self._item_scores(net, layouts, rows, graphs)
 
     def _questions(self, rows: Sequence[np.ndarray], queries: Sequence[Query]) -> list[Layout]:
         words, both = self.config.graph == "words", enumerate(zip(histories_of(queries), rows, strict=True))
         return [self.phase.question(past, row, queries[n].graph if words else None, n) for n, (past, row) in both]
 
     def _item_scores(
-        self, net: RecSysNet, layouts: Sequence[Layout], rows: Sequence[IntArray], told: ConcatTold | None
+        self, net: RecSysNet, layouts: Sequence[Layout], rows: Sequence[IntArray], graphs: ConcatGraphs | None
     ) -> np.ndarray:
         scores = np.zeros((len(layouts), len(self.items)), dtype=np.float32)
         lengths = [len(layout) for layout in layouts]
@@ -259,12 +257,12 @@ class RecSysLlm(BaseRecommender):
             batch = Batch.of(layouts, group, net.backbone.device)
             content = self.content_scores(rows, batch.ask[:, 2:4])
             below = self.lower.of(net.backbone, batch, layouts) if self.lower is not None else None
-            found = net.item_scores(net.states(batch, told, below), batch.ask, content)
-            scores[batch.ask[:, 2]] = found.cpu().numpy()
+            batch_scores = net.item_scores(net.states(batch, graphs, below), batch.ask, content)
+            scores[batch.ask[:, 2]] = batch_scores.cpu().numpy()
         return scores
 
-    def _title_scores(self, layout: Layout, told: ConcatTold | None) -> np.ndarray:
-        reading = Reading(self.fitted_net(), self.config, layout, told)
+    def _title_scores(self, layout: Layout, graphs: ConcatGraphs | None) -> np.ndarray:
+        reading = Reading(self.fitted_net(), self.config, layout, graphs)
         return score_catalogue(reading, self.words.trie, self._log_shares, self.config.loss == "trie")
 
     def recommend_titles(self, queries: Sequence[Query], k: int = 10, beams: int = 20) -> list[Beams]:
@@ -272,14 +270,14 @@ class RecSysLlm(BaseRecommender):
 
         Raises: CallerError: not fitted, or k or beams below 1.
         """
-        net, told = self.ready().fitted_net(), self.told_of(queries)
+        net, graphs = self.ready().fitted_net(), self.graphs_of(queries)
         rows = rows_of(queries, self.items)
-        found = []
+        titles = []
         for row, layout in zip(rows, self._questions(rows, queries), strict=True):
-            reading = Reading(net, self.config, layout, told)
+            reading = Reading(net, self.config, layout, graphs)
             how = {"hidden": set(row.tolist()), "renormalised": self.config.loss == "trie"}
-            found.append(beam_search(reading, self.words.trie, self._log_shares, k, beams, **how))  # type: ignore[arg-type]
-        return found
+            titles.append(beam_search(reading, self.words.trie, self._log_shares, k, beams, **how))  # type: ignore[arg-type]
+        return titles
 
     # -- answers in words ---------------------------------------------------------------------------------------------------
     def rate(self, queries: Sequence[Query], items: Sequence[str]) -> np.ndarray:
@@ -298,9 +296,9 @@ class RecSysLlm(BaseRecommender):
         """What the model writes after a user's history and any question."""
         return asking.ask(self.ready(), question, query)
 
-    def told_of(self, queries: Sequence[Query]) -> ConcatTold | None:
-        """What the graphs of queries tell; None where the model is told of none."""
-        return self.told.of_queries(queries, rows_of(queries, self.items)) if self.told is not None else None
+    def graphs_of(self, queries: Sequence[Query]) -> ConcatGraphs | None:
+        """What the graphs of queries tell; None where the model takes none."""
+        return self.graphs.of_queries(queries, rows_of(queries, self.items)) if self.graphs is not None else None
 
     def ready(self) -> Self:
         """Ready to answer: no dropout, fused attention."""
@@ -336,9 +334,9 @@ class RecSysLlm(BaseRecommender):
                 [item.title, [list(pair) for pair in item.attributes if pair[0] in self._named]] for item in self.catalogue
             ],
             "attributes": list(self._named),
-            "told": self.told.config() if self.told is not None else {},
-            "text": self.told.text.name if self.told is not None else self.text.name,
-            "encoder": self._content_known.encoder,
+            "told": self.graphs.config() if self.graphs is not None else {},
+            "text": self.graphs.text.name if self.graphs is not None else self.text.name,
+            "encoder": self._fitted_content.encoder,
             "template": self.template,
             "ndcg": self._validation_ndcg,
             "seed": self.options.seed,
@@ -346,17 +344,17 @@ class RecSysLlm(BaseRecommender):
 
     def _tensors(self) -> Mapping[str, np.ndarray]:
         net = {f"net.{name}": value.float().cpu().numpy() for name, value in self.fitted_net().state_dict().items()}
-        told = self.told.tensors() if self.told is not None else {}
-        return {**net, **told, **self._content_known.tensors(), "log_shares": self._log_shares}
+        tensors = self.graphs.tensors() if self.graphs is not None else {}
+        return {**net, **tensors, **self._fitted_content.tensors(), "log_shares": self._log_shares}
 
     @classmethod
     def _from_artifact(cls, artifact: Artifact, **options: Any) -> Self:
         saved, text = artifact.config, options.pop("text", None)
         run, device = options.pop("options", None), options.pop("device", "cpu")
         run = run or RunOptions(seed=saved["seed"], device=device)
-        made = cls(RecSysLlmConfig(**saved["settings"]), text, None, run, **options)
-        device = made.options.torch_device()
-        backbone = made._load_backbone(device)
+        model = cls(RecSysLlmConfig(**saved["settings"]), text, None, run, **options)
+        device = model.options.torch_device()
+        backbone = model._load_backbone(device)
         if backbone.weights != saved["weights_key"]:
             raise ArtifactError(
                 f"these adapters were trained on {saved['base_model']!r} with other weights ({saved['weights_key']}, here "
@@ -366,25 +364,25 @@ class RecSysLlm(BaseRecommender):
             Item(id, title, tuple((n, v) for n, v in pairs))
             for id, (title, pairs) in zip(artifact.items, saved["catalogue"], strict=True)
         ]
-        made._textualiser = made._make_textualiser(items, saved["attributes"], backbone)
-        made.catalogue = tuple(items)
-        made._content = Content.revived(artifact, saved["encoder"])
-        made.told = made._revived(artifact, text, saved) if made.config.graph in ("slots", "random") else None
-        made._log_shares, made.template = artifact.tensor("log_shares"), saved["template"]
-        made._validation_ndcg = saved["ndcg"]
-        made._net = made._make_net(backbone, np.ones(2)).to(device)
-        names = made._net.learnt()
+        model._textualiser = model._make_textualiser(items, saved["attributes"], backbone)
+        model.catalogue = tuple(items)
+        model._content = Content.revived(artifact, saved["encoder"])
+        model.graphs = model._revived(artifact, text, saved) if model.config.graph in ("slots", "random") else None
+        model._log_shares, model.template = artifact.tensor("log_shares"), saved["template"]
+        model._validation_ndcg = saved["ndcg"]
+        model._net = model._make_net(backbone, np.ones(2)).to(device)
+        names = model._net.learnt()
         state = {name: torch.from_numpy(artifact.tensor(f"net.{name}").copy()) for name in names}
         try:
-            made._net.load_state_dict(state)
+            model._net.load_state_dict(state)
         except RuntimeError as error:
             raise ArtifactError(f"the adapters do not fit the saved settings: {error}; train again") from error
-        made._net.eval()
-        return made
+        model._net.eval()
+        return model
 
-    def _revived(self, artifact: Artifact, text: TextVectors | None, saved: Mapping[str, Any]) -> ConcatTold:
-        known = RandomVectors(text or self.text) if self.config.graph == "random" else text
-        return self._told_config().revived(artifact, known)
+    def _revived(self, artifact: Artifact, text: TextVectors | None, saved: Mapping[str, Any]) -> ConcatGraphs:
+        encoder = RandomVectors(text or self.text) if self.config.graph == "random" else text
+        return self._graphs_config().revived(artifact, encoder)
 
     def fit(self, dataset: Dataset, graphs: Any = None, themes: Any = None) -> None:
         """Learn from the training part of every history; validation items decide when to stop.

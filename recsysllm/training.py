@@ -18,7 +18,7 @@ from torch import Tensor
 
 from llmrg.core.errors import MissingPackageError, ResourceError
 from llmrg.recommenders.checkpoint import Checkpoint, State
-from llmrg.recommenders.fusion.concat import ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatGraphs
 from llmrg.recommenders.training import Epoch, RunOptions, seeded
 from llmrg.recsysllm.batches import Batch, pack, steps_of
 from llmrg.recsysllm.config import LlmTrainingConfig
@@ -52,7 +52,7 @@ class Examples:
     """By example, versions that take turns from epoch to epoch."""
     validation: Sequence[Layout]
     content: ContentOf
-    graphs: ConcatTold | None = None
+    graphs: ConcatGraphs | None = None
 
 
 def train_llm(

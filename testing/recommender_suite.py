@@ -47,13 +47,13 @@ def cycle_graphs(dataset: Dataset) -> dict[str, ReasoningGraph]:
 
 def _steps(history: History) -> list[Step]:
     user, items = history.user, history.items
-    found = []
+    steps = []
     for p in range(1, len(items) + 1):
         before, follower = items[p - 1], f"i{(int(items[p - 1][1:]) + 1) % ITEMS}"
         if p < len(items):
-            found.append(Step(user, p, "reasoned", "item", before, p - 1, f"after {before}", items[p], 0.9, 0, seen=p + 1))
-        found.append(Step(user, p, "imagined", "item", before, p - 1, f"after {before}", follower, 0.8, 0, seen=p))
-    return found
+            steps.append(Step(user, p, "reasoned", "item", before, p - 1, f"after {before}", items[p], 0.9, 0, seen=p + 1))
+        steps.append(Step(user, p, "imagined", "item", before, p - 1, f"after {before}", follower, 0.8, 0, seen=p))
+    return steps
 
 
 def with_items(dataset: Dataset, position: int, item: str) -> Dataset:
@@ -88,9 +88,9 @@ class RecommenderSuite(ABC):
         return None
 
     def fitted(self, dataset: Dataset, graphs: Mapping[str, ReasoningGraph] | None = None) -> Recommender:
-        made = self.make()
-        made.fit(dataset, graphs if graphs is not None else self.graphs(dataset), self.themes(dataset))
-        return made
+        recommender = self.make()
+        recommender.fit(dataset, graphs if graphs is not None else self.graphs(dataset), self.themes(dataset))
+        return recommender
 
     @pytest.fixture(scope="class")
     def world(self) -> Dataset:
@@ -140,8 +140,8 @@ class RecommenderSuite(ABC):
 
     def test_saved_and_loaded_scores_are_equal(self, known: Recommender, world: Dataset, tmp_path: Path) -> None:
         known.save(tmp_path / "saved")
-        found = self.load(tmp_path / "saved").scores(self.queries(world))
-        np.testing.assert_array_equal(found, known.scores(self.queries(world)))
+        scores = self.load(tmp_path / "saved").scores(self.queries(world))
+        np.testing.assert_array_equal(scores, known.scores(self.queries(world)))
 
     def test_planted_cycle_is_found_at_rank_1(self, known: Recommender, world: Dataset) -> None:
         if not self.learns_order:

@@ -168,9 +168,9 @@ class KnowledgeContract:
         fill(store)
         for n, size in enumerate((1e-300, 1e-30, 1e-3, 1.0, 7e4, 1e30, 1e300)):
             store.put_knowledge(NAMESPACE, [make_knowledge(n, 7, vector=(3 * size, -4 * size, 0.0))])
-        found = store.nearest_knowledge(NAMESPACE, ITEMS[7], np.array([0.6, -0.8, 0.0]), limit=10)
-        assert [cosine for _, cosine in found] == pytest.approx([1.0] * 7, abs=OFF)
-        for entry, _ in found:
+        nearest = store.nearest_knowledge(NAMESPACE, ITEMS[7], np.array([0.6, -0.8, 0.0]), limit=10)
+        assert [cosine for _, cosine in nearest] == pytest.approx([1.0] * 7, abs=OFF)
+        for entry, _ in nearest:
             assert entry.vector[0] / entry.vector[1] == pytest.approx(-0.75, abs=1e-3)
 
     def test_vectors_of_another_dimension_are_refused(self, store: GraphStore) -> None:

@@ -39,7 +39,8 @@ FOLDER = Path(__file__).parent / "prompts"
 LONGEST_TEXT = 120
 """Characters of a title, attribute or reason that a prompt shows."""
 _FILE = re.compile(
-    r"# version (?P<version>\S+)\n## task\n(?P<task>.+)\n## example input\n(?P<shown>.+)\n## example output\n(?P<said>.+)", re.S
+    r"# version (?P<version>\S+)\n## task\n(?P<task>.+)\n## example input\n(?P<example>.+)\n## example output\n(?P<answer>.+)",
+    re.S,
 )
 _MARKS = str.maketrans({"«": "‹", "»": "›", "《": "‹", "》": "›", "≪": "‹", "≫": "›", "⟪": "‹", "⟫": "›"})
 
@@ -51,37 +52,37 @@ class Prompt:
     version: str
     task: str
     """With the placeholders $noun and $count."""
-    shown: str
+    example: str
     """Example input."""
-    said: str
+    answer: str
     """Example output."""
 
-    def messages(self, asked: str, noun: str, count: int = 0) -> list[BaseMessage]:
+    def messages(self, request: str, noun: str, count: int = 0) -> list[BaseMessage]:
         """Task, example, and what is asked now."""
-        return [*_same_for_all(self, noun, count), HumanMessage(asked)]
+        return [*_same_for_all(self, noun, count), HumanMessage(request)]
 
 
 @lru_cache(maxsize=64)
 def _same_for_all(prompt: Prompt, noun: str, count: int) -> tuple[BaseMessage, ...]:
     """The messages that every request of a role begins with; making one takes LangChain as long as rendering many lines."""
     task = Template(prompt.task).safe_substitute(noun=one_line(noun), count=count)
-    return SystemMessage(task), HumanMessage(prompt.shown), AIMessage(prompt.said)
+    return SystemMessage(task), HumanMessage(prompt.example), AIMessage(prompt.answer)
 
 
 def load_prompt(role: Role, folder: Path = FOLDER) -> Prompt:
     """Raises: ConfigError: the file is missing, lacks a section, or does not fit its role."""
     path = folder / f"{role}.txt"
     try:
-        found = _FILE.fullmatch(path.read_text(encoding="utf-8").strip())
+        sections = _FILE.fullmatch(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"the prompt {path} cannot be read ({error}); the folder needs {', '.join(r + '.txt' for r in _needed(role))}"
         ) from error
-    if found is None:
+    if sections is None:
         raise ConfigError(
             f"the prompt {path} needs '# version N', '## task', '## example input' and '## example output', in this order"
         )
-    prompt = Prompt(**found.groupdict())
+    prompt = Prompt(**sections.groupdict())
     _check(path, role, prompt)
     return prompt
 
@@ -99,7 +100,7 @@ def _check(path: Path, role: Role, prompt: Prompt) -> None:
             f"the prompt {path} has a placeholder that is not known ({error}); known are $noun and $count, and $$ is a dollar"
         ) from error
     try:
-        read = read_reply(prompt.said, REPLIES[role])
+        read = read_reply(prompt.answer, REPLIES[role])
     except ModelReplyError as error:
         raise ConfigError(f"the example output of the prompt {path} is not what the role asks for: {error}") from error
     if not any(getattr(read, name) for name in type(read).model_fields):
@@ -196,9 +197,9 @@ def render_items(
     reasons that were not found to fit."""
     lines = ["REASONS SO FAR", " ".join(map(quoted, vocabulary))] if vocabulary else []
     lines += ["ITEMS", *_titles(catalogue, items, 0, attributes)]
-    told = [(number, rejected[item]) for number, item in enumerate(items, start=1) if item in rejected] if rejected else []
-    if told:
-        lines += ["REJECTED BEFORE", *(f"[{number}] {' '.join(map(quoted, reasons))}" for number, reasons in told)]
+    refused = [(number, rejected[item]) for number, item in enumerate(items, start=1) if item in rejected] if rejected else []
+    if refused:
+        lines += ["REJECTED BEFORE", *(f"[{number}] {' '.join(map(quoted, reasons))}" for number, reasons in refused)]
     return "\n".join(lines)
 
 
@@ -215,6 +216,6 @@ def _titles(catalogue: Catalogue, items: Sequence[str], first: int, attributes: 
     lines = []
     for p in range(first, len(items)):
         item = catalogue[items[p]]
-        told = [f"{name}: {', '.join(values)}" for name in attributes if (values := item.values(name))]
-        lines.append(f"[{p + 1}] {quoted(item.title or item.id)}" + (f" ({quoted('; '.join(told))})" if told else ""))
+        shown = [f"{name}: {', '.join(values)}" for name in attributes if (values := item.values(name))]
+        lines.append(f"[{p + 1}] {quoted(item.title or item.id)}" + (f" ({quoted('; '.join(shown))})" if shown else ""))
     return lines

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from llmrg.agents.chat.reply_text import NO_VALUE, Found, parsed, values_in, without_thought
+from llmrg.agents.chat.reply_text import NO_VALUE, PlacedValue, parsed, values_in, without_thought
 from llmrg.core.errors import ModelReplyError
 
 _NONE = {"", "-", "null", "none", "root", "nothing", "n/a", "no", "no cause", "no one", "-1"}
@@ -33,8 +33,8 @@ def _number(value: Any) -> Any:
         raise ValueError("no number")
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
-    if isinstance(value, str) and (found := _LABEL.fullmatch(value.strip())):
-        return int(found.group(2))
+    if isinstance(value, str) and (match := _LABEL.fullmatch(value.strip())):
+        return int(match.group(2))
     return value
 
 
@@ -47,8 +47,8 @@ def _cause(value: Any) -> Any:
     if isinstance(value, str):
         if value.strip().casefold() in _NONE:
             return None
-        if found := _LABEL.fullmatch(value.strip()):
-            return f"a{int(found.group(2))}" if found.group(1).casefold() == "a" else int(found.group(2))
+        if match := _LABEL.fullmatch(value.strip()):
+            return f"a{int(match.group(2))}" if match.group(1).casefold() == "a" else int(match.group(2))
     return None if value == 0 else value
 
 
@@ -57,11 +57,11 @@ def _share(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("no share")
     if isinstance(value, str):
-        if not (found := _CONFIDENCE.fullmatch(value.strip())):
+        if not (match := _CONFIDENCE.fullmatch(value.strip())):
             raise ValueError("no share")
-        value = float(found[1].replace(",", "."))
-        if found[2]:
-            of = int(found[3]) if found[3] else 100
+        value = float(match[1].replace(",", "."))
+        if match[2]:
+            of = int(match[3]) if match[3] else 100
             if not of:
                 raise ValueError("no share")
             return value / of
@@ -78,8 +78,8 @@ def _texts(value: Any) -> Any:
         value = re.split(r"\s*[;\n]\s*" if re.search(r"[;\n]", value) else r"\s*,\s*", value)
     if not isinstance(value, list):
         return value or []
-    texts = [next(iter(one.values())) if isinstance(one, dict) and len(one) == 1 else one for one in value]
-    return [one for one in texts if isinstance(one, str) and one.strip()]
+    texts = [next(iter(text.values())) if isinstance(text, dict) and len(text) == 1 else text for text in value]
+    return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
 def _numbers(value: Any) -> Any:
@@ -89,8 +89,8 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, dict):
         value = [key for key, fits in value.items() if fits is True]
     rows = value if isinstance(value, list) else [] if value is None else [value]
-    found = (_number(one) for one in rows if not isinstance(one, bool))
-    return [one for one in found if isinstance(one, int) and not isinstance(one, bool)]
+    numbers = (_number(number) for number in rows if not isinstance(number, bool))
+    return [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
 
 
 class ReasonedStep(BaseModel):
@@ -187,8 +187,8 @@ def read_reply(text: str, schema: type[R]) -> R:
 
     Raises: ModelReplyError: nothing in it is what was asked for.
     """
-    if (found := _in_text(text, schema)) is not None:
-        return found
+    if (reply := _in_text(text, schema)) is not None:
+        return reply
     if not text.strip():
         raise ModelReplyError(f"the model's reply is empty; {schema.__name__} was asked for")
     shown = " ".join(text.split())[:120]
@@ -207,9 +207,9 @@ def joined(replies: Iterable[R | None], schema: type[R]) -> R | None:
     known = [reply for reply in replies if reply is not None]
     rows: list[Any] = []
     for reply in known:
-        said = {_key(row) for row in getattr(reply, name)}
-        rows = [row for row in rows if _key(row) not in said] + list(getattr(reply, name))
-    return _made(rows, schema) if known else None
+        keys = {_key(row) for row in getattr(reply, name)}
+        rows = [row for row in rows if _key(row) not in keys] + list(getattr(reply, name))
+    return _reply_of(rows, schema) if known else None
 
 
 def _key(row: BaseModel) -> Any:
@@ -222,13 +222,13 @@ def _in_text(text: str, schema: type[R], depth: int = 0) -> R | None:
     text = text.strip("\ufeff \n\r\t")
     if text[:1] in ("{", "[", '"') and text[-1:] in ("}", "]", '"'):
         value = parsed(text) if text[0] == '"' else _strictly(text)
-        if value is not NO_VALUE and value != text and (found := _reply(value, schema, depth=depth + 1)) is not None:
-            return found
+        if value is not NO_VALUE and value != text and (reply := _reply(value, schema, depth=depth + 1)) is not None:
+            return reply
     answer, thought = without_thought(text)
-    if (found := _chosen(answer, values_in(answer), schema, depth)) is not None:
-        return found
-    if not answer.strip() and (found := _chosen(*_end_of(thought), schema, depth)) is not None:
-        return found
+    if (reply := _chosen(answer, values_in(answer), schema, depth)) is not None:
+        return reply
+    if not answer.strip() and (reply := _chosen(*_end_of(thought), schema, depth)) is not None:
+        return reply
     if '\\"' in answer:  # JSON as it stands in a string
         answer = answer.replace('\\"', '"').replace("\\n", "\n")
         return _chosen(answer, values_in(answer), schema, depth)
@@ -242,10 +242,10 @@ def _strictly(text: str) -> Any:
         return NO_VALUE
 
 
-def _end_of(thought: str) -> tuple[str, list[Found]]:
+def _end_of(thought: str) -> tuple[str, list[PlacedValue]]:
     """What a thought ends with, where no answer came after it."""
     values = values_in(thought)
-    whole = [n for n, found in enumerate(values) if not _words(thought[found.stop :])]
+    whole = [n for n, value in enumerate(values) if not _words(thought[value.stop :])]
     if not whole:
         return "", []
     return thought, values[whole[0] :]
@@ -256,26 +256,26 @@ def _words(text: str) -> bool:
     return bool(re.search(r"\w", _NO_WORDS.sub("", text)))
 
 
-def _chosen(text: str, values: list[Found], schema: type[R], depth: int) -> R | None:
+def _chosen(text: str, values: list[PlacedValue], schema: type[R], depth: int) -> R | None:
     """The last reply, with its parts where they follow each other without a word between them."""
     (name,) = schema.model_fields
     whole: list[tuple[R, int, int]] = []
     loose: list[tuple[R, int, int]] = []
     cut_at = -1
-    for found in values:
-        place = (found.start, found.stop)
-        one = _fitting(found.value, _element(schema)) if isinstance(found.value, dict) else None
-        if one is None:
-            if (reply := _reply(found.value, schema, depth=depth + 1)) is not None:
+    for value in values:
+        place = (value.start, value.stop)
+        row = _fitting(value.value, _element(schema)) if isinstance(value.value, dict) else None
+        if row is None:
+            if (reply := _reply(value.value, schema, depth=depth + 1)) is not None:
                 whole.append((reply, *place))
-        elif found.inside < 0:
-            loose.append((_made([one], schema), *place))
-        elif whole and found.inside == cut_at:  # one more of a list that was cut short
+        elif value.inside < 0:
+            loose.append((_reply_of([row], schema), *place))
+        elif whole and value.inside == cut_at:  # one more of a list that was cut short
             reply, start, _ = whole[-1]
-            whole[-1] = (_made([*getattr(reply, name), one], schema), start, found.stop)
+            whole[-1] = (_reply_of([*getattr(reply, name), row], schema), start, value.stop)
         else:
-            cut_at = found.inside
-            whole.append((_made([one], schema), *place))
+            cut_at = value.inside
+            whole.append((_reply_of([row], schema), *place))
     if spoken := [part for part in whole if getattr(part[0], name)]:
         return _last(text, spoken, schema)
     if loose:
@@ -283,7 +283,7 @@ def _chosen(text: str, values: list[Found], schema: type[R], depth: int) -> R | 
     return whole[-1][0] if whole else None
 
 
-def _made(rows: list[Any], schema: type[R]) -> R:
+def _reply_of(rows: list[Any], schema: type[R]) -> R:
     (name,) = schema.model_fields
     return schema.model_construct(**{name: rows})  # type: ignore[arg-type]
 
@@ -315,7 +315,9 @@ def _gathered(text: str, parts: list[tuple[R, int, int]], schema: type[R]) -> R 
             groups.append([reply])
         before = stop
     (name,) = schema.model_fields
-    return joined([_made([row for one in group for row in getattr(one, name)], schema) for group in groups], schema)
+    return joined(
+        [_reply_of([row for part_reply in group for row in getattr(part_reply, name)], schema) for group in groups], schema
+    )
 
 
 # -- values ----------------------------------------------------------------------------------------------------------
@@ -335,20 +337,20 @@ def _reply(value: Any, schema: type[R], *, alone: bool = False, depth: int = 0) 
     (name,) = schema.model_fields
     if isinstance(value, list):
         if rows := _fitting_rows(value, schema):
-            return _made(rows, schema)
-        inner = [_reply(one, schema, alone=alone, depth=depth + 1) for one in value if isinstance(one, dict | str)]
-        return joined(inner, schema) if value else _made([], schema)
+            return _reply_of(rows, schema)
+        inner = [_reply(part, schema, alone=alone, depth=depth + 1) for part in value if isinstance(part, dict | str)]
+        return joined(inner, schema) if value else _reply_of([], schema)
     if not isinstance(value, dict):
         return None
-    told = _named(value)
-    if name in told and (reply := _listed(told[name], schema, depth)) is not None:
+    fields = _named(value)
+    if name in fields and (reply := _listed(fields[name], schema, depth)) is not None:
         return reply
-    if alone and (one := _fitting(value, _element(schema))) is not None:
-        return _made([one], schema)
+    if alone and (part := _fitting(value, _element(schema))) is not None:
+        return _reply_of([part], schema)
     inner = [
-        _reply(one, schema, alone=True, depth=depth + 1)
-        for key, one in told.items()
-        if isinstance(one, dict | list | str) and not (isinstance(one, list) and not one) and not _ASIDE.search(key)
+        _reply(part, schema, alone=True, depth=depth + 1)
+        for key, part in fields.items()
+        if isinstance(part, dict | list | str) and not (isinstance(part, list) and not part) and not _ASIDE.search(key)
     ]
     known = [reply for reply in inner if reply is not None]
     return max(reversed(known), key=lambda reply: bool(getattr(reply, name)), default=None)
@@ -358,10 +360,10 @@ def _listed(value: Any, schema: type[R], depth: int) -> R | None:
     """What stands where the list should: the list, as text too; one element; elements by their number."""
     if isinstance(value, dict) and value:
         number = next(iter(_element(schema).model_fields))
-        if _fitting(value, _element(schema)) is None and all(isinstance(one, dict) for one in value.values()):
-            rows = [{number: key, **_named(one)} for key, one in value.items()]
+        if _fitting(value, _element(schema)) is None and all(isinstance(row, dict) for row in value.values()):
+            rows = [{number: key, **_named(row)} for key, row in value.items()]
             if good := _fitting_rows(rows, schema):
-                return _made(good, schema)
+                return _reply_of(good, schema)
     return _reply(value, schema, alone=True, depth=depth + 1)
 
 
@@ -369,12 +371,12 @@ def _fitting_rows(rows: list[Any], schema: type[BaseModel]) -> list[BaseModel]:
     names = list(_element(schema).model_fields)
     values = (parsed(row) if isinstance(row, str) and "{" in row else row for row in rows)
     named = (dict(zip(names, row, strict=True)) if isinstance(row, list) and len(row) == len(names) else row for row in values)
-    found = (_fitting(value, _element(schema)) for value in named)
-    return [one for one in found if one is not None]
+    fitted = (_fitting(value, _element(schema)) for value in named)
+    return [good for good in fitted if good is not None]
 
 
 def _named(value: dict[Any, Any]) -> dict[str, Any]:
-    return {str(key).strip().casefold(): one for key, one in value.items()}
+    return {str(key).strip().casefold(): field for key, field in value.items()}
 
 
 def _fitting(value: Any, schema: type[BaseModel]) -> BaseModel | None:

@@ -54,7 +54,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlacedValue:
     """A value and where it stands."""
 
     value: Any
@@ -82,7 +82,7 @@ def without_thought(text: str) -> tuple[str, str]:
     return "".join(answer), "".join(thought)
 
 
-def values_in(text: str) -> list[Found]:
+def values_in(text: str) -> list[PlacedValue]:
     """Outermost values that can be read, from left to right. Of a bracket that is never closed the parts are taken."""
     text = text[:LONGEST_REPLY]
     return _read(text, _spans(text, strings=True)) or _read(text, _spans(text, strings=False))
@@ -123,8 +123,8 @@ def _plain_marks(text: str) -> str:
     return re.sub(r"""(?<=["'”\d\]}le])\s*，\s*(?=["'“\[{])""", ", ", text)
 
 
-def _read(text: str, spans: list[Span]) -> list[Found]:
-    values: list[Found] = []
+def _read(text: str, spans: list[Span]) -> list[PlacedValue]:
+    values: list[PlacedValue] = []
     left, false_starts = list(reversed(spans)), 0
     while left and false_starts <= _MOST_FALSE_STARTS:
         span = left.pop()
@@ -135,7 +135,7 @@ def _read(text: str, spans: list[Span]) -> list[Found]:
                 part.inside = span.inside
             left += reversed(span.parts)
         else:
-            values.append(Found(value, span.start, span.stop, span.inside))
+            values.append(PlacedValue(value, span.start, span.stop, span.inside))
     return values
 
 

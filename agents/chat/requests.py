@@ -47,7 +47,7 @@ _OF_LANGCHAIN = {"verbose", "callbacks", "tags", "metadata", "name", "custom_get
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChatRequest:
     """A request, and what the call cache notes beside its reply."""
 
     messages: tuple[BaseMessage, ...]
@@ -94,37 +94,37 @@ class ChatCalls:
             self._forms.forget()
             await client.aclose()
 
-    async def ask(self, asked: Asked, schema: type[R], use: Callable[[R], T]) -> T:
+    async def ask(self, request: ChatRequest, schema: type[R], use: Callable[[R], T]) -> T:
         """What `use` makes of the model's reply. A reply that cannot be read, or that `use` refuses as useless, is not kept.
 
         Raises:
             ModelReplyError: it cannot be read, and the repaired one cannot be either; or `use` raises it.
             BudgetSpentError; ModelUnavailableError, ModelPromptError, ModelAccessError, ModelError: as `as_model_error`.
         """
-        prompt, key = self._cached_as(asked, schema) if self.cache is not None else ("", "")
+        prompt, key = self._cached_as(request, schema) if self.cache is not None else ("", "")
         if self.cache is not None and (kept := await self.cache.alookup(prompt, key)):
             with suppress(ModelReplyError):
-                made = use(read_message(_message(kept[0]), schema))
+                answer = use(read_message(_message(kept[0]), schema))
                 count(cached=1)
-                return made
+                return answer
 
         async def keep(message: AIMessage) -> None:
             """Also a repaired one stands for the request that was asked at first."""
             if self.cache is not None:
                 await self.cache.aupdate(prompt, key, [ChatGeneration(message=message)])
 
-        got = await self._waited(self._requested(asked, schema, use, keep))
+        got = await self._waited(self._requested(request, schema, use, keep))
         if isinstance(got, _Unreadable):
             count(repairs=1)
-            said = got.message.text[:_REPEATED] or "(nothing)"
-            repair = (AIMessage(said), HumanMessage(_REPAIR.format(problem=str(got.problem)[:300])))
-            again = Asked((*asked.messages, *repair), asked.role, asked.version)
+            words = got.message.text[:_REPEATED] or "(nothing)"
+            repair = (AIMessage(words), HumanMessage(_REPAIR.format(problem=str(got.problem)[:300])))
+            again = ChatRequest((*request.messages, *repair), request.role, request.version)
             got = await self._waited(self._requested(again, schema, use, keep))
         if isinstance(got, _Unreadable):
             raise got.problem
         return got
 
-    def _cached_as(self, asked: Asked, schema: type[R]) -> tuple[str, str]:
+    def _cached_as(self, asked: ChatRequest, schema: type[R]) -> tuple[str, str]:
         """(prompt, what else the reply depends on), as the cache takes them.
 
         The form is no part of it: what is asked for is the same, and a model may lose a form and find it again.
@@ -155,29 +155,29 @@ class ChatCalls:
             request.cancel()
 
     async def _requested(
-        self, asked: Asked, schema: type[R], use: Callable[[R], T], keep: Callable[[AIMessage], Awaitable[None]]
+        self, request: ChatRequest, schema: type[R], use: Callable[[R], T], keep: Callable[[AIMessage], Awaitable[None]]
     ) -> T | _Unreadable:
         """What is made of the reply, which is kept first."""
-        message = await self._patiently(asked, schema)
+        message = await self._patiently(request, schema)
         try:
             reply = read_message(message, schema)
         except ModelReplyError as error:
             return _Unreadable(message, error)
-        made = use(reply)
+        answer = use(reply)
         await keep(message)
-        return made
+        return answer
 
-    async def _patiently(self, asked: Asked, schema: type[R]) -> AIMessage:
+    async def _patiently(self, request: ChatRequest, schema: type[R]) -> AIMessage:
         """A request that is refused for its rate is sent again, when the limiter says so, as long as the build has patience."""
         patience = patience_or(self.patience_s)
-        size = sum(len(m.text) for m in asked.messages) / CHARACTERS_PER_TOKEN
+        size = sum(len(m.text) for m in request.messages) / CHARACTERS_PER_TOKEN
         while True:
             try:
                 async with self.limiter.turn(size + _REPLY_TOKENS) as turn:
                     may_call()
                     with traced("chat", gen_ai__operation__name="chat", gen_ai__request__model=self.name) as span:
-                        message = await self._in_some_form(asked, schema)
-                        read, written = self._paid(asked, message)
+                        message = await self._in_some_form(request, schema)
+                        read, written = self._paid(request, message)
                         tell(span, gen_ai__usage__input_tokens=read, gen_ai__usage__output_tokens=written)
                     turn.used(read + written)
                     return message
@@ -186,14 +186,14 @@ class ChatCalls:
                     raise
                 resting(self.limiter.rest_s(), str(error))
 
-    async def _in_some_form(self, asked: Asked, schema: type[R]) -> AIMessage:
+    async def _in_some_form(self, request: ChatRequest, schema: type[R]) -> AIMessage:
         """In the best form of structured output that the endpoint takes. One that it does not know is not tried again; one over
         which it fails is left for this request."""
         forms = self._forms.left(schema)
         while True:
             form = forms.pop(0)
             try:
-                return await self._send(list(asked.messages), self._forms.formed(self.model, form, schema))
+                return await self._send(list(request.messages), self._forms.formed(self.model, form, schema))
             except NotImplementedError:
                 self._forms.leave(form)
             except Exception as error:  # providers' errors have no common root; `as_model_error` tells them apart
@@ -236,14 +236,14 @@ class ChatCalls:
                     raise
         return await model.ainvoke(messages)
 
-    def _paid(self, asked: Asked, reply: AIMessage) -> tuple[int, int]:
+    def _paid(self, request: ChatRequest, reply: AIMessage) -> tuple[int, int]:
         """Charge the reply's tokens, by the provider's figures where it gives them: (read, written)."""
         used: Any = reply.usage_metadata or {}
         written = reply.text + "".join(str(call["args"]) for call in reply.tool_calls)
-        read = int(used.get("input_tokens", sum(len(m.text) for m in asked.messages) // CHARACTERS_PER_TOKEN))
-        said = int(used.get("output_tokens", len(written) // CHARACTERS_PER_TOKEN))
-        pay(self.priced_as, read, said)
-        return read, said
+        read = int(used.get("input_tokens", sum(len(m.text) for m in request.messages) // CHARACTERS_PER_TOKEN))
+        written_tokens = int(used.get("output_tokens", len(written) // CHARACTERS_PER_TOKEN))
+        pay(self.priced_as, read, written_tokens)
+        return read, written_tokens
 
 
 def model_name(model: BaseChatModel) -> str:
@@ -253,8 +253,8 @@ def model_name(model: BaseChatModel) -> str:
 
 def parameters_of(model: BaseChatModel) -> dict[str, Any]:
     """What of a model's fields may change its answers: plain values, without those that say where and how it is reached."""
-    told = model.model_dump(include={name for name in type(model).model_fields if _matters(name)})
-    return {name: value for name, value in told.items() if _plain(value)}
+    fields = model.model_dump(include={name for name in type(model).model_fields if _matters(name)})
+    return {name: value for name, value in fields.items() if _plain(value)}
 
 
 def _matters(field: str) -> bool:
@@ -263,7 +263,7 @@ def _matters(field: str) -> bool:
 
 def _plain(value: Any) -> bool:
     if isinstance(value, dict):
-        return bool(value) and all(isinstance(name, str) and _plain(one) for name, one in value.items())
+        return bool(value) and all(isinstance(name, str) and _plain(field) for name, field in value.items())
     if isinstance(value, list | tuple):
         return bool(value) and all(map(_plain, value))
     return isinstance(value, str | int | float | bool)

@@ -39,7 +39,7 @@ class State(TypedDict, total=False):
     """Key of the knowledge entry that a candidate was recalled from."""
     steps: list[Step]
     """Verified steps of the block under way, accepted and rejected."""
-    asked: dict[int, int]
+    tries: dict[int, int]
     """Position -> how often the reasoner was asked for it."""
     critiques: dict[int, str]
     """Position -> what verification said last."""

@@ -28,7 +28,7 @@ from llmrg.agents.chat.prompts import (
     render_verify,
 )
 from llmrg.agents.chat.replies import Answer, ImagineReply, ReasonedStep, ReasonReply, VerifyReply
-from llmrg.agents.chat.requests import Asked, ChatCalls, parameters_of
+from llmrg.agents.chat.requests import ChatCalls, ChatRequest, parameters_of
 from llmrg.agents.protocols import Block, Candidate, Cut, Imagined, Verdict
 from llmrg.core.errors import ModelReplyError
 from llmrg.core.records import CauseKind, stable_key
@@ -105,21 +105,21 @@ class ChatMind:
         self.name = f"chat/{self.model_name}"
         self.server = self._calls.server
         # Prompts enter by their versions, wherever their files are.
-        told = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts", "form"})
-        self.settings = {**told, "parameters": parameters_of(model), **({"server": self.server} if self.server else {})}
+        settings = self.config.model_dump(exclude={"timeout_s", "patience_s", "prompts", "form"})
+        self.settings = {**settings, "parameters": parameters_of(model), **({"server": self.server} if self.server else {})}
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; the mind can be used on, in this loop or another."""
         await self._calls.aclose()
 
-    def _asked(self, role: Role, request: str, count: int = 0) -> Asked:
+    def _request(self, role: Role, request: str, count: int = 0) -> ChatRequest:
         messages: list[BaseMessage] = self._prompts[role].messages(request, self._catalogue.noun, count)
-        return Asked(tuple(messages), role, self.prompt_versions[role])
+        return ChatRequest(tuple(messages), role, self.prompt_versions[role])
 
     # -- reason ------------------------------------------------------------------------------------------------------
     async def reason(self, block: Block) -> list[Candidate]:
-        asked = self._asked("reason", render_reason(block, self._catalogue, *self._shown))
-        return await self._calls.ask(asked, ReasonReply, partial(self._candidates, block))
+        request = self._request("reason", render_reason(block, self._catalogue, *self._shown))
+        return await self._calls.ask(request, ReasonReply, partial(self._candidates, block))
 
     def _candidates(self, block: Block, reply: ReasonReply) -> list[Candidate]:
         """Raises: ModelReplyError: there are none."""
@@ -153,21 +153,21 @@ class ChatMind:
         for candidate in candidates:
             reasons_of[candidate.item].add(candidate.reason)
         questions = [self._question(candidate, reasons_of) for candidate in candidates]
-        asked = [(number, question) for number, question in enumerate(questions) if len(question.options) > 1]
+        several = [(number, question) for number, question in enumerate(questions) if len(question.options) > 1]
         seen = len(block.history)
         verdicts = [Verdict(0.0, "there is nothing to tell it from", seen, "nothing to tell it from") for _ in candidates]
-        if not asked:
+        if not several:
             return verdicts
-        text = render_verify([question for _, question in asked])
+        text = render_verify([question for _, question in several])
 
         def by_question(reply: VerifyReply) -> dict[int, Answer]:
             answers = {answer.question: answer for answer in reversed(reply.answers)}
-            if not answers.keys() & set(range(1, len(asked) + 1)):
-                raise ModelReplyError(f"the reply of {self.name} answers none of the {len(asked)} questions")
+            if not answers.keys() & set(range(1, len(several) + 1)):
+                raise ModelReplyError(f"the reply of {self.name} answers none of the {len(several)} questions")
             return answers
 
-        answers = await self._calls.ask(self._asked("verify", text), VerifyReply, by_question)
-        for position, (number, question) in enumerate(asked, start=1):
+        answers = await self._calls.ask(self._request("verify", text), VerifyReply, by_question)
+        for position, (number, question) in enumerate(several, start=1):
             verdicts[number] = _verdict(question, answers.get(position), seen)
         return verdicts
 
@@ -184,17 +184,17 @@ class ChatMind:
 
     def _other_items(self, c: Candidate, dice: random.Random) -> list[str]:
         """Titles of random items; none that equals the hidden one or the cause, or that is known to carry the reason itself."""
-        ids, reason, taken, found = self._catalogue.ids, c.reason.casefold(), {self._title(c.item), self._title(c.cause)}, []
+        ids, reason, taken, others = self._catalogue.ids, c.reason.casefold(), {self._title(c.item), self._title(c.cause)}, []
         tries = 10 * self.config.options
         few = len(ids) <= tries  # of many, some that are drawn one by one: a sample of all tries takes much longer
         for item in dice.sample(ids, len(ids)) if few else (ids[dice.randrange(len(ids))] for _ in range(tries)):
             title = self._title(item)
             if title not in taken and all(value.casefold() != reason for _, value in self._catalogue[item].attributes):
                 taken.add(title)
-                found.append(title)
-                if len(found) == self.config.options - 1:
+                others.append(title)
+                if len(others) == self.config.options - 1:
                     break
-        return found
+        return others
 
     def _other_reasons(self, c: Candidate, reasons_of: Mapping[str, set[str]], dice: random.Random) -> list[str]:
         """Reasons of the block's other items, then of the data set; none that the item is known to carry itself."""
@@ -203,13 +203,13 @@ class ChatMind:
         nearby = sorted(set().union(*reasons_of.values()))
         dice.shuffle(nearby)
         bank = dice.sample(self._reasons, min(len(self._reasons), 4 * self.config.options))
-        found: dict[str, str] = {}
+        other_reasons: dict[str, str] = {}
         for reason in (*nearby[: self.config.options // 2], *bank, *nearby):
-            if (key := reason.casefold()) not in fitting and key not in found:
-                found[key] = reason
-                if len(found) == self.config.options - 1:
+            if (key := reason.casefold()) not in fitting and key not in other_reasons:
+                other_reasons[key] = reason
+                if len(other_reasons) == self.config.options - 1:
                     break
-        return list(found.values())
+        return list(other_reasons.values())
 
     def _title(self, item: str) -> str:
         return one_line(self._catalogue[item].title or item) if item in self._catalogue else ""
@@ -220,22 +220,22 @@ class ChatMind:
             return []
         hints = {number: items[: self.config.suggestions] for number, items in cut.suggestions.items()}
         text = render_imagine(cut, self._catalogue, self.config.titles_shown, hints)
-        asked = self._asked("imagine", text, self.config.imagined)
-        return await self._calls.ask(asked, ImagineReply, partial(self._continuations, cut))
+        request = self._request("imagine", text, self.config.imagined)
+        return await self._calls.ask(request, ImagineReply, partial(self._continuations, cut))
 
     def _continuations(self, cut: Cut, reply: ImagineReply) -> list[Imagined]:
         """None, where the model says so. Raises: ModelReplyError: there are none for these chains."""
         if not reply.continuations:
             return []
         by_chain: defaultdict[int, list[Imagined]] = defaultdict(list)
-        for one in reply.continuations:
-            title, reason = one_line(one.title), one_line(one.reason)
-            if 1 <= one.chain <= len(cut.chains) and title and reason:
-                number = cut.chains[one.chain - 1].number
+        for step in reply.continuations:
+            title, reason = one_line(step.title), one_line(step.reason)
+            if 1 <= step.chain <= len(cut.chains) and title and reason:
+                number = cut.chains[step.chain - 1].number
                 by_chain[number].append(Imagined(number, reason, title))
         if not by_chain:
             raise ModelReplyError(f"the reply of {self.name} continues none of the {len(cut.chains)} chains")
-        return [one for chain in cut.chains for one in by_chain[chain.number][: self.config.imagined]]
+        return [step for chain in cut.chains for step in by_chain[chain.number][: self.config.imagined]]
 
 
 def _cause(block: Block, cause: int | str | None, position: int) -> tuple[CauseKind, str, int | None] | None:
@@ -252,8 +252,8 @@ def _verdict(question: Question, answer: Answer | None, seen: int) -> Verdict:
     if answer is None or not 1 <= answer.choice <= len(question.options):
         return Verdict(0.0, "no answer when it was checked", seen, "not answered")
     if answer.choice - 1 != question.right:
-        said = "led to" if question.hidden == "item" else "was explained by"
-        instead = f"with the {question.hidden} hidden, it {said} {question.options[answer.choice - 1]!r} instead"
+        led = "led to" if question.hidden == "item" else "was explained by"
+        instead = f"with the {question.hidden} hidden, it {led} {question.options[answer.choice - 1]!r} instead"
         return Verdict(0.0, instead, seen, f"another {question.hidden} chosen")
     critique = f"found again with a confidence of {answer.confidence:.2f} only"
     return Verdict(answer.confidence, critique, seen, "found again, but not sure")

@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from llmrg.agents.asks_items import Ask
 from llmrg.agents.chat.prompts import ITEM_ROLES, Prompt, Role, render_items, render_pick
 from llmrg.agents.chat.replies import ItemReasons, ItemsReply, Pick, PickReply
-from llmrg.agents.chat.requests import Asked, ChatCalls
+from llmrg.agents.chat.requests import ChatCalls, ChatRequest
 from llmrg.agents.minds.item_themes import PickQuestion, cleaned
 from llmrg.core.errors import ModelReplyError
 from llmrg.data.dataset import Catalogue
@@ -43,10 +43,10 @@ class ItemQuestions:
         self._calls, self._catalogue, self._prompts = calls, catalogue, prompts
         self._attributes, self._batch, self._most = attributes, batch, reasons
 
-    def _request(self, role: Role, request: str) -> Asked:
+    def _request(self, role: Role, request: str) -> ChatRequest:
         prompt, version = self._prompts[role]
         messages: list[BaseMessage] = prompt.messages(request, self._catalogue.noun, self._most)
-        return Asked(tuple(messages), role, version)
+        return ChatRequest(tuple(messages), role, version)
 
     # -- why people take them ----------------------------------------------------------------------------------------
     async def reasons(

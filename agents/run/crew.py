@@ -25,13 +25,13 @@ class Crew(Protocol):
         """
 
 
-Told = Callable[[], Awaitable[None]]
-OpenCrew = Callable[[BuildContext, Told], AbstractAsyncContextManager[Crew]]
+ReportCosts = Callable[[], Awaitable[None]]
+OpenCrew = Callable[[BuildContext, ReportCosts], AbstractAsyncContextManager[Crew]]
 """Opens a crew for a build; it calls the second argument now and then when costs have come in."""
 
 
 @asynccontextmanager
-async def this_process(context: BuildContext, _: Told) -> AsyncIterator[Crew]:
+async def this_process(context: BuildContext, _: ReportCosts) -> AsyncIterator[Crew]:
     """The crew where there is no other."""
     yield Here(context)
 

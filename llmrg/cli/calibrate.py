@@ -56,19 +56,21 @@ def calibrate(
             progress.update(task, completed=done, total=total)
 
         how: dict[str, Any] = {"users": users, "last": last, "false_accepts": false_accepts, "seed": seed}
-        made, picture = opened.calibrate(reasoner=reasoner, verifier=verifier, progress=show, **how)
+        calibration, picture = opened.calibrate(reasoner=reasoner, verifier=verifier, progress=show, **how)
     if as_json:
-        print_json(made.to_json())
+        print_json(calibration.to_json())
         return
-    rows = [(kind, str(a), f"{a.negatives:,}") for kind, a in made.auc.items()]
-    print_rows(f"{made.verifier}: right steps ({made.positives:,}) against", ("wrong steps", "AUC [95 %]", "steps"), rows)
-    found = [
+    rows = [(kind, str(a), f"{a.negatives:,}") for kind, a in calibration.auc.items()]
+    print_rows(
+        f"{calibration.verifier}: right steps ({calibration.positives:,}) against", ("wrong steps", "AUC [95 %]", "steps"), rows
+    )
+    thresholds = [
         (f"{t.wanted:.0%}", "none" if t.tau is None else f"{t.tau:.3f}", f"{t.false_accepts:.1%}", f"{t.kept:.1%}")
-        for t in made.thresholds
+        for t in calibration.thresholds
     ]
-    print_rows("Thresholds", ("wrong accepted at most", "tau", "wrong accepted", "right accepted"), found)
+    print_rows("Thresholds", ("wrong accepted at most", "tau", "wrong accepted", "right accepted"), thresholds)
     out.print(f"picture: {picture}", highlight=False)
-    if made.tau is None:
+    if calibration.tau is None:
         err.print(f"no threshold keeps {false_accepts:.0%}: too many wrong steps have the highest score", highlight=False)
     else:
         print_next(next_command(context, "build", tau="calibrated"))

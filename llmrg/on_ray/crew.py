@@ -11,7 +11,7 @@ from typing import Any
 from llmrg.agents.context import BuildContext
 from llmrg.agents.open_mind import limits_of
 from llmrg.agents.run.build import run_settings
-from llmrg.agents.run.crew import Crew, OpenCrew, Told
+from llmrg.agents.run.crew import Crew, OpenCrew, ReportCosts
 from llmrg.core.errors import ConfigError, WorkerLostError
 from llmrg.core.settings import Settings
 from llmrg.on_ray.build_worker import About, BuildJob, BuildWorker, Outcome, Parts
@@ -34,7 +34,7 @@ def ray_crew(cluster: Cluster, settings: Settings, roles: tuple[Any, Any, Any]) 
     """
 
     @asynccontextmanager
-    async def opened(context: BuildContext, report: Told) -> AsyncIterator[Crew]:
+    async def opened(context: BuildContext, report: ReportCosts) -> AsyncIterator[Crew]:
         import ray
 
         identity = run_settings(context.minds, context.config, context.vectors, context.vetoes)
@@ -148,7 +148,7 @@ def _check_versions(here: About, there: About) -> None:
         )
 
 
-async def _collect_often(shared: Any, context: BuildContext, report: Told) -> None:
+async def _collect_often(shared: Any, context: BuildContext, report: ReportCosts) -> None:
     while True:
         await asyncio.sleep(COLLECTED_EVERY_S)
         await _collect(shared, context)

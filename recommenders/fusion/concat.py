@@ -32,29 +32,29 @@ class ConcatConfig(GraphVectorsConfig, frozen=True, extra="forbid"):
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
     """Share of the graph vectors' values dropped in training."""
 
-    def told(self, data: FitData, text: TextVectors) -> ConcatTold:
+    def graphs_of(self, data: FitData, text: TextVectors) -> ConcatGraphs:
         """What the graphs tell about the training parts."""
         how = (self.memory, self.use_reasoned, self.use_imagined)
         inputs = GraphInputs.of(data.graphs, list(data.parts), list(data.parts.values()), data.items, *how)
         _refuse_foreign(inputs, data)
-        return ConcatTold(self, inputs, text, data.items, dict(zip(inputs.texts, text.embed(inputs.texts), strict=True)))
+        return ConcatGraphs(self, inputs, text, data.items, dict(zip(inputs.texts, text.embed(inputs.texts), strict=True)))
 
     def build(self, size: int, sizes: Mapping[str, int]) -> ConcatFusion:
         return ConcatFusion(size, sizes["text"], self)
 
-    def revived(self, artifact: Artifact, text: TextVectors | None) -> ConcatTold:
+    def revived(self, artifact: Artifact, text: TextVectors | None) -> ConcatGraphs:
         """What a saved recommender knew, without any user."""
         saved, name = artifact.config["told"], artifact.config["text"]
-        known = text if text is not None else text_by_name(name)
-        if known.name != name:
-            raise ArtifactError(f"this recommender was trained with the text vectors {name!r}, not {known.name!r}")
+        encoder = text if text is not None else text_by_name(name)
+        if encoder.name != name:
+            raise ArtifactError(f"this recommender was trained with the text vectors {name!r}, not {encoder.name!r}")
         items = ItemRows(artifact.items)
         vectors = dict(zip(saved["texts"], artifact.tensor("texts"), strict=True))
-        return ConcatTold(self, GraphInputs.of_queries([], [], items), known, items, vectors)
+        return ConcatGraphs(self, GraphInputs.of_queries([], [], items), encoder, items, vectors)
 
 
 @dataclass(frozen=True)
-class ConcatTold:
+class ConcatGraphs:
     """Graphs of some users, and the vectors of the texts in them."""
 
     setting: ConcatConfig
@@ -69,7 +69,7 @@ class ConcatTold:
         return {"text": len(self.vectors[""])}
 
     def at(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> tuple[GraphInputs, np.ndarray, Tensor]:
-        """See `Told.at`; only what the asked positions may see is taken along."""
+        """See `FusionGraphs.at`; only what the asked positions may see is taken along."""
         inputs = self.inputs.take(users) if positions.shape[1] > 1 else self.inputs.at(users, positions[:, 0])
         return inputs, positions, torch.from_numpy(self._table).to(device)
 
@@ -78,34 +78,34 @@ class ConcatTold:
         return np.stack([self.vectors[text] for text in self.inputs.texts])
 
     def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
-        """See `Told.visible`."""
-        asked = max(int((positions > 0).sum()), 1)
+        """See `FusionGraphs.visible`."""
+        slots = max(int((positions > 0).sum()), 1)
         seen = self.inputs.take(users).visible(positions)
-        return {layer: float((found & (positions > 0)).sum()) / asked for layer, found in seen.items()}
+        return {layer: float((visible & (positions > 0)).sum()) / slots for layer, visible in seen.items()}
 
-    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ConcatTold:
-        """See `Told.of_queries`."""
+    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ConcatGraphs:
+        """See `FusionGraphs.of_queries`."""
         config = self.setting
         how = (config.memory, config.use_reasoned, config.use_imagined)
         inputs = GraphInputs.of_placed(steps_of(queries, rows, self.items), *how)
         new = [text for text in inputs.texts if text not in self.vectors]
         added = dict(zip(new, self.text.embed(new), strict=True)) if new else {}
-        return ConcatTold(config, inputs, self.text, self.items, {**self.vectors, **added} if added else self.vectors)
+        return ConcatGraphs(config, inputs, self.text, self.items, {**self.vectors, **added} if added else self.vectors)
 
     def contributions(self, fusion: Any, query: Query, row: np.ndarray, column: int, device: torch.device) -> None:
         """None: behind the encoders' gates and softmax no node's part is a summand."""
 
     def fingerprint(self) -> str:
-        """See `Told.fingerprint`."""
+        """See `FusionGraphs.fingerprint`."""
         arrays = [v.tobytes() for layer in self.inputs.layers.values() for v in vars(layer).values() if isinstance(v, np.ndarray)]
         return stable_key(self.text.name, *arrays, *self.inputs.texts)
 
     def config(self) -> Mapping[str, Any]:
-        """See `Told.config`."""
+        """See `FusionGraphs.config`."""
         return {"texts": list(self.vectors)}
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """See `Told.tensors`."""
+        """See `FusionGraphs.tensors`."""
         return {"texts": np.stack(list(self.vectors.values()))}
 
 
@@ -124,9 +124,9 @@ class ConcatFusion(nn.Module):
         with torch.no_grad():
             self.fuse.weight.copy_(torch.eye(size).repeat(1, 3))
 
-    def forward(self, base: Tensor, table: Tensor, told: tuple[GraphInputs, np.ndarray, Tensor]) -> Fused:
+    def forward(self, base: Tensor, table: Tensor, batch: tuple[GraphInputs, np.ndarray, Tensor]) -> Fused:
         """(B, L, D) states and (N, D) item vectors -> (B, L, D) and the same item vectors."""
-        inputs, positions, texts = told
+        inputs, positions, texts = batch
         padding = torch.cat([torch.zeros_like(table[:1]), table])
         graphs = self.vectors(inputs, positions, padding, texts)
         parts = [base, self.dropout(graphs["reasoned"]), self.dropout(graphs["imagined"])]
@@ -134,9 +134,9 @@ class ConcatFusion(nn.Module):
 
 
 def _refuse_foreign(inputs: GraphInputs, data: FitData) -> None:
-    known = sum(len(layer.content) - int(layer.lengths.sum()) for layer in inputs.layers.values())
+    visible = sum(len(layer.content) - int(layer.lengths.sum()) for layer in inputs.layers.values())
     left_out = int(inputs.left_out.sum())
-    if left_out and not known:
+    if left_out and not visible:
         raise ConfigError(
             f"all {left_out} steps of the graphs contradict the histories of {data.dataset.name!r}: they were built on other "
             "data; build them anew"

@@ -27,7 +27,7 @@ class Fused:
     """Rows count the B * L slots, batch first."""
 
 
-class Told(Protocol):
+class FusionGraphs(Protocol):
     """What graphs tell about some users: made once for all training parts, or for a batch of queries."""
 
     sizes: Mapping[str, int]
@@ -39,7 +39,7 @@ class Told(Protocol):
     def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
         """Layer -> share of the asked positions at which a step is visible."""
 
-    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> Told:
+    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> FusionGraphs:
         """The same for queries."""
 
     def contributions(

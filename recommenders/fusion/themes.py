@@ -56,17 +56,17 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Share of the reasons dropped in training."""
 
-    def told(self, data: FitData, text: TextVectors) -> ThemesTold:
+    def graphs_of(self, data: FitData, text: TextVectors) -> ThemesGraphs:
         """What the graphs tell about the training parts."""
         profiles = source_profiles(data, self.source)
         users, rows = list(data.parts), list(data.parts.values())
         placed = PlacedSteps.of(data.graphs, data.graphs.numbers(users), rows, data.items.get)
-        return ThemesTold.of(self, profiles, Themes(data.themes.of_text), data.items, users, rows, placed)
+        return ThemesGraphs.of(self, profiles, Themes(data.themes.of_text), data.items, users, rows, placed)
 
     def build(self, size: int, sizes: Mapping[str, int]) -> ThemesFusion:
         return ThemesFusion(self, sizes["themes"], sizes["items"])
 
-    def revived(self, artifact: Artifact, text: TextVectors | None) -> ThemesTold:
+    def revived(self, artifact: Artifact, text: TextVectors | None) -> ThemesGraphs:
         """What a saved recommender knew, without any user."""
         saved = artifact.config["told"]
         shape = (len(artifact.items), len(saved["themes"]))
@@ -74,7 +74,7 @@ class ThemesConfig(BaseModel, frozen=True, extra="forbid"):
         own = None if saved["users"] is None else OwnSteps.revived(saved["users"], artifact, shape)
         profiles = replace(ItemProfiles.of(saved["themes"], matrix, own), source=saved["said_by"])
         items = ItemRows(artifact.items)
-        return ThemesTold.of(self, profiles, Themes(saved["texts"]), items, [], [], PlacedSteps.of_records([], [], items.get))
+        return ThemesGraphs.of(self, profiles, Themes(saved["texts"]), items, [], [], PlacedSteps.of_records([], [], items.get))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class OwnChange:
 
 
 @dataclass(frozen=True)
-class ThemesTold:
+class ThemesGraphs:
     """Events of some users and the profiles that answer them."""
 
     setting: ThemesConfig
@@ -134,35 +134,35 @@ class ThemesTold:
         users: Sequence[str],
         rows: Sequence[np.ndarray],
         placed: PlacedSteps,
-    ) -> ThemesTold:
-        asked = theme_events(rows, users, placed, setting.views, profiles, themes, setting.last)
-        known = imagined_events(placed if setting.use_imagined else placed.only(None), len(rows))
-        return cls(setting, profiles, themes, items, tuple(users), asked, known)
+    ) -> ThemesGraphs:
+        reasons = theme_events(rows, users, placed, setting.views, profiles, themes, setting.last)
+        imagined = imagined_events(placed if setting.use_imagined else placed.only(None), len(rows))
+        return cls(setting, profiles, themes, items, tuple(users), reasons, imagined)
 
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"themes": len(self.profiles.themes), "items": len(self.items)}
 
-    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ThemesTold:
-        """See `Told.of_queries`."""
+    def of_queries(self, queries: Sequence[Query], rows: Sequence[np.ndarray]) -> ThemesGraphs:
+        """See `FusionGraphs.of_queries`."""
         users, placed = users_of(queries), steps_of(queries, rows, self.items)
-        return ThemesTold.of(self.setting, self.profiles, self.themes, self.items, users, rows, placed)
+        return ThemesGraphs.of(self.setting, self.profiles, self.themes, self.items, users, rows, placed)
 
     def visible(self, users: np.ndarray, positions: np.ndarray) -> dict[str, float]:
-        """See `Told.visible`."""
-        asked = max(int((positions > 0).sum()), 1)
+        """See `FusionGraphs.visible`."""
+        slots = max(int((positions > 0).sum()), 1)
         layers = {"reasoned": self.reasons, "imagined": self.imagined}
-        return {name: float(events.visible(users, positions).sum()) / asked for name, events in layers.items()}
+        return {name: float(events.visible(users, positions).sum()) / slots for name, events in layers.items()}
 
     def fingerprint(self) -> str:
-        """See `Told.fingerprint`."""
+        """See `FusionGraphs.fingerprint`."""
         arrays = [value.tobytes() for events in (self.reasons, self.imagined) for value in vars(events).values()]
         return stable_key(
             *arrays, self.profiles.themes, self.profiles.matrix.data.tobytes(), self.profiles.matrix.indices.tobytes()
         )
 
     def at(self, users: np.ndarray, positions: np.ndarray, device: torch.device) -> ThemesBatch:
-        """See `Told.at`."""
+        """See `FusionGraphs.at`."""
         number, real = self.reasons.padded(users)
         if len(self.reasons.content):
             theme, view = self.reasons.content[number], self.reasons.view[number]
@@ -201,10 +201,10 @@ class ThemesTold:
     def _own(self, users: np.ndarray, device: torch.device) -> OwnChange | None:
         if self.profiles.own is None:
             return None
-        found = [self._change(self.users[user]) for user in users]
-        lines = np.repeat(np.arange(len(users)), [len(items) for items, _ in found])
-        columns = np.concatenate([items for items, _ in found])
-        change = vstack([change for _, change in found], format="coo")
+        changes = [self._change(self.users[user]) for user in users]
+        lines = np.repeat(np.arange(len(users)), [len(items) for items, _ in changes])
+        columns = np.concatenate([items for items, _ in changes])
+        change = vstack([change for _, change in changes], format="coo")
         return OwnChange(_whole(lines, device), _whole(columns, device), _sparse(change, device))
 
     def _change(self, user: str) -> tuple[np.ndarray, csr_matrix]:
@@ -229,21 +229,21 @@ class ThemesTold:
     def contributions(
         self, fusion: ThemesFusion, query: Query, row: np.ndarray, column: int, device: torch.device
     ) -> list[Contribution]:
-        """See `Told.contributions`: one part a theme and one an imagined step, those of 0 left out."""
-        told = self.of_queries([query], [row])
-        batch = told.at(np.zeros(1, np.int64), np.array([[len(row)]]), device)
+        """See `FusionGraphs.contributions`: one part a theme and one an imagined step, those of 0 left out."""
+        graphs = self.of_queries([query], [row])
+        batch = graphs.at(np.zeros(1, np.int64), np.array([[len(row)]]), device)
         reasons, imagined = (part.cpu().numpy() for part in fusion.parts(batch, column))
         sums: dict[int, tuple[float, set[int]]] = {}
-        for theme, position, value in zip(told.reasons.content, told.reasons.position, reasons, strict=False):
+        for theme, position, value in zip(graphs.reasons.content, graphs.reasons.position, reasons, strict=False):
             if value:
                 before, positions = sums.get(int(theme), (0.0, set()))
                 sums[int(theme)] = before + float(value), positions | {int(position)}
         names, source = self.profiles.themes, self.profiles.source
-        found = [Contribution("theme", names[t], value, tuple(sorted(at)), source) for t, (value, at) in sums.items()]
-        return found + [Contribution("imagined", "imagined", float(value)) for value in imagined if value]
+        by_theme = [Contribution("theme", names[t], value, tuple(sorted(at)), source) for t, (value, at) in sums.items()]
+        return by_theme + [Contribution("imagined", "imagined", float(value)) for value in imagined if value]
 
     def config(self) -> Mapping[str, Any]:
-        """See `Told.config`."""
+        """See `FusionGraphs.config`."""
         own = self.profiles.own
         users = list(own.users) if own is not None else None
         return {
@@ -254,10 +254,10 @@ class ThemesTold:
         }
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """See `Told.tensors`."""
-        kept, own = self.profiles.matrix, self.profiles.own
-        found = {"profile.data": kept.data, "profile.indices": kept.indices, "profile.indptr": kept.indptr}
-        return found if own is None else {**found, **own.tensors()}
+        """See `FusionGraphs.tensors`."""
+        matrix, own = self.profiles.matrix, self.profiles.own
+        tensors = {"profile.data": matrix.data, "profile.indices": matrix.indices, "profile.indptr": matrix.indptr}
+        return tensors if own is None else {**tensors, **own.tensors()}
 
 
 class ThemesFusion(nn.Module):
@@ -277,51 +277,51 @@ class ThemesFusion(nn.Module):
         self.scale = nn.Parameter(torch.zeros(()))
         self.imagined = nn.Parameter(torch.zeros(()))
 
-    def forward(self, base: Tensor, table: Tensor, told: ThemesBatch) -> Fused:
+    def forward(self, base: Tensor, table: Tensor, batch: ThemesBatch) -> Fused:
         """(B, L, D) states and (N, D) item vectors -> (B, L, D + D_r) and (N, D + D_r)."""
-        weights = self.weights(told)
-        asked = SPEED * self.scale * (weights @ self.theme[told.theme])
-        keys = torch.sparse.mm(told.profile, self.theme)
-        bonus = [Bonus(told.imagined.row, told.imagined.column, SPEED * self.imagined * told.imagined.value)]
-        if told.own is not None:
-            bonus.append(self._own_bonus(asked, told.own))
+        weights = self.weights(batch)
+        themes_asked_for = SPEED * self.scale * (weights @ self.theme[batch.theme])
+        keys = torch.sparse.mm(batch.profile, self.theme)
+        bonus = [Bonus(batch.imagined.row, batch.imagined.column, SPEED * self.imagined * batch.imagined.value)]
+        if batch.own is not None:
+            bonus.append(self._own_bonus(themes_asked_for, batch.own))
         row, column, value = (torch.cat(parts) for parts in zip(*bonus, strict=True))
-        states = torch.cat([base, asked], dim=2)
+        states = torch.cat([base, themes_asked_for], dim=2)
         return Fused(states, torch.cat([table, keys], dim=1), Bonus(row, column, value) if len(row) else None)
 
-    def _own_bonus(self, asked: Tensor, own: OwnChange) -> Bonus:
+    def _own_bonus(self, themes_asked_for: Tensor, own: OwnChange) -> Bonus:
         """What the scores of a user's own items lose without the user's own steps."""
-        length = asked.shape[1]
+        length = themes_asked_for.shape[1]
         change = torch.sparse.mm(own.change, self.theme)
-        value = torch.einsum("kld,kd->kl", asked[own.user], change)
-        row = own.user[:, None] * length + torch.arange(length, device=asked.device)[None, :]
+        value = torch.einsum("kld,kd->kl", themes_asked_for[own.user], change)
+        row = own.user[:, None] * length + torch.arange(length, device=themes_asked_for.device)[None, :]
         return Bonus(row.flatten(), own.column[:, None].expand(-1, length).flatten(), value.flatten())
 
-    def parts(self, told: ThemesBatch, column: int) -> tuple[Tensor, Tensor]:
+    def parts(self, batch: ThemesBatch, column: int) -> tuple[Tensor, Tensor]:
         """What one question's score of an item gets from each reason, and from each imagined step that is visible.
 
-        Args: told: of one user and one asked position. Returns: (V,) and (K,) float32.
+        Args: batch: of one user and one asked position. Returns: (V,) and (K,) float32.
         """
-        key = torch.sparse.mm(told.profile, self.theme)[column]
-        if told.own is not None:
-            mine = told.own.column == column
-            key = key + torch.sparse.mm(told.own.change, self.theme)[mine].sum(dim=0)
-        reasons = SPEED * self.scale * self.weights(told)[0, 0] * (self.theme[told.theme[0]] @ key)
-        here = told.imagined.column == column
-        return reasons, SPEED * self.imagined * told.imagined.value * here
+        key = torch.sparse.mm(batch.profile, self.theme)[column]
+        if batch.own is not None:
+            mine = batch.own.column == column
+            key = key + torch.sparse.mm(batch.own.change, self.theme)[mine].sum(dim=0)
+        reasons = SPEED * self.scale * self.weights(batch)[0, 0] * (self.theme[batch.theme[0]] @ key)
+        here = batch.imagined.column == column
+        return reasons, SPEED * self.imagined * batch.imagined.value * here
 
-    def weights(self, told: ThemesBatch) -> Tensor:
+    def weights(self, batch: ThemesBatch) -> Tensor:
         """(B, L, V) a_v: how much each reason asks at each slot."""
-        visible = told.age >= 0
-        shares = F.softplus(self.mixture)[told.view]
+        visible = batch.age >= 0
+        shares = F.softplus(self.mixture)[batch.view]
         decay = sum(
-            shares[:, None, :, k] * torch.exp2(-told.age / half_life) for k, half_life in enumerate(self.config.half_lives)
+            shares[:, None, :, k] * torch.exp2(-batch.age / half_life) for k, half_life in enumerate(self.config.half_lives)
         )
-        gates = F.softplus(self.gate)[told.theme] * told.idf[told.theme] * told.weight
-        found = torch.where(visible, decay * gates[:, None, :], 0.0)
+        gates = F.softplus(self.gate)[batch.theme] * batch.idf[batch.theme] * batch.weight
+        weights = torch.where(visible, decay * gates[:, None, :], 0.0)
         if self.training and self.config.dropout:
-            found = F.dropout(found, self.config.dropout)
-        return found / (1.0 + found.square().sum(dim=2, keepdim=True)).sqrt()
+            weights = F.dropout(weights, self.config.dropout)
+        return weights / (1.0 + weights.square().sum(dim=2, keepdim=True)).sqrt()
 
 
 def _whole(numbers: np.ndarray, device: torch.device) -> Tensor:

@@ -472,7 +472,7 @@ def test_every_prompt_has_a_version_and_an_example_that_can_be_read() -> None:
     for role, schema in zip(ROLES, (ReasonReply, VerifyReply, ImagineReply), strict=True):
         prompt = load_prompt(role)
         (field,) = schema.model_fields
-        assert getattr(read_reply(prompt.said, schema), field)  # type: ignore[type-var]
+        assert getattr(read_reply(prompt.answer, schema), field)  # type: ignore[type-var]
         messages = prompt.messages("…", "film", 3)
         assert "$" not in messages[0].text
         assert "film" in messages[0].text

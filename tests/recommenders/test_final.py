@@ -135,10 +135,10 @@ def test_graphs_are_seen_to_their_end_and_each_question_sees_what_was_before_it(
     graphs = cycle_graphs(DATA)
     made.fit(DATA, graphs)
     made.fit_whole(DATA, graphs)
-    assert made._told is not None
+    assert made._graphs is not None
     asked = np.arange(1, len(DATA.histories["u0"]) + 1)
     for position in asked.tolist():
-        batch = made._told.at(np.array([0]), np.array([[position]]), made._device)
+        batch = made._graphs.at(np.array([0]), np.array([[position]]), made._device)
         visible = int((batch.age[0, 0] >= 0).sum())
         assert visible == sum(s.seen <= position for s in graphs["u0"].steps if s.kind == "reasoned"), position
 

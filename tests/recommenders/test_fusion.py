@@ -17,7 +17,7 @@ from llmrg.core.records import History, Item, ReasoningGraph, Step
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.fusion.concat import ConcatConfig
-from llmrg.recommenders.fusion.themes import ThemesConfig, ThemesTold
+from llmrg.recommenders.fusion.themes import ThemesConfig, ThemesGraphs
 from llmrg.recommenders.loading import load_recommender
 from llmrg.recommenders.models.bert4rec import Bert4RecConfig
 from llmrg.recommenders.models.sasrec import SasRecConfig
@@ -196,16 +196,16 @@ def test_every_position_sees_what_its_prefix_alone_would_give() -> None:
     user = "3"
     history, graph = data.histories[user], graphs[user]
     rows = [np.array([data.catalogue.row(item) for item in history.items])]
-    told = made._told
-    assert isinstance(told, ThemesTold)
-    whole = told.of_queries([Query.at(history, len(history), graph)], rows)
+    fusion_graphs = made._graphs
+    assert isinstance(fusion_graphs, ThemesGraphs)
+    whole = fusion_graphs.of_queries([Query.at(history, len(history), graph)], rows)
     fusion = made._fitted()["fusion"]
     positions = np.arange(1, LENGTH)[None, :]
     with torch.no_grad():
         together = whole.at(np.zeros(1, int), positions, torch.device("cpu"))
         asked = fusion.weights(together) @ fusion.theme[together.theme]
         for p in range(1, LENGTH):
-            prefix = told.of_queries([Query.at(history, p, graph)], [rows[0][:p]])
+            prefix = fusion_graphs.of_queries([Query.at(history, p, graph)], [rows[0][:p]])
             alone = prefix.at(np.zeros(1, int), np.array([[p]]), torch.device("cpu"))
             torch.testing.assert_close(asked[0, p - 1], (fusion.weights(alone) @ fusion.theme[alone.theme])[0, 0])
 
@@ -224,9 +224,11 @@ def test_leave_own_out_in_training_and_that_it_matters() -> None:
         graphs[user] = ReasoningGraph(user, tuple(steps))
     data = Dataset("own", catalogue, histories, LoadReport("own", 0, users, len(catalogue)))
     made = fitted(data, graphs, ThemesConfig(size=32, dropout=0.0, source="steps", use_imagined=False), epochs=15)
-    told = made._told
-    assert isinstance(told, ThemesTold)
-    unguarded = replace(told, profiles=ItemProfiles.of(told.profiles.themes, told.profiles.matrix), _changes={})
+    fusion_graphs = made._graphs
+    assert isinstance(fusion_graphs, ThemesGraphs)
+    unguarded = replace(
+        fusion_graphs, profiles=ItemProfiles.of(fusion_graphs.profiles.themes, fusion_graphs.profiles.matrix), _changes={}
+    )
     leaky = SequentialRecommender(SMALL, fusion=_Given(unguarded), training=made.training)
     leaky.fit(data, graphs)
 
@@ -242,9 +244,9 @@ def test_leave_own_out_in_training_and_that_it_matters() -> None:
 class _Given(ThemesConfig, frozen=True):
     """A themes fusion that is told what a test says."""
 
-    def __new__(cls, told: ThemesTold) -> Any:
-        config = told.setting.model_copy()
-        object.__setattr__(config, "told", lambda data, text: told)
+    def __new__(cls, graphs: ThemesGraphs) -> Any:
+        config = graphs.setting.model_copy()
+        object.__setattr__(config, "graphs_of", lambda data, text: graphs)
         return config
 
 

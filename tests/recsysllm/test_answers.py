@@ -159,7 +159,7 @@ def test_the_graph_of_the_user_that_is_asked_for_stands_in_the_slots(net: RecSys
     dataset = cycle_world(3)
     parts = {user: np.arange(1, 8) + number for number, user in enumerate(dataset.histories)}
     fit = FitData(dataset, ItemRows(dataset.catalogue.ids), parts, GraphTable.of_mapping(cycle_graphs(dataset)), Themes())
-    told = ConcatConfig().told(fit, HashedVectors())
+    told = ConcatConfig().graphs_of(fit, HashedVectors())
     vectors = np.random.default_rng(0).normal(size=(len(dataset.catalogue), 12)).astype(np.float32)
     plug = GraphPlug(net.backbone.size, vectors, told.sizes["text"], told.setting)
     with torch.no_grad():

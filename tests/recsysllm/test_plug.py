@@ -17,7 +17,7 @@ from llmrg.core.themes import Themes
 from llmrg.data.dataset import Catalogue, Dataset, LoadReport
 from llmrg.encoders.text import HashedVectors
 from llmrg.recommenders.base import FitData
-from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatTold
+from llmrg.recommenders.fusion.concat import ConcatConfig, ConcatGraphs
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.training import RunOptions
@@ -58,9 +58,9 @@ class World:
     """A small catalogue told to a net, and what graphs say of three users."""
 
     desk: Any
-    told: Callable[[Mapping[str, ReasoningGraph]], ConcatTold]
+    told: Callable[[Mapping[str, ReasoningGraph]], ConcatGraphs]
 
-    def plugged(self, told: ConcatTold) -> RecSysNet:
+    def plugged(self, told: ConcatGraphs) -> RecSysNet:
         """The same net with an untrained plug."""
         torch.manual_seed(3)
         plug = GraphPlug(self.desk.net.backbone.size, _vectors(), told.sizes["text"], told.setting)
@@ -87,8 +87,8 @@ def world(request: pytest.FixtureRequest, small: Callable[..., Any]) -> World:
     items = ItemRows(catalogue.ids)
     parts = {user: items.rows(history.items) for user, history in histories.items()}
 
-    def told(known: Mapping[str, ReasoningGraph]) -> ConcatTold:
-        return ConcatConfig().told(FitData(dataset, items, parts, GraphTable.of_mapping(known), Themes()), HashedVectors())
+    def told(known: Mapping[str, ReasoningGraph]) -> ConcatGraphs:
+        return ConcatConfig().graphs_of(FitData(dataset, items, parts, GraphTable.of_mapping(known), Themes()), HashedVectors())
 
     return World(desk, told)
 

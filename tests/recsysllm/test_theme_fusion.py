@@ -169,7 +169,7 @@ def test_the_loss_lies_where_the_fusion_does(base: RecSysLlm, monkeypatch: pytes
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     made = ThemeFusion(base)
-    made._told = object()  # type: ignore[assignment]
+    made._graphs = object()  # type: ignore[assignment]
     asked, by_user = np.array([[0, 1, 2], [0, 2, 3]]), [np.array([0, 1])]
     with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True):
         monkeypatch.setattr(made, "_all_slots", lambda told, users, at: torch.empty((*at.shape, 5), device="cuda"))

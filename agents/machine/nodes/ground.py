@@ -71,11 +71,11 @@ def find_item(
     titles, text = _titles(catalogue), imagined.text[:LONGEST_TITLE].strip()
     if text and text in titles.exact:
         return titles.exact[text], 1.0
-    said = plain_title(text)
-    names = titles.names.get(numerals(said), {})
-    if not said or not names:
+    title = plain_title(text)
+    names = titles.names.get(numerals(title), {})
+    if not title or not names:
         return None
-    match = process.extractOne(in_words(said), names, scorer=fuzz.ratio, score_cutoff=100 * config.grounding_tau)
+    match = process.extractOne(in_words(title), names, scorer=fuzz.ratio, score_cutoff=100 * config.grounding_tau)
     if match:
         return titles.ids[match[2]], match[1] / 100
     if embed is None:

@@ -19,7 +19,7 @@ def still_open(state: State, tries: int) -> list[int]:
     """Positions of the block without an accepted step for which the reasoner may be asked (again)."""
     start, stop = state["blocks"][0]
     explained = {step.position for step in state["steps"] if step.accepted}
-    return [p for p in range(start, stop) if p not in explained and state["asked"].get(p, 0) <= tries]
+    return [p for p in range(start, stop) if p not in explained and state["tries"].get(p, 0) <= tries]
 
 
 def block_of(context: BuildContext, state: State, positions: list[int]) -> Block:
@@ -41,7 +41,7 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     proposed = await ask(
         context, "reason", context.minds.reasoner.name, block.user, lambda: context.minds.reasoner.reason(block), none
     )
-    tries = state["asked"] | {p: state["asked"].get(p, 0) + 1 for p in positions}
+    tries = state["tries"] | {p: state["tries"].get(p, 0) + 1 for p in positions}
     context.usage.add("reason.asked", len(positions))
     context.usage.add("reason.proposed", len(proposed))
     context.usage.add("reason.recalibrations", sum(times > 1 for p, times in tries.items() if p in positions))
@@ -55,7 +55,7 @@ async def reason(state: State, runtime: Runtime[BuildContext]) -> State:
     for candidate in wanted:
         fresh.setdefault(candidate_name(candidate), replace(candidate, origin="model"))
     candidates = state["candidates"] + [candidate for name, candidate in fresh.items() if name not in tried]
-    return {"asked": tries, "candidates": candidates, "critiques": state["critiques"] | vetoed}
+    return {"tries": tries, "candidates": candidates, "critiques": state["critiques"] | vetoed}
 
 
 def _about_this(candidate: Candidate, block: Block) -> bool:

@@ -22,7 +22,7 @@ CHAINS_ASKED = 2
 
 async def recall(state: State, runtime: Runtime[BuildContext]) -> State:
     context, user = runtime.context, state["user"]
-    fresh: State = {"phase": "reason", "candidates": [], "steps": [], "asked": {}, "critiques": {}, "knowledge": {}}
+    fresh: State = {"phase": "reason", "candidates": [], "steps": [], "tries": {}, "critiques": {}, "knowledge": {}}
     if not context.shares_knowledge:
         return fresh
     with context.usage.timed("recall"):
