@@ -16,13 +16,13 @@ from agreement import agreement
 from machine import machine
 
 from llmrg.cli.demo import unverified
-from llmrg.cli.progress import building, steps
+from llmrg.cli.demo_report import quality_rows
 from llmrg.cli.tables import print_comparison, print_rows
 from llmrg.core.settings import load_settings
 from llmrg.data.demo_set import load_demo, load_truth
 from llmrg.demo_config import DEMO_BUILD, DEMO_TRAINING, demo_readers
-from llmrg.demo_report import quality_rows
 from llmrg.evaluation.experiment import Experiment, run_experiment
+from llmrg.progress.bars import building, steps
 from llmrg.sdk import Project
 from llmrg.testing.graph_quality import graph_quality
 from llmrg.wiring import text_vectors

@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 from machine import machine
 
-from llmrg.cli.progress import steps as progress_steps
 from llmrg.cli.tables import print_rows
 from llmrg.core.graph_table import GraphTable
 from llmrg.core.records import CauseKind, History, Item, ReasoningGraph, Run, Step, StepKind
 from llmrg.encoders.arrays import NEVER, GraphArrays, Kind
 from llmrg.encoders.graph_inputs import GraphInputs
 from llmrg.graph_store import open_store
+from llmrg.progress.bars import steps as progress_steps
 
 RESULT = Path(__file__).parent / "results" / "graph_arrays.json"
 SPACE, RUN, ITEMS, HISTORY, STEPS_A_USER, MEMORY = "bench", "run", 5000, 50, 150, 20

@@ -27,10 +27,10 @@ from machine import machine
 from neo4j_store import SPACE, catalogue, graph_of, timed
 from rich.progress import Progress
 
-from llmrg.cli.progress import bars
 from llmrg.cli.tables import print_rows
 from llmrg.core.records import Knowledge, Run
 from llmrg.graph_store import GraphStore, open_store
+from llmrg.progress.bars import bars
 from llmrg.testing.neo4j_java import DEFAULT_VERSION
 from llmrg.testing.neo4j_server import LocalNeo4j
 

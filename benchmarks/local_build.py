@@ -22,8 +22,8 @@ from llmrg.agents.config import BuildConfig
 from llmrg.agents.minds.likelihood import LikelihoodMind
 from llmrg.agents.minds.local_lm import LocalLM
 from llmrg.agents.run.report import markdown
-from llmrg.cli.progress import building
 from llmrg.core.settings import load_settings
+from llmrg.progress.bars import building
 from llmrg.sdk import Project
 
 RESULTS = Path(__file__).parent / "results"

@@ -15,9 +15,9 @@ from pathlib import Path
 from machine import machine
 
 from llmrg.agents.config import BuildConfig
-from llmrg.cli.progress import building, steps
 from llmrg.cli.tables import print_comparison, print_costs
 from llmrg.core.records import ReasoningGraph
+from llmrg.progress.bars import building, steps
 from llmrg.recommenders.training import TrainingConfig
 from llmrg.sdk import Project
 

@@ -24,7 +24,6 @@ from machine import machine
 from table_parts import without_coverage
 
 from llmrg.agents.config import BuildConfig
-from llmrg.cli.progress import building, steps
 from llmrg.cli.tables import print_comparison
 from llmrg.core.records import ReasoningGraph, stable_key
 from llmrg.core.themes import Themes
@@ -33,6 +32,7 @@ from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import plain_sequence, shuffled
 from llmrg.evaluation.held_out import Ranks, rank_held_out
 from llmrg.evaluation.protocol import ProtocolCard
+from llmrg.progress.bars import building, steps
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender, with_graphs
 from llmrg.recommenders.sequential import SequentialRecommender

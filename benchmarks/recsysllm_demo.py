@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from machine import machine
 
-from llmrg.cli.progress import building
 from llmrg.cli.tables import print_comparison
 from llmrg.core.records import ReasoningGraph
 from llmrg.core.settings import load_settings
@@ -32,6 +31,7 @@ from llmrg.evaluation.comparison import compare
 from llmrg.evaluation.controls import plain_sequence, shuffled
 from llmrg.evaluation.held_out import Ranks, rank_held_out
 from llmrg.evaluation.protocol import ProtocolCard
+from llmrg.progress.bars import building
 from llmrg.recommenders.base import BaseRecommender
 from llmrg.recommenders.making import GraphOptions, make_recommender
 from llmrg.recommenders.training import RunOptions

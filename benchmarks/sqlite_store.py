@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 from machine import machine
 
-from llmrg.cli.progress import steps
 from llmrg.cli.tables import print_rows
 from llmrg.core.records import History, Item, Knowledge, ReasoningGraph, Step
 from llmrg.graph_store import sqlite_statements
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.graph_store.sqlite_upkeep import backup, compact
+from llmrg.progress.bars import steps
 
 RESULT = Path(__file__).parent / "results" / "sqlite_store.json"
 SPACE = "benchmark"

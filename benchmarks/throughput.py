@@ -5,7 +5,8 @@
 1. A fake endpoint in a process of its own, 500 ms latency, 600 requests a minute (a burst of 5): the share of the limit that is
    used by a build over many users, once with the limit told and once to be found out from the refusals.
 2. CPU time of this process for each block, with a scripted model that answers at once (its own time and the rendering of prompts
-   are in it); beside it what LangGraph and LangChain take alone for as many supersteps and requests, in turn with it.
+   are in it); beside it what LangGraph and LangChain take alone for as many supersteps and requests, in turn with it. Then whose
+   code is under way, sampled every 2 ms of CPU time: the innermost frame that belongs to one of `PARTS`.
 3. Resident memory while more and more users are built, the data set loaded before.
 """
 
@@ -14,14 +15,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from types import FrameType
 from typing import Any
 
 import psutil
@@ -47,6 +51,21 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "throughput.json"
 FIGURE = HERE.parent / "docs" / "images" / "fleet_memory.svg"
 LATENCY_S, PER_MINUTE = 0.5, 600
+PARTS = {
+    "/estimate/stand_in": "the stand-in for the model",
+    "/graph_store/": "store",
+    "/langgraph/": "LangGraph",
+    "/langchain_core/": "LangChain",
+    "/agents/chat/": "prompts and replies",
+    "/agents/minds/": "prompts and replies",
+    "/agents/": "nodes and accounting",
+    "/data/": "nodes and accounting",
+    "/core/": "nodes and accounting",
+    "/asyncio/": "asyncio and threads",
+    "/concurrent/": "asyncio and threads",
+    "selectors.py": "store, in threads",
+}
+"""Part of a file's name -> whose work it is. While the event loop waits (`selectors.py`) it is threads that work: the store's."""
 SERVER = f"""
 from langchain_core.messages import HumanMessage
 from llmrg.agents.estimate.stand_in import StandInModel
@@ -155,6 +174,28 @@ def overheads(users: int, rounds: int) -> dict[str, Any]:
     }
 
 
+def whose(users: int) -> dict[str, float]:
+    """Share of the CPU time of `overhead` by part."""
+    samples: Counter[str] = Counter()
+
+    def sample(_: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if part := next((part for name, part in PARTS.items() if name in file), ""):
+                samples[part] += 1
+                return
+            frame = frame.f_back
+
+    before = signal.signal(signal.SIGPROF, sample)
+    signal.setitimer(signal.ITIMER_PROF, 0.002, 0.002)
+    try:
+        overhead(users)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    return {part: count / samples.total() for part, count in samples.most_common()}
+
+
 def memory(users: int) -> list[dict[str, float]]:
     """Resident memory in MiB while users are finished; one block each."""
     dataset, process, points = people(users, 4), psutil.Process(), []
@@ -195,11 +236,12 @@ def main() -> None:
         "machine": machine(),
         "endpoint": {"latency_s": LATENCY_S, "requests_per_minute": PER_MINUTE, "burst": 5},
         "overhead": overheads(5, 1) if few else overheads(100, 7),
+        "whose": whose(5 if few else 100),
         "memory": memory(100 if few else 10_000),
         "limit": [against_a_limit(10 if few else chosen.users, told) for told in (True, False)],
     }
     chosen.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({name: result[name] for name in ("overhead", "memory", "limit")}, indent=1))
+    print(json.dumps({name: result[name] for name in ("overhead", "whose", "memory", "limit")}, indent=1))
     if not few:
         draw(result["memory"])
 

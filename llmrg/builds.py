@@ -115,7 +115,7 @@ class Builds(ProjectPart):
         from llmrg.agents.accounting.tracing import open_tracing
         from llmrg.agents.run.build import build
         from llmrg.agents.run.crew import this_process
-        from llmrg.shown_progress import build_progress
+        from llmrg.progress.shown import build_progress
         from llmrg.wiring import text_vectors
 
         dataset, roles = self.own_dataset, self._roles(mind, reasoner, verifier, imaginer)

@@ -58,7 +58,7 @@ class Comparisons(Trainings):
         """
         from llmrg.evaluation.experiment import run_experiment
         from llmrg.evaluation.kept_rows import KeptRows
-        from llmrg.shown_progress import heard_by, table_progress
+        from llmrg.progress.shown import heard_by, table_progress
 
         setup = self.experiment(**experiment)
         names = {"base": setup.model, "graphs": model_name(setup.model, setup.how, False)}

@@ -87,13 +87,13 @@ class Trainings(ProjectPart):
         model that has none; GraphNotFoundError: graphs before any was built; ArtifactError: no such start.
         """
         from llmrg.core.graph_table import GraphTable
+        from llmrg.progress.shown import heard_by, training_progress
         from llmrg.recommenders.loading import load_recommender
         from llmrg.recommenders.making import GraphOptions
         from llmrg.recommenders.marks import fit_mark
         from llmrg.recommenders.names import LANGUAGE_MODEL, SIMPLE
         from llmrg.recommenders.training import RunOptions
         from llmrg.recommenders.warm_start import weights_mark
-        from llmrg.shown_progress import heard_by, training_progress
         from llmrg.wiring import text_vectors
 
         if final and model == LANGUAGE_MODEL:

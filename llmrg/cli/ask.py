@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
+from llmrg.console import err
 
 if TYPE_CHECKING:
     from llmrg.recommenders.base import BaseRecommender

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from llmrg.cli.app import EXIT_CODES, AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.app import EXIT_CODES, AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import PLAIN, next_command, print_next
 from llmrg.cli.with_ray import Ray, WithRay
+from llmrg.console import err
 
 if TYPE_CHECKING:
     from llmrg.agents.config import BuildConfig
@@ -138,8 +139,8 @@ def build(
     """
     from rich.markup import escape
 
-    from llmrg.cli.progress import building
     from llmrg.cli.tables import print_costs
+    from llmrg.progress.bars import building
 
     chat = {"mind": mind, "model": model, "ask": ask, "form": form, "prompts": prompts}
     with project(data, store, home, load, **chat, **vetoes(deny, allow, no_sensitive)) as opened:

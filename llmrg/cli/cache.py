@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Home, app, err, print_json
+from llmrg.cli.app import AsJson, Home, app, print_json
+from llmrg.console import err
 
 cache_app = typer.Typer(no_args_is_help=True, help="Replies of chat models that are kept; no request is paid twice.")
 app.add_typer(cache_app, name="cache")

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.build import Allow, Deny, Mind, Model, NoSensitive, Reasoner, Verifier, vetoes
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import next_command, print_next
+from llmrg.console import err, out
 
 
 @app.command()
@@ -45,8 +46,8 @@ def calibrate(
       llmrg calibrate --reasoner chat/ollama:llama3.2 --verifier likelihood --false-accepts 0.02
       llmrg calibrate --json
     """
-    from llmrg.cli.progress import bars
     from llmrg.cli.tables import print_rows
+    from llmrg.progress.bars import bars
 
     refused = vetoes(deny, allow, no_sensitive)
     with project(data, store, home, load, mind=mind, model=model, **refused) as opened, bars() as progress:

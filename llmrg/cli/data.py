@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, app, err, named_data, out, print_json
+from llmrg.cli.app import AsJson, app, named_data, print_json
 from llmrg.cli.load_options import Load, reading
+from llmrg.console import err, out
 
 data = typer.Typer(no_args_is_help=True, help="Data sets: which are known, fetch one, look into one.")
 app.add_typer(data, name="data")
@@ -32,9 +33,9 @@ def get(name: str) -> None:
     \b
     Example: llmrg data get ml-latest-small
     """
-    from llmrg.cli.progress import bars
     from llmrg.core.settings import load_settings
     from llmrg.data import registry
+    from llmrg.progress.bars import bars
 
     folder = load_settings().data_dir.expanduser()
     err.print(registry.terms(name), highlight=False, markup=False)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import Home, Store, app, err, out
+from llmrg.cli.app import Home, Store, app
 from llmrg.cli.next_command import PLAIN
+from llmrg.console import err, out
 
 if TYPE_CHECKING:
     from llmrg.core.records import ReasoningGraph
@@ -43,11 +44,11 @@ def demo(
       llmrg demo
       llmrg demo --mind attributes --recsysllm
     """
-    from llmrg.cli.progress import building, steps
+    from llmrg.cli.demo_report import quality_rows, write_demo_report
     from llmrg.cli.tables import print_comparison, print_costs, print_rows
     from llmrg.data.demo_set import load_demo, load_truth
     from llmrg.demo_config import DEMO_BUILD, DEMO_READERS, DEMO_TRAINING, demo_readers
-    from llmrg.demo_report import quality_rows, write_demo_report
+    from llmrg.progress.bars import building, steps
     from llmrg.sdk import Project
     from llmrg.testing.graph_quality import graph_quality
 
@@ -98,8 +99,8 @@ def _language_model_is_there() -> None:
 def without_model(project: Project) -> Mapping[str, ReasoningGraph]:
     """Graphs of the mind that reads the catalogue's themes, of which the planted reasons are made: what right reasons are
     worth."""
-    from llmrg.cli.progress import building
     from llmrg.demo_config import DEMO_BUILD
+    from llmrg.progress.bars import building
     from llmrg.sdk import Project
 
     home = project.settings.home
@@ -114,8 +115,8 @@ def unverified(project: Project) -> Mapping[str, ReasoningGraph]:
 
     One step an item, the reasoner's first: to be compared with the best step an item of a build (`graph_quality(per_item=1)`).
     """
-    from llmrg.cli.progress import building
     from llmrg.demo_config import DEMO_BUILD
+    from llmrg.progress.bars import building
     from llmrg.sdk import Project
 
     home = project.settings.home

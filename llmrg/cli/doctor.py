@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Home, Store, app, err, print_json
+from llmrg.cli.app import AsJson, Home, Store, app, print_json
+from llmrg.console import err
 
 if TYPE_CHECKING:
     from llmrg.graph_store.protocol import Problem

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.build import (
     Allow,
     Asks,
@@ -30,6 +30,7 @@ from llmrg.cli.build import (
     vetoes,
 )
 from llmrg.cli.load_options import Load, reading
+from llmrg.console import err
 
 if TYPE_CHECKING:
     from llmrg.agents.estimate.estimate import Estimate

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llmrg.cli.app import Data, Home, Store, app, err, project
+from llmrg.cli.app import Data, Home, Store, app, project
+from llmrg.console import err
 
 if TYPE_CHECKING:
     from llmrg.core.settings import Settings
@@ -74,10 +75,10 @@ def _check(target: str, user: str | None, files: str | None) -> None:
 
 
 def _to_store(source: GraphStore, namespace: str, run: str, url: str, settings: Settings) -> None:
-    from llmrg.cli.progress import moving
     from llmrg.graph_store.compare import copy_contents
     from llmrg.graph_store.contents import filled
     from llmrg.graph_store.open_store import open_configured_store
+    from llmrg.progress.bars import moving
 
     contents = filled(source, namespace, run)
     with open_configured_store(settings, url) as other, moving() as tell:
@@ -91,9 +92,9 @@ def _to_store(source: GraphStore, namespace: str, run: str, url: str, settings: 
 
 
 def _to_folder(source: GraphStore, namespace: str, run: str, folder: Path, files: Literal["parquet", "jsonl"]) -> None:
-    from llmrg.cli.progress import moving
     from llmrg.graph_store.contents import filled
     from llmrg.graph_store.folder import export_folder
+    from llmrg.progress.bars import moving
 
     contents = filled(source, namespace, run)
     with moving() as tell:
@@ -107,8 +108,8 @@ def _to_folder(source: GraphStore, namespace: str, run: str, folder: Path, files
 
 
 def _to_graphml(source: GraphStore, namespace: str, run: str, path: Path, user: str | None) -> None:
-    from llmrg.cli.progress import moving
     from llmrg.graph_store.graphml import export_graphml
+    from llmrg.progress.bars import moving
 
     with moving() as tell:
         nodes, edges = export_graphml(source, namespace, path, user, tell, run)

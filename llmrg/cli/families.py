@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmrg.cli.app import out, print_json
+from llmrg.cli.app import print_json
+from llmrg.console import out
 
 if TYPE_CHECKING:
     from llmrg.evaluation.families import FamilyRow, FamilyTable
@@ -24,8 +25,8 @@ def evaluate_families(
     Raises: ConfigError: no language model is trained, or for no family that answers in words.
     """
     from llmrg.cli.ask import language_model
-    from llmrg.cli.progress import answering
     from llmrg.evaluation.families import family_table
+    from llmrg.progress.bars import answering
 
     model, whole, _ = language_model(opened, name, device)
     graphs = opened.graphs(run or whole.graphs_run) if model.config.graph != "none" else {}

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.data import data as data_app
 from llmrg.cli.load_options import Load, reading
+from llmrg.console import err, out
 
 
 @data_app.command()

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import app, err
+from llmrg.cli.app import app
+from llmrg.console import err
 
 graph = typer.Typer(no_args_is_help=True, help="The machine that builds the graphs, and Neo4j Browser that shows them.")
 app.add_typer(graph, name="graph")

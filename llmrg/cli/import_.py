@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg.cli.app import Home, Store, app, err
+from llmrg.cli.app import Home, Store, app
+from llmrg.console import err
 
 if TYPE_CHECKING:
     from llmrg.core.settings import Settings
@@ -34,10 +35,10 @@ def import_(
       llmrg import backup --store neo4j://127.0.0.1:7687 --as books-2
       llmrg import sqlite:///laptop.db --namespace books
     """
-    from llmrg.cli.progress import moving
     from llmrg.core.settings import load_settings
     from llmrg.graph_store.compare import copy_contents
     from llmrg.graph_store.open_store import open_configured_store
+    from llmrg.progress.bars import moving
 
     settings = load_settings(store=store, home=home)
     with ExitStack() as stack:

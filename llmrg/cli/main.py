@@ -57,7 +57,7 @@ def _run() -> object:
 def _failed(error: LlmrgError) -> int:
     from rich.markup import escape
 
-    from llmrg.cli.app import err
+    from llmrg.console import err
 
     err.print(f"[bold red]error:[/bold red] {escape(error.on_shell)}", soft_wrap=True, highlight=False)
     return exit_code(error)

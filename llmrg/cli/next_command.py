@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from llmrg.cli.app import err
+from llmrg.console import err
 
 PLAIN: Final = {"highlight": False, "markup": False, "soft_wrap": True}
 """How a line is printed that may be pasted."""

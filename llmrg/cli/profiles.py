@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import next_command, print_next
+from llmrg.console import err, out
 
 profiles_app = typer.Typer(
     no_args_is_help=True, help="Item profiles: why people take each item, by source.", rich_markup_mode=None

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from llmrg.cli.app import Data, Home, Store, app, err, project
+from llmrg.cli.app import Data, Home, Store, app, project
 from llmrg.cli.next_command import PLAIN
+from llmrg.console import err
 
 prompts_app = typer.Typer(no_args_is_help=True, help="What chat models are asked, and prompts of your own.")
 app.add_typer(prompts_app, name="prompts")

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.build import Allow, Deny, NoSensitive, vetoes
 from llmrg.cli.load_options import Load, reading
+from llmrg.console import err
 
 
 @app.command()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.with_ray import Ray, WithRay
+from llmrg.console import err, out
 
 if TYPE_CHECKING:
     from llmrg.data.dataset import Catalogue
@@ -65,7 +66,7 @@ def recommend(
     """
     check_all(every, user or items, output, why or ray is not None)
     if output is not None:
-        from llmrg.cli.progress import listing
+        from llmrg.progress.bars import listing
 
         with project(data, store, home, load) as opened, listing() as show:
             opened.recommend_all(output, k=k, recommender=name, again=again, why=why, run=run, ray=ray, progress=show)

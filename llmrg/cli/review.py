@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import next_command, print_next
+from llmrg.console import err, out
 
 if TYPE_CHECKING:
     from llmrg.agents.review import WaitingStep

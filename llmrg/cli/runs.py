@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Store, app, err, out, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import next_command, print_next
+from llmrg.console import err, out
 
 runs = typer.Typer(no_args_is_help=True, help="What builds did, what they cost, and why users failed.")
 app.add_typer(runs, name="runs")

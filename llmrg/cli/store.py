@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from llmrg.cli.app import Data, Home, Store, app, err, out, project
+from llmrg.cli.app import Data, Home, Store, app, project
+from llmrg.console import err, out
 
 store_app = typer.Typer(no_args_is_help=True, help="Upkeep of a graph store.", rich_markup_mode=None)
 app.add_typer(store_app, name="store")
@@ -67,8 +68,8 @@ def backup(
     \b
     Example: llmrg store backup backups/monday.db
     """
-    from llmrg.cli.progress import bars
     from llmrg.graph_store import sqlite_upkeep
+    from llmrg.progress.bars import bars
 
     path, allow = _sqlite_file(
         store,
@@ -94,8 +95,8 @@ def compact(store: Store = None, home: Home = None) -> None:
     \b
     Example: llmrg store compact --store sqlite:///graphs.db
     """
-    from llmrg.cli.progress import bars
     from llmrg.graph_store import sqlite_upkeep
+    from llmrg.progress.bars import bars
 
     path, allow = _sqlite_file(store, home, "a Neo4j server uses the space of deleted nodes again by itself: nothing to compact")
     with bars() as progress:

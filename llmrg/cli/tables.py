@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from llmrg.cli.app import out
+from llmrg.console import out
 
 if TYPE_CHECKING:
     from llmrg.agents.run.build_report import BuildReport

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, err, print_json, project
+from llmrg.cli.app import AsJson, Data, Home, Run, Store, app, print_json, project
 from llmrg.cli.load_options import Load, reading
 from llmrg.cli.next_command import PLAIN, next_command, print_next
+from llmrg.console import err
 from llmrg.recommenders.names import LANGUAGE_MODEL, MODELS, SIMPLE
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ def train(
       llmrg train -m bsarec --objective last_item --set norm=after --set positions=end
       llmrg train recsysllm --fusion none --set item_attributes=all
     """
-    from llmrg.cli.progress import training
     from llmrg.core.errors import ConfigError
+    from llmrg.progress.bars import training
     from llmrg.recommenders.training import TrainingConfig
 
     if name and model and name != model:
@@ -227,11 +228,11 @@ def evaluate(
       llmrg evaluate --families --data amazon-musical-instruments --users 100
     """
     from llmrg.cli.families import evaluate_families
-    from llmrg.cli.progress import steps
     from llmrg.cli.result_files import check_name, table_text
     from llmrg.cli.tables import print_comparison
     from llmrg.core.errors import ConfigError
     from llmrg.core.places import usable_folder, written
+    from llmrg.progress.bars import steps
 
     if families:
         if output:

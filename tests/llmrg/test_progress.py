@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrg.cli import progress_lines
-from llmrg.cli.progress import bars, steps
-from llmrg.cli.progress_lines import ProgressLines, line
 from llmrg.cli.result_files import check_name, table_text
 from llmrg.core.errors import ConfigError
 from llmrg.core.interval import Interval
 from llmrg.evaluation.comparison import Comparison, Row
 from llmrg.evaluation.protocol import ProtocolCard
+from llmrg.progress import lines as progress_lines
+from llmrg.progress.bars import bars, steps
+from llmrg.progress.lines import ProgressLines, line
 from llmrg.recommenders import TrainingConfig
 from llmrg.recommenders.training import Epoch
 from llmrg.sdk import Project

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from llmrg.cli.app import err
-from llmrg.cli.progress_lines import ProgressLines, clock
-from llmrg.cli.progress_notebook import NotebookBars
+from llmrg.console import err
+from llmrg.progress.lines import ProgressLines, clock
+from llmrg.progress.notebook import NotebookBars
 
 if TYPE_CHECKING:
     from llmrg.agents.run.build import BuildEvent

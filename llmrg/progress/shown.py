@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from llmrg.agents.run.build import BuildEvent
-    from llmrg.cli.progress import Trainings
+    from llmrg.progress.bars import Trainings
     from llmrg.recommenders.training import Epoch
     from llmrg.recsysllm.training import Progress as LlmProgress
 
@@ -50,7 +50,7 @@ def build_progress(progress: Progress) -> Iterator[Callable[[BuildEvent], None] 
     if not is_shown(progress):
         yield progress if callable(progress) else None
         return
-    from llmrg.cli.progress import building
+    from llmrg.progress.bars import building
 
     with building() as show:
         yield show
@@ -64,7 +64,7 @@ def training_progress(
     if not is_shown(progress):
         yield (progress if callable(progress) else None), step
         return
-    from llmrg.cli.progress import training
+    from llmrg.progress.bars import training
 
     with training(title) as (show, show_step):
         yield show, step or show_step
@@ -76,7 +76,7 @@ def table_progress(progress: Progress, trainings: int) -> Iterator[Trainings | N
     if not is_shown(progress):
         yield None
         return
-    from llmrg.cli.progress import steps
+    from llmrg.progress.bars import steps
 
     with steps("train and rank", trainings) as show:
         yield show

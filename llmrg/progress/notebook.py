@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rich.progress import TaskID
 
-from llmrg.cli.progress_lines import ProgressTask, line
+from llmrg.progress.lines import ProgressTask, line
 
 EVERY_S = 0.2
 """Seconds between two drawings at least."""
