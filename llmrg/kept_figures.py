@@ -9,6 +9,8 @@ from pathlib import Path
 from llmrg.core.places import HOME, written
 
 FILE = "figures.json"
+VALIDATED = "validated"
+"""Folder in that of a final recommender: the fit before the final one, which a later training may start from."""
 
 
 @dataclass(frozen=True, slots=True)

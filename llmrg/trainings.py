@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmrg.core.errors import ArtifactError, ConfigError, GraphNotFoundError
 from llmrg.core.places import HOME, usable_folder
 from llmrg.core.records import ReasoningGraph
-from llmrg.kept_figures import Figures, read_figures, write_figures
+from llmrg.kept_figures import VALIDATED, Figures, read_figures, write_figures
 from llmrg.project_part import ProjectPart
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from llmrg.recsysllm.training import Progress
 
 _LOG = logging.getLogger(__name__)
-VALIDATED = "validated"
-"""Folder in that of a final recommender: the fit before the final one, which a later training may start from."""
 
 
 class Trainings(ProjectPart):

@@ -13,9 +13,9 @@ from llmrg.core.settings import Settings
 from llmrg.core.themes import Themes
 from llmrg.core.vetoes import Vetoes
 from llmrg.data.dataset import Dataset
-from llmrg.lists import Lister, ListOptions
+from llmrg.kept_figures import VALIDATED
+from llmrg.lister import Lister, ListOptions
 from llmrg.on_ray.cluster import Cluster, settings_for
-from llmrg.trainings import VALIDATED
 
 if TYPE_CHECKING:
     import pyarrow as pa
