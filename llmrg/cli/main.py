@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from llmrg.console import err
 from llmrg.core.errors import LlmrgError
 from llmrg.stopping import stopping
 
@@ -57,8 +58,6 @@ def _run() -> object:
 def _failed(error: LlmrgError) -> int:
     from rich.markup import escape
 
-    from llmrg.console import err
-
     err.print(f"[bold red]error:[/bold red] {escape(error.on_shell)}", soft_wrap=True, highlight=False)
     return exit_code(error)
 
@@ -94,7 +93,7 @@ def exit_code(error: LlmrgError) -> int:
 
 def _say(line: str) -> None:
     """Tell of a signal, from another thread, while bars may be drawn."""
-    console = sys.modules["llmrg.cli.app"].err.__dict__.get("console") if "llmrg.cli.app" in sys.modules else None
+    console = err.__dict__.get("console")  # None: nothing was printed yet, and now is no time to import Rich
     if console is not None and console.is_terminal:
         console.print(line)
     else:

@@ -21,7 +21,7 @@ from llmrg.graph_store.open_store import open_store
 from llmrg.testing.child_build import CONFIG, run_build
 from llmrg.testing.fake_openai import FakeOpenAI
 
-KILLS = 20
+KILLS = 10
 
 
 @pytest.fixture

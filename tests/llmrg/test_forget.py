@@ -17,7 +17,7 @@ from llmrg.data.demo_set import load_demo
 from llmrg.graph_store.sqlite_store import SqliteStore
 from llmrg.testing.store_examples import fill, fill_everything, make_run
 
-USERS = ("Ida Noor", "o'hara", "-7")
+USERS = ("Ida Noor", "o'hara", "-70415")
 SORTS = ("green", "black", "white", "oolong", "herbal", "smoked")
 
 
@@ -152,7 +152,7 @@ def test_reports_of_runs_name_the_user_no_longer(place: Path) -> None:
 def test_replies_in_the_call_cache_are_told(place: Path) -> None:
     with Project("teas") as project:
         project.build(mind="attributes")
-        assert project.forget("-7").cached_replies == 0
+        assert project.forget("-70415").cached_replies == 0
     cache = SqliteCallCache(place / ".llmrg" / "calls.db")
     cache.add([CachedCall(str(n), "{}", "", [], "m", 1, 1) for n in range(3)])
     cache.close()

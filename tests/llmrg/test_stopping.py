@@ -54,8 +54,9 @@ def started(code: str, folder: Path) -> subprocess.Popen[str]:
 
 
 def hearing() -> None:
-    """Python ignores Ctrl-C where its parent does, as in the background of a shell."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A child ignores what its parent does: Ctrl-C in the background of a shell, a terminal's end under `nohup`."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
