@@ -164,6 +164,7 @@ def throughput(found: dict[str, Any]) -> list[str]:
         )
     first, last = memory[1] if len(memory) > 1 else memory[0], memory[-1]
     whose = ", ".join(f"{part} {share:.0%}" for part, share in found["whose"].items() if share >= 0.02)
+    about = found["overhead"]["machine"]
     spent, alone = (found["overhead"][name] for name in ("cpu_ms_a_block", "frameworks_alone_ms_a_block"))
     return [
         *lines,
@@ -171,7 +172,8 @@ def throughput(found: dict[str, Any]) -> list[str]:
         f"{found['limit'][0]['users']:,} users, an endpoint with {point['latency_s'] * 1000:.0f} ms latency and "
         f"{point['requests_per_minute']} "
         f"requests a minute. A block of 24 items takes {spent:.0f} ms of CPU; LangGraph and LangChain alone, with nodes that do "
-        f"nothing and a model that answers at once, take {alone:.0f} ms of it. Whose code is under way in that time: {whose}. "
+        f"nothing and a model that answers at once, take {alone:.0f} ms of it "
+        f"({spent / alone:.1f} times; {about['cpu']}, {about['date']}). Whose code is under way in that time: {whose}. "
         f"Memory: {first['mib']:.0f} MiB after "
         f"{first['users']:,.0f} users, {last['mib']:.0f} MiB after {last['users']:,.0f}.",
         "",

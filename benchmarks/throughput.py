@@ -1,6 +1,6 @@
 """A build against a rate limit, its own overhead, and its memory.
 
-    python benchmarks/throughput.py [--users 2000] [--quick]
+    python benchmarks/throughput.py [--users 2000] [--parts overhead whose] [--quick]
 
 1. A fake endpoint in a process of its own, 500 ms latency, 600 requests a minute (a burst of 5): the share of the limit that is
    used by a build over many users, once with the limit told and once to be found out from the refusals.
@@ -22,6 +22,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -229,20 +230,27 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--users", type=int, default=2000)
     options.add_argument("--quick", action="store_true", help="few users, no figure; for tests")
+    options.add_argument(
+        "--parts", nargs="+", choices=("overhead", "whose", "memory", "limit"), help="these anew, the rest as kept"
+    )
     options.add_argument("--result", type=Path, default=RESULT)
     chosen = options.parse_args()
     few = chosen.quick
-    result = {
-        "machine": machine(),
-        "endpoint": {"latency_s": LATENCY_S, "requests_per_minute": PER_MINUTE, "burst": 5},
-        "overhead": overheads(5, 1) if few else overheads(100, 7),
-        "whose": whose(5 if few else 100),
-        "memory": memory(100 if few else 10_000),
-        "limit": [against_a_limit(10 if few else chosen.users, told) for told in (True, False)],
+    parts: dict[str, Callable[[], Any]] = {
+        "overhead": lambda: {**(overheads(5, 1) if few else overheads(100, 7)), "machine": machine()},
+        "whose": lambda: whose(5 if few else 100),
+        "memory": lambda: memory(100 if few else 10_000),
+        "limit": lambda: [against_a_limit(10 if few else chosen.users, told) for told in (True, False)],
     }
-    chosen.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({name: result[name] for name in ("overhead", "whose", "memory", "limit")}, indent=1))
-    if not few:
+    result: dict[str, Any] = json.loads(chosen.result.read_text()) if chosen.parts and chosen.result.exists() else {}
+    result |= {"endpoint": {"latency_s": LATENCY_S, "requests_per_minute": PER_MINUTE, "burst": 5}}
+    if not chosen.parts:
+        result["machine"] = machine()
+    for part in chosen.parts or parts:
+        result[part] = parts[part]()
+        print(json.dumps({part: result[part]}, indent=1), flush=True)
+        chosen.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if "memory" in (chosen.parts or parts) and not few:
         draw(result["memory"])
 
 
