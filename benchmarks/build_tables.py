@@ -183,6 +183,28 @@ def throughput(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def estimates(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "### An estimate against what the build then costs",
+        "",
+        *columns(
+            "steps that are wrong", "knowledge base", "pilot", "rendered: requests", "tokens", "a block: requests", "tokens"
+        ),
+    ]
+    for row in found["rows"]:
+        pilot = f"{row['pilot']} users" if row["pilot"] else "none (a block: another data set's)"
+        errors = [f"{row[way][what]:+.1%}" for way in ("rendered", "a_block") for what in ("calls", "tokens")]
+        lines.append(f"| {row['errors']:.0%} | {'on' if row['knowledge'] else 'off'} | {pilot} | {' | '.join(errors)} |")
+    return [
+        *lines,
+        "",
+        "100 users of the demo, a scripted chat model that errs as often as is said. `rendered` is `llmrg estimate`: all requests "
+        "are written and counted, habits are the pilot's. `a block`: the pilot's requests and tokens per block, times the blocks.",
+        "",
+        machine_line(found),
+    ]
+
+
 def local_endpoint(found: dict[str, Any]) -> list[str]:
     lines = [
         "### The same with a real, very small model behind an endpoint",

@@ -27,6 +27,7 @@ def main() -> None:
         ["item_calls.py"],
         ["verification_pays.py"],
         ["throughput.py"],
+        ["estimates.py"],
         ["ray_build.py"],
         ["local_endpoint.py"],
         ["graph_arrays.py"],

@@ -206,6 +206,7 @@ def figures() -> str:
         "verification_pays": build_tables.verification,
         "knowledge_pays": build_tables.knowledge,
         "throughput": build_tables.throughput,
+        "estimates": build_tables.estimates,
         "ray_build": build_tables.ray_build,
         "local_build": build_tables.local_build,
     }
