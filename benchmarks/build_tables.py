@@ -198,8 +198,8 @@ def estimates(found: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "100 users of the demo, a scripted chat model that errs as often as is said. `rendered` is `llmrg estimate`: all requests "
-        "are written and counted, habits are the pilot's. `a block`: the pilot's requests and tokens per block, times the blocks.",
+        "100 users of the demo; a scripted chat model errs as often as is said. `rendered` is `llmrg estimate`: all requests "
+        "are written and counted, habits are the pilot's. `a block`: the pilot's requests and tokens a block, times the blocks.",
         "",
         machine_line(found),
     ]
