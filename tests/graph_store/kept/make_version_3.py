@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from llmrg.core.records import ReasoningGraph
@@ -46,10 +47,15 @@ def fill_version_3(store: SqliteStore) -> None:
     store.put_run(OTHER, make_run("run 1"))
 
 
-if __name__ == "__main__":
+def write(fill: Callable[[SqliteStore], None], name: str) -> None:
+    """A store, zipped, beside this file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graphs.db"
         with SqliteStore(path) as opened:
-            fill_version_3(opened)
-        with zipfile.ZipFile(Path(__file__).with_name("version_3.zip"), "w", zipfile.ZIP_DEFLATED) as kept:
-            kept.write(path, path.name)
+            fill(opened)
+        with zipfile.ZipFile(Path(__file__).with_name(name), "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.write(path, path.name)
+
+
+if __name__ == "__main__":
+    write(fill_version_3, "version_3.zip")

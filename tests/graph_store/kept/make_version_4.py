@@ -6,8 +6,6 @@ git worktree add /tmp/before b8945d2 && PYTHONPATH=/tmp/before python tests/grap
 from __future__ import annotations
 
 import runpy
-import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ VECTORS = "vectors"
 """Namespace of the vectors."""
 LEAVER = "someone-who-leaves"
 """Source of some of the entries."""
-fill_version_3 = runpy.run_path(str(Path(__file__).with_name("make_version_3.py")))["fill_version_3"]
+earlier = runpy.run_path(str(Path(__file__).with_name("make_version_3.py")))
 
 
 def unit_vectors() -> np.ndarray:
@@ -32,7 +30,7 @@ def unit_vectors() -> np.ndarray:
 
 def fill_version_4(store: SqliteStore) -> None:
     """All that stood in version 3, and knowledge with vectors that half precision does not hold; all lead to one item."""
-    fill_version_3(store)
+    earlier["fill_version_3"](store)
     fill(store, VECTORS)
     store.claim_vector_space(VECTORS, VectorSpace("random", 48))
     entries = [
@@ -44,9 +42,4 @@ def fill_version_4(store: SqliteStore) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graphs.db"
-        with SqliteStore(path) as opened:
-            fill_version_4(opened)
-        with zipfile.ZipFile(Path(__file__).with_name("version_4.zip"), "w", zipfile.ZIP_DEFLATED) as kept:
-            kept.write(path, path.name)
+    earlier["write"](fill_version_4, "version_4.zip")
