@@ -170,6 +170,11 @@ def offsets_of(counts: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
 
 
+def spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(sum of counts,) int64: the numbers starts[k] .. starts[k] + counts[k] of each span in turn. Args: both (K,) int64."""
+    return np.asarray(np.arange(counts.sum(), dtype=np.int64) + np.repeat(starts - offsets_of(counts)[:-1], counts))
+
+
 def steps_from(user: str, count: int, columns: Mapping[str, Iterable[Any]]) -> tuple[Step, ...]:
     """As many steps of one user, from their fields by name.
 

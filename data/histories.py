@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from llmrg.core.graph_table import offsets_of
+from llmrg.core.graph_table import offsets_of, spans
 from llmrg.core.records import Attributes, History
 
 
@@ -67,11 +67,10 @@ class Histories(Mapping[str, History]):
         """Some of the users. Raises: KeyError: one is not here."""
         numbers = np.array([self.number[user] for user in users], dtype=np.int64)
         lengths = self.lengths[numbers]
-        offsets = offsets_of(lengths)
-        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[numbers] - offsets[:-1], lengths)
+        rows = spans(self.offsets[numbers], lengths)
         attributes = {user: self.attributes[user] for user in users if user in self.attributes}
         times = None if self.times is None else self.times[rows]
-        return Histories(tuple(users), self.ids, offsets, self.codes[rows], times, attributes)
+        return Histories(tuple(users), self.ids, offsets_of(lengths), self.codes[rows], times, attributes)
 
     def until(self, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Each history's first so many items, (U,): their codes one after the other, and the lengths again."""
@@ -87,6 +86,11 @@ class Histories(Mapping[str, History]):
     def lengths(self) -> np.ndarray:
         """(U,) int64."""
         return np.diff(self.offsets)
+
+    @property
+    def owners(self) -> np.ndarray:
+        """(N,) int64: whose each row is."""
+        return np.repeat(np.arange(len(self)), self.lengths)
 
     @cached_property
     def _names(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from llmrg.core.graph_table import offsets_of
+from llmrg.core.graph_table import offsets_of, spans
 
 NEVER = np.int64(2**40)
 """An `end` that no history reaches."""
@@ -130,5 +130,4 @@ class GraphArrays:
 def ranges(offsets: np.ndarray, graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers offsets[g] .. offsets[g + 1] of each graph in turn, and how many each has."""
     counts = offsets[graphs + 1] - offsets[graphs]
-    starts = np.repeat(offsets[graphs] - offsets_of(counts)[:-1], counts)
-    return starts + np.arange(counts.sum(), dtype=np.int64), counts
+    return spans(offsets[graphs], counts), counts

@@ -29,7 +29,7 @@ def plain_sequence(histories: Mapping[str, History], like: Mapping[str, Reasonin
             where on that one is, and none that starts before the first item that the graph looked at. Without it, every position.
     """
     log = _columns(histories)
-    owner = np.repeat(np.arange(len(log)), log.lengths)
+    owner = log.owners
     position = np.arange(len(log.codes)) - log.offsets[owner]
     seen, first = (position + 1, np.zeros(len(log), np.int64)) if like is None else _seen_like(log, GraphTable.of_mapping(like))
     here = np.flatnonzero((position > first[owner]) & (seen < FAR))

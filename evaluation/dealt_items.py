@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmrg.core.graph_table import offsets_of
+from llmrg.core.graph_table import offsets_of, spans
 from llmrg.data.histories import Histories
 
 TRIES = 50
@@ -71,8 +71,7 @@ class _Deal:
         self.sizes = np.bincount(self.cut)
         self.starts = offsets_of(self.sizes)[:-1]
         self.span = int(items.max(initial=0)) + 1
-        owner = np.repeat(np.arange(len(log)), log.lengths)
-        item = item_of_code[log.codes]
+        owner, item = log.owners, item_of_code[log.codes]
         known = np.flatnonzero((item >= 0) & (item < self.span) & np.isin(owner, users))
         keys, first = np.unique(owner[known] * self.span + item[known], return_index=True)
         self.taken, self.taken_at = keys, known[first] - log.offsets[owner[known[first]]]
@@ -88,7 +87,7 @@ class _Deal:
             return np.zeros(0, dtype=bool)
         sizes = self.sizes[self.cut[steps]]
         which = np.repeat(np.arange(len(steps)), sizes)
-        others = self.by_cut[np.arange(len(which)) + np.repeat(self.starts[self.cut[steps]] - offsets_of(sizes)[:-1], sizes)]
+        others = self.by_cut[spans(self.starts[self.cut[steps]], sizes)]
         twice = (self.items[others] == items[which]) & (others != steps[which])
         return np.asarray(~self._had(steps, items) & (np.bincount(which, weights=twice, minlength=len(steps)) == 0))
 

@@ -15,7 +15,6 @@ from llmrg.data.dataset import Dataset
 from llmrg.recommenders.protocol import Recommender
 from llmrg.recommenders.queries import Queries
 from llmrg.recommenders.ranking import target_ranks, top_k
-from llmrg.recommenders.sequences import catalogue_rows
 
 Split = Literal["validation", "test"]
 
@@ -87,13 +86,10 @@ def _rank_chunk(
     queries: Queries,
     top: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    arrays = dataset.arrays
     scores = recommender.scores(queries)
     if recommender.items.ids != dataset.catalogue.ids:
         scores = scores[:, _columns(recommender, dataset)]
-    targets = catalogue_rows(dataset, arrays.codes[arrays.offsets[queries.numbers] + queries.positions]) - 1
-    hidden = np.zeros(scores.shape, dtype=bool)
-    hidden[np.repeat(np.arange(len(queries)), queries.positions), catalogue_rows(dataset, queries.codes) - 1] = True
+    targets, hidden = queries.held_out(dataset)
     unmasked, masked = target_ranks(scores, targets), target_ranks(scores, targets, hidden)
     best = np.full((len(queries), min(top, scores.shape[1])), -1, dtype=np.int64)
     for line, rows in zip(best, top_k(np.where(hidden, -np.inf, scores), top), strict=True):

@@ -11,8 +11,8 @@ from llmrg.core.records import Knowledge, VectorSpace
 from llmrg.graph_store import checks, sqlite_rows
 from llmrg.graph_store import sqlite_statements as sql
 
-_PAIRS_AT_ONCE = 500
-"""Of one statement, whose parameters SQLite limits."""
+_PAIRS_AT_ONCE = 400
+"""Of one statement: SQLite before 3.32 takes 999 parameters."""
 _KEY = 8
 """Column of a knowledge row."""
 

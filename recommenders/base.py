@@ -20,7 +20,7 @@ from llmrg.data.dataset import Dataset
 from llmrg.recommenders.artifacts import Artifact, save_artifact
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.queries import chosen, rows_of
+from llmrg.recommenders.queries import rows_of, take
 from llmrg.recommenders.sequences import Sequences, catalogue_rows
 
 
@@ -134,7 +134,7 @@ class BaseRecommender(ABC):
             return self._score(rows, queries)
         scores = np.tile(self._popularity, (len(queries), 1))
         if len(with_items):
-            scores[with_items] = self._score([rows[i] for i in with_items], chosen(queries, with_items))
+            scores[with_items] = self._score([rows[i] for i in with_items], take(queries, with_items))
         return scores
 
     def mix_scores(self, queries: Sequence[Query]) -> np.ndarray:

@@ -17,7 +17,6 @@ from llmrg.recommenders.base import BaseRecommender, FitData
 from llmrg.recommenders.late_weights import Shortlists, choose_weights, shortlists
 from llmrg.recommenders.protocol import Query
 from llmrg.recommenders.queries import Queries
-from llmrg.recommenders.sequences import catalogue_rows
 
 CHUNK = 256
 """Users scored at once."""
@@ -108,10 +107,7 @@ class Mix(BaseRecommender):
         for start in range(0, len(users), CHUNK):
             part = users[start : start + CHUNK]
             queries = Queries(log, part, places[part], data.graphs)
-            targets = catalogue_rows(data.dataset, log.codes[log.offsets[part] + places[part]]) - 1
-            hidden = np.zeros((len(part), len(data.items)), dtype=bool)
-            hidden[np.repeat(np.arange(len(part)), queries.positions), catalogue_rows(data.dataset, queries.codes) - 1] = True
-            members.append(shortlists(self.member_scores(queries), targets, hidden, dice))
+            members.append(shortlists(self.member_scores(queries), *queries.held_out(data.dataset), dice))
         return Shortlists(
             np.concatenate([member.scores for member in members], axis=1),
             np.concatenate([member.log_share for member in members]),

@@ -7,13 +7,14 @@ from typing import Self, overload
 
 import numpy as np
 
-from llmrg.core.graph_table import GraphTable, offsets_of
+from llmrg.core.graph_table import GraphTable, offsets_of, spans
 from llmrg.core.records import History
 from llmrg.data.dataset import Dataset
 from llmrg.data.histories import Histories
 from llmrg.encoders.placed_steps import PlacedSteps
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
+from llmrg.recommenders.sequences import catalogue_rows
 
 
 class Queries(Sequence[Query]):
@@ -58,12 +59,22 @@ class Queries(Sequence[Query]):
     @property
     def codes(self) -> np.ndarray:
         """(T,) codes of all items before the positions, one history after the other."""
-        offsets = offsets_of(self.positions)
-        starts = self.histories.offsets[self.numbers] - offsets[:-1]
-        return np.asarray(self.histories.codes[np.arange(offsets[-1]) + np.repeat(starts, self.positions)])
+        return np.asarray(self.histories.codes[spans(self.histories.offsets[self.numbers], self.positions)])
+
+    def held_out(self, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """What is asked for, and what is not to be recommended: (B,) int64 columns of the catalogue (from 0) of the items at the
+        positions, and (B, N) bool, whether the history before holds each item.
+
+        Raises: UnknownItemError: the catalogue lacks one.
+        """
+        log = self.histories
+        answers = catalogue_rows(dataset, log.codes[log.offsets[self.numbers] + self.positions]) - 1
+        taken = np.zeros((len(self), len(dataset.catalogue)), dtype=bool)
+        taken[np.repeat(np.arange(len(self)), self.positions), catalogue_rows(dataset, self.codes) - 1] = True
+        return answers, taken
 
 
-def chosen(queries: Sequence[Query], which: np.ndarray) -> Sequence[Query]:
+def take(queries: Sequence[Query], which: np.ndarray) -> Sequence[Query]:
     """The questions numbered by (n,) int64, in that order."""
     if isinstance(queries, Queries):
         return Queries(queries.histories, queries.numbers[which], queries.positions[which], queries.graphs)

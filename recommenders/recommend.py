@@ -111,7 +111,7 @@ def _known_queries(recommender: Recommender, catalogue: Catalogue, queries: Sequ
     log.warning(
         "%d of %d histories have items that are new since the recommender was trained (%s%s); they are left out: train again "
         "with `llmrg train`",
-        sum(new is not query for new, query in zip(cleaned, asked, strict=True)),
+        sum(known is not query for known, query in zip(cleaned, asked, strict=True)),
         len(asked),
         ", ".join(new[:NAMED]),
         f" and {len(new) - NAMED:,} more" if len(new) > NAMED else "",

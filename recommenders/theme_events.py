@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import vstack
 
-from llmrg.core.graph_table import offsets_of
+from llmrg.core.graph_table import offsets_of, spans
 from llmrg.core.themes import Themes
 from llmrg.data.splits import HELD_OUT
 from llmrg.encoders.placed_steps import PlacedSteps
@@ -146,7 +146,7 @@ def _of_items(
         themes = vstack([profiles.own.rows_without(users[u], row) for u, row in zip(which, recent, strict=True)], format="csr")
     counts = np.diff(themes.indptr)
     user = np.repeat(np.repeat(np.array(which), sizes), counts)
-    position = np.repeat(np.arange(len(counts)) + np.repeat(first - offsets_of(sizes)[:-1], sizes), counts)
+    position = np.repeat(spans(first, sizes), counts)
     column, weight, start = themes.indices.astype(np.int64), themes.data, position + 1
     if not bag and len(column):
         order = np.lexsort((position, column, user))

@@ -20,7 +20,7 @@ NO_SHAPE = {"kind", "dropout", "attention_dropout"}
 
 
 def fitting_start(model: SequentialRecommender, source: BaseRecommender) -> SequentialRecommender:
-    """The sequential model in a fitted recommender, checked to be a start for `made`.
+    """The sequential model in a fitted recommender, checked to be a start for `model`.
 
     Raises: ConfigError: it has none, another kind or shape of one, or was trained on held-out items.
     """
@@ -52,7 +52,7 @@ def fitting_start(model: SequentialRecommender, source: BaseRecommender) -> Sequ
 
 
 def take_weights(model: SequentialRecommender, start: SequentialRecommender) -> None:
-    """Copy what fits into the net of `made`, which is built; rows of what is new stay as they are.
+    """Copy what fits into the net of `model`, which is built; rows of what is new stay as they are.
 
     Raises: ConfigError: no item of the catalogue is known to the start.
     """

@@ -171,7 +171,7 @@ class ItemChatMind:
     async def answers(
         self, todo: Sequence[str], appeals: Iterable[Appeal], ask: Ask, *, tries: int, verification: bool, counts: Counter[str]
     ) -> ItemThemes:
-        """The themes of `told`, and of the items to be asked for. Args: as `ask_items`."""
+        """The themes of `appeals`, and of the items to be asked for. Args: as `ask_items`."""
         answers = ItemThemes({item: list(themes) for item, themes in themes_of(appeals).items()})
         for wave in waves(todo, self.config.batch):
             for item, themes in (await self._wave(wave, answers, ask, tries, verification, counts)).items():

@@ -17,7 +17,7 @@ from llmrg.encoders.graph_inputs import GraphInputs
 from llmrg.recommenders.imagined_scores import ImaginedScores
 from llmrg.recommenders.items import ItemRows
 from llmrg.recommenders.protocol import Query
-from llmrg.recommenders.queries import Queries, chosen, histories_of, items_of, rows_of, steps_of, users_of
+from llmrg.recommenders.queries import Queries, histories_of, items_of, rows_of, steps_of, take, users_of
 from llmrg.recommenders.theme_scores import ThemeScores, ThemeScoresConfig
 
 ITEMS = ItemRows([f"i{n}" for n in range(9)])
@@ -67,7 +67,7 @@ def test_columns_hold_what_the_records_hold(world: World) -> None:
     rows = rows_of(columns, ITEMS)
     assert [row.tolist() for row in rows] == [row.tolist() for row in rows_of(alone, ITEMS)]
     which = np.arange(len(alone))[::-2]
-    assert list(chosen(columns, which)) == chosen(alone, which)
+    assert list(take(columns, which)) == take(alone, which)
     assert list(columns[1:3]) == alone[1:3]
     one, other = (GraphInputs.of_placed(steps_of(some, rows, ITEMS)) for some in (columns, alone))
     assert one.left_out.tolist() == other.left_out.tolist()
