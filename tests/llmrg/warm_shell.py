@@ -14,7 +14,6 @@ import transformers  # noqa: F401
 
 import llmrg.cli.commands  # noqa: F401
 from llmrg.cli.main import main
-from llmrg.core import graph_table, text_vectors, themes  # noqa: F401
 from llmrg.data import registry  # noqa: F401
 
 
